@@ -1,0 +1,1 @@
+"""How artifacts are made: pinned recipes, sources, staging, building, packing, auditing."""

@@ -1,0 +1,1 @@
+"""How artifacts are proven: models, exports, environments, backends, the worker, parity, verdicts, reports."""

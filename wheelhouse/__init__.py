@@ -1,0 +1,1 @@
+"""What `recipes` and `smoke` both need: errors, processes, steps, files, locks, the console, strict TOML."""

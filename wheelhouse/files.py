@@ -1,0 +1,100 @@
+"""Files that are whole or absent: atomic writes, hashes, safe removal, room on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wheelhouse.errors import ResourceError
+
+_CHUNK = 1 << 20
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Return the SHA-256 of `data` in lower-case hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file in lower-case hexadecimal, reading it in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_tree(folder: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> str:
+    """Return one SHA-256 over names and contents of all files below `folder`, in name order.
+
+    `skip` receives each file's path relative to `folder`.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        relative = path.relative_to(folder)
+        if not skip(relative):
+            digest.update(f"{relative.as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part. Text is UTF-8 with \\n ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or folder if it is there, also where git left read-only files on Windows."""
+
+    def make_writable_and_retry(function: Callable[..., Any], name: str, _: BaseException) -> None:
+        Path(name).chmod(stat.S_IWRITE)
+        function(name)
+
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        _rmtree(path, make_writable_and_retry)
+
+
+def _rmtree(path: Path, handler: Callable[[Callable[..., Any], str, BaseException], None]) -> None:
+    import sys
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=handler)
+    else:
+        shutil.rmtree(path, onerror=lambda function, name, info: handler(function, name, info[1]))
+
+
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Raise ResourceError unless the file system of `folder` (which need not exist yet) has `needed` bytes free."""
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise ResourceError(
+            f"{purpose} needs {human_size(needed)} below {folder}, but only {human_size(free)} are free.",
+            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+        )
+
+
+def human_size(count: float) -> str:
+    """Return a number of bytes as people write it: '1.7 GB' (powers of 1000)."""
+    for unit in ("B", "kB", "MB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -1,0 +1,208 @@
+"""The one way to run a process: an argument list, shown as typed, logged, limited in time, explained when it fails."""
+
+from __future__ import annotations
+
+import collections
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal
+
+from wheelhouse.console import say
+from wheelhouse.errors import StepFailedError, ToolchainError
+
+Shell = Literal["posix", "cmd", "powershell"]
+
+TAIL_LINES = 15
+_CMD_SPECIAL = frozenset(' \t"&|<>^()%!,;=')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A process to start.
+
+    `env` is added to this process's environment and `unset` removed from it; `timeout` is in seconds.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    timeout: float = 3600.0
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment that the process will see."""
+        inherited = {name: value for name, value in os.environ.items() if name not in self.unset}
+        return inherited | dict(self.env)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """How a process ended: its exit code (negative: killed by that signal), its output's last lines, its seconds."""
+
+    returncode: int
+    tail: tuple[str, ...]
+    seconds: float
+    timed_out: bool = False
+
+
+def quote(argument: str, shell: Shell) -> str:
+    """Quote one argument as a person would type it into the given shell."""
+    if shell == "posix":
+        return shlex.quote(argument)
+    if shell == "powershell":
+        plain = argument and all(c.isalnum() or c in "-_./\\:=+" for c in argument)
+        return argument if plain else "'" + argument.replace("'", "''") + "'"
+    if argument and not _CMD_SPECIAL.intersection(argument):
+        return argument
+    return subprocess.list2cmdline([argument]) if " " in argument or not argument else f'"{argument}"'
+
+
+def render(command: Command, shell: Shell = "posix") -> str:
+    """Return the command as one line to type: directory, then variables, then the command itself."""
+    set_variable = {"posix": "{}={}", "cmd": "set {}={}", "powershell": "$env:{}={}"}[shell]
+    line = " ".join(quote(a, shell) for a in command.argv)
+    if shell == "powershell" and line.startswith("'"):
+        line = f"& {line}"
+    if shell == "posix":
+        variables = [set_variable.format(k, shlex.quote(v)) for k, v in command.env.items()]
+        line = " ".join([*variables, line])
+        return f"cd {shlex.quote(str(command.cwd))} && {line}" if command.cwd else line
+    joiner = " && " if shell == "cmd" else "; "
+    quoted = command.env.items() if shell == "cmd" else [(k, f"'{v}'") for k, v in command.env.items()]
+    prefix = (
+        [f"cd /d {quote(str(command.cwd), shell)}" if shell == "cmd" else f"cd {command.cwd}"] if command.cwd else []
+    )
+    return joiner.join([*prefix, *(set_variable.format(k, v) for k, v in quoted), line])
+
+
+def run(
+    command: Command,
+    *,
+    log: Path,
+    check: bool = True,
+    remedy: str = "",
+    echo: bool = True,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run a command with its output in `log`; return how it ended.
+
+    `on_line` receives each line of the output as it comes. With `check`, a failure raises StepFailedError with the
+    output's tail. A missing program raises ToolchainError; a time-out ends the process and everything it started.
+    """
+    if echo:
+        say(f"+ {render(command)}", style="dim")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+    with log.open("w", encoding="utf-8", errors="replace") as stream:
+        stream.write(f"+ {render(command)}\n")
+        process = _start(command)
+        with _deadline(process, command.timeout) as expired:
+            try:
+                _pump(process.stdout, stream, tail, on_line)
+                returncode = process.wait()
+            except BaseException:  # Ctrl-C as well: nothing that we started survives us
+                end_process_tree(process)
+                raise
+    done = Completed(
+        returncode=returncode,
+        tail=tuple(tail),
+        seconds=time.monotonic() - started,
+        timed_out=expired.is_set(),
+    )
+    if check and (returncode != 0 or done.timed_out):
+        raise _failure(command, done, log, remedy)
+    return done
+
+
+def _start(command: Command) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env=command.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=os.name == "posix",
+        )
+    except FileNotFoundError as error:
+        raise ToolchainError(
+            f"'{command.argv[0]}' was not found{'' if command.cwd is None else f' (started in {command.cwd})'}.",
+            remedy="Install it or put it on PATH; `invoke doctor` lists what this machine has.",
+        ) from error
+    except OSError as error:
+        raise ToolchainError(f"'{command.argv[0]}' could not be started: {error.strerror}.") from error
+
+
+def _pump(
+    source: IO[str] | None, log: IO[str], tail: collections.deque[str], on_line: Callable[[str], None] | None
+) -> None:
+    if source is None:
+        return
+    for line in source:
+        log.write(line)
+        tail.append(line.rstrip())
+        if on_line is not None:
+            on_line(line.rstrip())
+
+
+class _deadline:  # noqa: N801 - used as a context manager, like a function
+    """Ends the process tree when the time is over; the event says whether it had to."""
+
+    def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
+        self._expired = threading.Event()
+        self._timer = threading.Timer(seconds, self._expire, [process])
+        self._timer.daemon = True
+
+    def _expire(self, process: subprocess.Popen[str]) -> None:
+        self._expired.set()
+        end_process_tree(process)
+
+    def __enter__(self) -> threading.Event:
+        self._timer.start()
+        return self._expired
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+
+def end_process_tree(process: subprocess.Popen[str]) -> None:
+    """Kill a process that `run` started and everything it started in turn."""
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+    else:
+        import psutil
+
+        try:
+            children = psutil.Process(process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        for child in children:
+            child.kill()
+        process.kill()
+
+
+def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepFailedError:
+    name = Path(command.argv[0]).name
+    if done.timed_out:
+        how = f"did not finish within {command.timeout:.0f} s and was ended"
+    elif done.returncode < 0:
+        how = f"was killed by signal {-done.returncode} ({signal.Signals(-done.returncode).name})"
+    else:
+        how = f"ended with exit code {done.returncode}"
+    tail = "\n".join(f"  | {line}" for line in done.tail)
+    return StepFailedError(f"{name} {how}.\n{tail}\n", remedy=remedy, log=log)

@@ -1,0 +1,67 @@
+"""TOML decoded strictly into frozen msgspec structures; a mistake is named by file, key and nearest valid key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from wheelhouse.errors import InputError, RecipeError, nearest
+
+T = TypeVar("T")
+
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `([^`]+)`)?")
+
+
+def decode(text: str, kind: type[T], source: str) -> T:
+    """Decode TOML `text` as `kind`; `source` names the file in errors (RecipeError)."""
+    try:
+        return msgspec.toml.decode(text.encode(), type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"{source}: {_explain(str(error), kind)}") from error
+    except msgspec.DecodeError as error:
+        raise RecipeError(f"{source} is not valid TOML: {error}.") from error
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """Read and decode a TOML file. Raise InputError when it cannot be read, RecipeError when it is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}).", remedy="Save it as UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    return decode(text, kind, str(path))
+
+
+def _explain(message: str, kind: type) -> str:
+    found = _UNKNOWN.search(message)
+    if not found:
+        return message.replace("`$.", "`") + "."
+    key, where = found[1], (found[2] or "$").removeprefix("$").lstrip(".")
+    place = f" in [{where}]" if where else ""
+    return f"unknown key '{key}'{place}. {nearest(key, _all_keys(kind))}".rstrip()
+
+
+def _all_keys(kind: object) -> set[str]:
+    """Every key that the structure or anything inside it accepts: enough to offer the nearest one."""
+    keys: set[str] = set()
+    seen: set[type] = set()
+
+    def visit(node: object) -> None:
+        if isinstance(node, msgspec.inspect.StructType) and node.cls not in seen:
+            seen.add(node.cls)
+            for item in node.fields:
+                keys.add(item.encode_name)
+                visit(item.type)
+        for name in ("item_type", "value_type"):
+            if hasattr(node, name):
+                visit(getattr(node, name))
+        for name in ("types", "item_types"):
+            for inner in getattr(node, name, ()):
+                visit(inner)
+
+    visit(msgspec.inspect.type_info(kind))
+    return keys

@@ -1,0 +1,32 @@
+"""The bridge between Invoke and the functions it calls: expected failures become one paragraph and an exit code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from invoke.exceptions import Exit
+from invoke.tasks import task as invoke_task
+
+from wheelhouse.errors import WheelhouseError
+
+
+def _explained(body: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(body)
+    def call(*args: Any, **kwargs: Any) -> object:
+        try:
+            return body(*args, **kwargs)
+        except WheelhouseError as error:
+            raise Exit(f"error: {error}", code=error.exit_code) from error
+        except KeyboardInterrupt:
+            raise Exit("interrupted: what was finished is kept, the next run goes on from there", code=130) from None
+
+    return call
+
+
+def task(body: Callable[..., object] | None = None, **options: Any) -> Any:
+    """Declare an Invoke task (same options as `invoke.task`) whose WheelhouseErrors are printed, not traced."""
+    if body is not None:
+        return invoke_task(_explained(body), **options)
+    return lambda function: invoke_task(_explained(function), **options)
