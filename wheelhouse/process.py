@@ -66,20 +66,17 @@ def quote(argument: str, shell: Shell) -> str:
 
 def render(command: Command, shell: Shell = "posix") -> str:
     """Return the command as one line to type: directory, then variables, then the command itself."""
-    set_variable = {"posix": "{}={}", "cmd": "set {}={}", "powershell": "$env:{}={}"}[shell]
     line = " ".join(quote(a, shell) for a in command.argv)
-    if shell == "powershell" and line.startswith("'"):
-        line = f"& {line}"
     if shell == "posix":
-        variables = [set_variable.format(k, shlex.quote(v)) for k, v in command.env.items()]
+        variables = [f"{k}={shlex.quote(v)}" for k, v in command.env.items()]
         line = " ".join([*variables, line])
         return f"cd {shlex.quote(str(command.cwd))} && {line}" if command.cwd else line
-    joiner = " && " if shell == "cmd" else "; "
-    quoted = command.env.items() if shell == "cmd" else [(k, f"'{v}'") for k, v in command.env.items()]
-    prefix = (
-        [f"cd /d {quote(str(command.cwd), shell)}" if shell == "cmd" else f"cd {command.cwd}"] if command.cwd else []
-    )
-    return joiner.join([*prefix, *(set_variable.format(k, v) for k, v in quoted), line])
+    if shell == "cmd":
+        directory = [f"cd /d {quote(str(command.cwd), shell)}"] if command.cwd else []
+        return " && ".join([*directory, *(f'set "{k}={v}"' for k, v in command.env.items()), line])
+    directory = [f"cd {quote(str(command.cwd), shell)}"] if command.cwd else []
+    variables = ["$env:{}='{}'".format(k, v.replace("'", "''")) for k, v in command.env.items()]
+    return "; ".join([*directory, *variables, f"& {line}" if line.startswith("'") else line])
 
 
 def run(
@@ -103,8 +100,7 @@ def run(
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:
         stream.write(f"+ {render(command)}\n")
-        process = _start(command)
-        with _deadline(process, command.timeout) as expired:
+        with _start(command) as process, _deadline(process, command.timeout) as expired:
             try:
                 _pump(process.stdout, stream, tail, on_line)
                 returncode = process.wait()

@@ -51,7 +51,7 @@ def recorded_inputs(output: Path) -> dict[str, str] | None:
     try:
         record = json.loads((output / RECORD).read_text(encoding="utf-8"))
         return {str(k): str(v) for k, v in record["inputs"].items()}
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -1,0 +1,60 @@
+import threading
+
+import pytest
+
+from wheelhouse import console
+
+
+@pytest.fixture(autouse=True)
+def fresh_consoles() -> None:
+    console.stderr.cache_clear()
+    console.stdout.cache_clear()
+
+
+def test_task_prints_its_begin_and_its_end_with_the_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.task("Export [fp16]") as current:
+        current.update("ignored without a terminal")
+        current.progress(1, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "… Export [fp16]"
+    assert lines[1].startswith("✓ Export [fp16]  0.")
+
+
+def test_failed_task_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="x"), console.task("T"):
+        raise ValueError("x")
+    assert "✗ T" in capsys.readouterr().err
+
+
+def test_github_groups_fold_the_outer_task_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with console.task("outer"), console.task("inner"):
+        pass
+    assert capsys.readouterr().err.count("::group::") == 1
+
+
+def test_tasks_in_threads_do_not_disturb_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(number: int) -> None:
+        with console.task(f"t{number}"):
+            pass
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = [line for line in capsys.readouterr().err.splitlines() if line.startswith("✓")]
+    assert len(ended) == 8
+    assert console._open_tasks == 0
+
+
+def test_results_and_messages_go_to_different_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("message [not markup]")
+    console.warn("mind this")
+    console.result("result")
+    captured = capsys.readouterr()
+    assert captured.out == "result\n"
+    assert "message [not markup]\n" in captured.err
+    assert "warning: mind this" in captured.err

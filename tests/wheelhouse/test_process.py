@@ -1,0 +1,133 @@
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelhouse.errors import StepFailedError, ToolchainError
+from wheelhouse.process import Command, quote, render, run
+
+ARGUMENT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+
+
+def python(code: str, **options: object) -> Command:
+    return Command(argv=(sys.executable, "-c", code), **options)  # type: ignore[arg-type]
+
+
+def test_output_goes_to_the_log_and_its_end_to_the_tail(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    done = run(python("for i in range(40): print('line', i)"), log=log)
+    assert done.returncode == 0
+    assert done.tail[-1] == "line 39"
+    assert len(done.tail) == 15
+    assert log.read_text().splitlines()[0].startswith("+ ")
+    assert "line 0" in log.read_text()
+
+
+def test_failure_names_exit_code_tail_log_and_remedy(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    with pytest.raises(StepFailedError) as caught:
+        run(python("print('the cause'); raise SystemExit(7)"), log=log, remedy="Try the other way.")
+    text = str(caught.value)
+    assert "exit code 7" in text
+    assert "the cause" in text
+    assert str(log) in text
+    assert text.endswith("Try the other way.")
+
+
+def test_unchecked_failure_is_returned(tmp_path: Path) -> None:
+    assert run(python("raise SystemExit(3)"), log=tmp_path / "x.log", check=False).returncode == 3
+
+
+def test_missing_program_is_a_toolchain_error(tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="no-such-program"):
+        run(Command(argv=("no-such-program",)), log=tmp_path / "x.log")
+
+
+def test_every_line_is_reported_as_it_comes(tmp_path: Path) -> None:
+    seen: list[str] = []
+    run(python("print('a'); print('b')"), log=tmp_path / "x.log", on_line=seen.append)
+    assert seen == ["a", "b"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_killed_process_names_the_signal(tmp_path: Path) -> None:
+    with pytest.raises(StepFailedError, match="SIGKILL"):
+        run(python("import os; os.kill(os.getpid(), 9)"), log=tmp_path / "x.log")
+
+
+def test_time_limit_ends_the_whole_tree(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    done = run(python(code, timeout=3.0), log=tmp_path / "x.log", check=False)
+    assert done.timed_out
+    grandchild = int(pid_file.read_text())
+    for _ in range(50):
+        if not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the grandchild outlived the time limit")
+
+
+def test_environment_is_added_to_and_removed_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GONE", "1")
+    environment = Command(argv=("x",), env={"NEW": "2"}, unset=("GONE",)).environment()
+    assert "GONE" not in environment
+    assert environment["NEW"] == "2"
+    assert "PATH" in environment
+
+
+@given(st.lists(ARGUMENT, min_size=1, max_size=5))
+def test_posix_line_parses_back_to_the_arguments(argv: list[str]) -> None:
+    assert shlex.split(render(Command(argv=tuple(argv)))) == argv
+
+
+@given(ARGUMENT)
+def test_powershell_quoting_keeps_every_argument_one_word(argument: str) -> None:
+    quoted = quote(argument, "powershell")
+    if quoted != argument:
+        assert quoted[0] == quoted[-1] == "'"
+        assert quoted[1:-1].replace("''", "'") == argument
+    else:
+        assert not set(argument) & set(" '\"$`;|&(){}<>@#,")
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [("plain", "plain"), (r"C:\Program Files\x", r'"C:\Program Files\x"'), ("a&b", '"a&b"'), ("", '""')],
+)
+def test_cmd_quoting(argument: str, expected: str) -> None:
+    assert quote(argument, "cmd") == expected
+
+
+def test_render_says_directory_variables_and_command_in_each_shell() -> None:
+    command = Command(argv=("C:/My Tools/x.exe", "-a"), cwd=Path("work"), env={"K": "v w"})
+    assert render(command) == "cd work && K='v w' 'C:/My Tools/x.exe' -a"
+    assert render(command, "cmd") == 'cd /d work && set "K=v w" && "C:/My Tools/x.exe" -a'
+    assert render(command, "powershell") == "cd work; $env:K='v w'; & 'C:/My Tools/x.exe' -a"
+
+
+def test_interrupt_leaves_no_process(tmp_path: Path) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(python("import time; print('x', flush=True); time.sleep(60)"), log=tmp_path / "x.log", on_line=interrupt)
+    children = psutil.Process().children(recursive=True)
+    assert [c for c in children if c.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_list2cmdline_agrees_where_cmd_has_no_special_meaning() -> None:
+    assert quote('say "hi" now', "cmd") == subprocess.list2cmdline(['say "hi" now'])
