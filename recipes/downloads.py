@@ -1,0 +1,207 @@
+"""Artifacts from outside by their pinned SHA-256, kept content-addressed in the cache: offline after the first time.
+
+Files of a package index come through `pip download`, so the user's index configuration (mirrors, proxies, credentials,
+certificates) holds for them too; plain URLs come through pooch. Whatever arrives is hashed before it gets its final
+name, so an interrupted or falsified download is never mistaken for the artifact.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelhouse.console import say, task
+from wheelhouse.errors import IntegrityError, NetworkError
+from wheelhouse.files import remove_tree, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.locks import locked
+from wheelhouse.paths import cache_dir, log_dir
+from wheelhouse.process import Command, run
+
+CONNECT_SECONDS = 15
+"""How long one connection may be silent before it counts as dead."""
+DOWNLOAD_SECONDS = 1800.0
+"""How long one pip process may take in all."""
+PARALLEL = 3
+
+_OFFLINE = re.compile(
+    r"connection broken|ConnectionError|ConnectTimeout|ReadTimeout|timed out|NewConnectionError|NameResolutionError"
+    r"|Name or service not known|Temporary failure in name resolution|getaddrinfo|ProxyError|SSLError"
+    r"|Network is unreachable",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexFile:
+    """One wheel of a package index: exactly this version, for this Python ("3.12") and platform, with this SHA-256."""
+
+    package: str
+    version: str
+    filename: str
+    sha256: str
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrlFile:
+    """One file at a plain URL. Without `sha256` the hash is recorded on the first fetch and verified ever after."""
+
+    url: str
+    filename: str
+    sha256: str | None = None
+
+
+def cached_path(sha256: str, filename: str) -> Path:
+    """Return where an artifact with this hash lies once it has been fetched."""
+    return cache_dir("downloads", sha256, filename)
+
+
+def is_cached(file: IndexFile) -> bool:
+    """Return whether the file was fetched and verified before (its size and hash are not read again)."""
+    return cached_path(file.sha256, file.filename).is_file()
+
+
+def pip_download(files: Sequence[IndexFile], folder: Path) -> Command:
+    """Return the command that fetches `files`, which must share one Python and platform, into `folder`.
+
+    `===` and not `==`: the latter also accepts local versions such as our own rebuilt wheel's.
+    """
+    python, platform = files[0].python, files[0].platform
+    options = ("--only-binary=:all:", "--platform", platform, "--python-version", python, "--implementation", "cp")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+    limits = ("--timeout", str(CONNECT_SECONDS), "--retries", "1", "--progress-bar", "off")
+    wanted = tuple(f"{f.package}==={f.version}" for f in files)
+    argv = (*pip, "download", "--no-deps", *options, *limits, "--dest", str(folder), *wanted)
+    return Command(argv=argv, timeout=DOWNLOAD_SECONDS)
+
+
+def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
+    """Return the path of every file by its name; fetch what is not in the cache, a few at a time.
+
+    Raise NetworkError when pip cannot get a file, IntegrityError when its content is not what was pinned.
+    """
+    missing = [f for f in files if not is_cached(f)]
+    groups: dict[tuple[str, str], list[IndexFile]] = {}
+    for file in missing:
+        groups.setdefault((file.python, file.platform), []).append(file)
+    if groups:
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            for done in [pool.submit(_fetch_group, group) for group in groups.values()]:
+                done.result()
+    return {f.filename: verified(cached_path(f.sha256, f.filename), f.sha256) for f in files}
+
+
+def _fetch_group(files: Sequence[IndexFile]) -> None:
+    with _partial_folder(f"{files[0].python}-{files[0].platform}") as folder:
+        wanted = [f for f in files if not is_cached(f)]  # another run may have fetched them while we waited
+        if not wanted:
+            return
+        _run_pip(wanted, folder)
+        for file in wanted:
+            arrived = folder / file.filename
+            if not arrived.is_file():
+                got = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+                raise IntegrityError(f"pip was asked for {file.filename} and delivered {got}.", remedy=_MIRROR)
+            _accept(arrived, file.sha256)
+
+
+@contextmanager
+def _partial_folder(name: str) -> Iterator[Path]:
+    """Give an empty folder to download into, under a lock: what a killed run left there is removed first."""
+    folder = cache_dir("downloads", f".{name}.partial")
+    with locked(cache_dir("downloads", name)):
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+        yield folder
+        remove_tree(folder)
+
+
+_MIRROR = "Look at `pip config list`: an index or find-links folder there offers other files than PyPI does."
+
+
+def _run_pip(files: Sequence[IndexFile], folder: Path) -> None:
+    names = ", ".join(f.filename for f in files)
+    log = log_dir() / f"download-{files[0].package}-{files[0].python}.log"
+    done = run(pip_download(files, folder), log=log, check=False)
+    if done.returncode == 0 and not done.timed_out:
+        return
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if done.timed_out or _OFFLINE.search(text):
+        raise NetworkError(
+            f"No package index could be reached for {names}.",
+            remedy="Check the network, the proxy and `pip config list`; what has arrived is kept for the next run.",
+            log=log,
+        )
+    raise NetworkError(f"No index that pip is configured for offers {names}.", remedy=_MIRROR, log=log)
+
+
+def fetch_url(file: UrlFile) -> Path:
+    """Return the path of a file at a plain URL; fetch it when it is not in the cache.
+
+    Raise NetworkError when it cannot be had, IntegrityError when its hash is not the pinned or the recorded one.
+    """
+    record = cache_dir("downloads", f"{sha256_bytes(file.url.encode())[:16]}.sha256")
+    expected = file.sha256 or _recorded_hash(record)
+    if expected and cached_path(expected, file.filename).is_file():
+        return verified(cached_path(expected, file.filename), expected)
+    with _partial_folder(record.stem) as folder:
+        arrived = folder / file.filename
+        _get(file.url, arrived)
+        actual = sha256_file(arrived)
+        place = _accept(arrived, expected or actual)
+        if expected is None:
+            write_atomic(record, f"{actual}  {file.url}\n")
+            say(f"{file.url}: SHA-256 {actual} recorded, verified from now on")
+        return place
+
+
+def _recorded_hash(record: Path) -> str | None:
+    try:
+        return record.read_text(encoding="utf-8").split()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def _get(url: str, place: Path) -> None:
+    import pooch
+    import requests
+
+    with task(f"download {url}"):
+        try:
+            pooch.HTTPDownloader(timeout=CONNECT_SECONDS)(url, str(place), None)
+        except requests.HTTPError as error:
+            status = error.response.status_code if error.response is not None else "unknown"
+            raise NetworkError(
+                f"{url} was answered with HTTP status {status}.",
+                remedy="Check the URL in the recipe, or try again later.",
+            ) from error
+        except (requests.RequestException, OSError) as error:
+            raise NetworkError(
+                f"{url} could not be fetched ({type(error).__name__}).",
+                remedy="Check the network and the proxy variables, then run it again: this file starts anew.",
+            ) from error
+
+
+def verified(path: Path, sha256: str) -> Path:
+    """Return `path` when its content has this hash; otherwise remove it and raise IntegrityError naming both hashes."""
+    actual = sha256_file(path)
+    if actual == sha256:
+        return path
+    remove_tree(path)
+    raise IntegrityError(
+        f"{path.name} has SHA-256 {actual}, but {sha256} is pinned.",
+        remedy="The file was removed. Run the command again; if the hash differs again, do not trust that source.",
+    )
+
+
+def _accept(arrived: Path, sha256: str) -> Path:
+    place = cached_path(sha256, arrived.name)
+    verified(arrived, sha256)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return arrived.replace(place)
