@@ -193,6 +193,8 @@ def end_process_tree(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepFailedError:
+    from wheelhouse.known_failures import recognise
+
     name = Path(command.argv[0]).name
     if done.timed_out:
         how = f"did not finish within {command.timeout:.0f} s and was ended"
@@ -201,4 +203,8 @@ def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepF
     else:
         how = f"ended with exit code {done.returncode}"
     tail = "\n".join(f"  | {line}" for line in done.tail)
+    known = recognise(done.tail)
+    if known is not None:
+        threads = f" See {', '.join(known.threads)}." if known.threads else ""
+        how, remedy = f"{how}: {known.cause.rstrip('.')}", known.remedy + threads
     return StepFailedError(f"{name} {how}.\n{tail}\n", remedy=remedy, log=log)

@@ -1,0 +1,96 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelhouse.errors import StepFailedError
+from wheelhouse.known_failures import known_failures, recognise
+from wheelhouse.process import Command, run
+
+# What the tools really print, shortened to the lines around the cause.
+EXCERPTS = {
+    "windows-sdk-too-old": r"""
+core\platform\windows\device_discovery.cc(403,5): error C2065: 'DXCoreHardwareIDParts': undeclared identifier
+""",
+    "onnxruntime-dml-on-linux": """
+CMake Error at CMakeLists.txt:944 (message):
+  The DirectML execution provider is only supported when building for Windows.
+""",
+    "genai-dml-on-linux": """
+CMake Error at cmake/check_dml.cmake:7 (message):
+  USE_DML is ON but this isn't windows.
+""",
+    "wrong-onnxruntime-loaded": """
+The given version [19] is not supported, only version 1 to 10 is supported in this build.
+""",
+    "old-msvc-runtime": """
+ImportError: DLL load failed while importing x: A dynamic link library (DLL) initialization routine failed.
+""",
+    "agility-sdk-not-found": """
+Warning: Unable to create a device from version 1.614.0 of the DirectX 12 Agility SDK. You can still use this library
+""",
+    "genai-without-dml": """
+RuntimeError: DML provider requested, but the installed GenAI has not been built with DML support.
+""",
+    "shared-buffer-needed": """
+RuntimeError: search options: past_present_share_buffer must be true for the DML provider
+""",
+    "graph-capture": """
+This session cannot use the graph capture feature as requested by the user as the model has control flow nodes
+""",
+    "unsatisfiable-pair": """
+ERROR: Could not find a version that satisfies the requirement onnxruntime-directml>=1.26.0 (from versions: 1.24.4)
+ERROR: No matching distribution found for onnxruntime-directml>=1.26.0
+""",
+    "torchvision-mismatch": "RuntimeError: operator torchvision::nms does not exist",
+    "group-size-does-not-divide": "Failed to apply group-wise quantization with group size value 128.",
+    "rope-type-missing": """
+  File "builders/phi.py", line 12, in make_rotary_embedding_caches
+KeyError: 'type'
+""",
+    "no-npu": "RuntimeError: Exception from src/plugin.cpp:1: Could not find an NPU device.",
+    "no-opencl": "Cannot load library libopenvino_intel_gpu_plugin.so: libOpenCL.so.1: cannot open shared object file",
+    "wine-no-display": "CreateDXGIFactory2 failed: 0x887a0004",
+    "wine-no-shim": "DMLCreateDevice: 0x80004001",
+    "path-too-long": "error: unable to create file cmake/external/x.cmake: Filename too long",
+    "out-of-memory": "g++: fatal error: Killed signal terminated program cc1plus",
+    "disk-full": "fatal error: error writing to x.s: No space left on device",
+    "certificate": "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
+    "unreachable": "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
+}
+
+
+def test_every_known_failure_has_an_excerpt() -> None:
+    assert [k.id for k in known_failures()] == list(EXCERPTS)
+
+
+@pytest.mark.parametrize("name", EXCERPTS)
+def test_excerpt_is_recognised_as_what_it_is(name: str) -> None:
+    found = recognise(EXCERPTS[name].splitlines())
+    assert found is not None
+    assert found.id == name
+
+
+@pytest.mark.parametrize("known", known_failures(), ids=lambda k: k.id)
+def test_rows_are_sentences_and_their_threads_public(known: object) -> None:
+    for text in (known.cause, known.remedy):  # type: ignore[attr-defined]
+        assert re.fullmatch(r"[A-Za-z0-9].*\.", text)
+    for url in known.threads:  # type: ignore[attr-defined]
+        assert re.fullmatch(r"https://github\.com/microsoft/onnxruntime(-genai)?/(issues|pull)/\d+", url)
+
+
+@given(st.lists(st.text(max_size=80), max_size=15))
+def test_any_output_is_survived(lines: list[str]) -> None:
+    recognise(lines)
+
+
+def test_a_failed_process_is_explained(tmp_path: Path) -> None:
+    command = Command(argv=(sys.executable, "-c", "print(\"KeyError: 'type'\"); raise SystemExit(1)"))
+    with pytest.raises(StepFailedError) as caught:
+        run(command, log=tmp_path / "log", remedy="Generic advice.")
+    assert "transformers 5 saved rope_parameters" in str(caught.value)
+    assert "at the top level of config.json" in str(caught.value)
+    assert "Generic advice." not in str(caught.value)
