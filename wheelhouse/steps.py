@@ -65,15 +65,26 @@ def why_to_run(step: Step) -> str | None:
     return None if not changed else f"{', '.join(changed)} changed"
 
 
-def ensure(step: Step, make: Callable[[Path], None], *, quiet_when_fresh: bool = False) -> Outcome:
-    """Make the step's output unless it is there with the same key.
+def ensure(
+    step: Step,
+    make: Callable[[Path], None],
+    *,
+    quiet_when_fresh: bool = False,
+    damage: Callable[[Path], str | None] = lambda _: None,
+) -> Outcome:
+    """Make the step's output unless it is there with the same key and unharmed.
 
     `make` receives an empty folder to fill; its exceptions pass through and leave the former output as it was.
+    `damage` looks at a finished output and says in words what has happened to it since, or None.
     """
-    if why_to_run(step) is None:
+
+    def reason() -> str | None:
+        return why_to_run(step) or damage(step.output)
+
+    if reason() is None:
         return _fresh(step, quiet=quiet_when_fresh)
     with locked(step.output):
-        why = why_to_run(step)  # another run may have made it while we waited for the lock
+        why = reason()  # another run may have made it while we waited for the lock
         if why is None:
             return _fresh(step, quiet=quiet_when_fresh)
         say(f"{step.name}: {why}")

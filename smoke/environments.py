@@ -1,0 +1,137 @@
+"""Environments: how to start the Python that a backend, a converter or an exporter runs in.
+
+Each is a virtual environment in the cache folder, made from the exact pins of `recipes/environments/NAME.toml` and
+named by their hash, so that other pins, or a wheel of one's own, make another environment and leave this one alone.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smoke import catalogue, interpreters
+from smoke.catalogue import EnvironmentRecipe
+from wheelhouse import steps
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.files import sha256_file
+from wheelhouse.paths import cache_dir
+from wheelhouse.process import Command
+from wheelhouse.steps import Step
+
+MAIN = "main"
+"""Everything that needs torch: transformers (the reference), OpenVINO, and all conversions and exports."""
+ORT = "ort"
+"""ONNX Runtime GenAI alone; the one to give wheels of one's own to."""
+
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """How to start one Python: `python` is its argv prefix, `env` the variables its processes need.
+
+    `key` identifies its content (two environments with the same key hold the same packages).
+    """
+
+    name: str
+    python: tuple[str, ...]
+    env: Mapping[str, str]
+    label: str
+    key: str = ""
+
+    def host_path(self, path: Path) -> str:
+        """Return how this Python names a path of the host; the same, except for a Windows Python in Wine."""
+        return str(path)
+
+    def command(self, *arguments: str, cwd: Path | None = None, timeout: float = 3600.0) -> Command:
+        """Return the command that starts this Python with `arguments`, shielded from the user's Python settings."""
+        return Command(argv=(*self.python, *arguments), cwd=cwd, env=self.env, unset=_FOREIGN, timeout=timeout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """Whether an environment can be used at once; if not, why, and what to do.
+
+    `makeable` says that `prepare` can make it here (given a network): then nothing has to be done by hand.
+    """
+
+    ready: bool
+    makeable: bool
+    reason: str = ""
+    remedy: str = ""
+
+
+def prepare(name: str, *, wheels: Sequence[Path] = ()) -> Environment:
+    """Return an environment, making it first unless it is there: then this takes milliseconds and starts nothing.
+
+    `wheels` replace the recipe's `replaceable` packages; what they require is installed with them. Raise UsageError
+    (no such environment), InputError (a wheel that cannot be used), ToolchainError (no suitable Python), NetworkError
+    (a package cannot be fetched), ResourceError (disk full) or StepFailedError.
+    """
+    recipe = catalogue.environment(name)
+    wheels = tuple(wheel.resolve() for wheel in wheels)
+    version = _python_version(recipe, wheels)
+    step = _step(name, recipe, version, wheels)
+
+    def make(folder: Path) -> None:
+        from smoke import venvs  # only where something is installed
+
+        venvs.make(folder, name=name, recipe=recipe, version=version, wheels=wheels)
+
+    steps.ensure(step, make, quiet_when_fresh=True, damage=_damage)
+    return _environment(name, recipe, step)
+
+
+def status(name: str) -> Readiness:
+    """Say whether an environment is ready, without making anything. Raise UsageError when there is no such name."""
+    recipe = catalogue.environment(name)
+    step = _step(name, recipe, recipe.python, ())
+    if steps.why_to_run(step) is None and _damage(step.output) is None:
+        return Readiness(ready=True, makeable=True)
+    try:
+        interpreters.find(recipe.python)
+    except WheelhouseError as error:
+        return Readiness(ready=False, makeable=False, reason=error.message, remedy=error.remedy)
+    return Readiness(
+        ready=False,
+        makeable=True,
+        reason=f"The environment '{name}' ({recipe.label}) has not been made yet.",
+        remedy="The first `invoke smoke` that needs it makes it.",
+    )
+
+
+def _python_version(recipe: EnvironmentRecipe, wheels: Sequence[Path]) -> str:
+    if not wheels:
+        return recipe.python
+    from smoke.wheel_files import python_for
+
+    return python_for(wheels, recipe.python)
+
+
+def _step(name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[Path]) -> Step:
+    inputs = {
+        "python": f"{version} {sys.platform} {platform.machine()}",
+        "packages": "\n".join(recipe.packages),
+        "resolved packages": "\n".join(recipe.resolved),
+        **{f"wheel {wheel.name}": sha256_file(wheel) for wheel in wheels},
+    }
+    key = Step(name=name, output=Path(), inputs=inputs).key
+    return Step(name=f"environment {name}", output=cache_dir("environments", f"{name}-{key[:8]}"), inputs=inputs)
+
+
+def _damage(folder: Path) -> str | None:
+    return None if interpreters.python_in(folder).exists() else "the Python that it was made with is gone"
+
+
+def _environment(name: str, recipe: EnvironmentRecipe, step: Step) -> Environment:
+    wheels = [label.removeprefix("wheel ") for label in step.inputs if label.startswith("wheel ")]
+    return Environment(
+        name=name,
+        python=(str(interpreters.python_in(step.output)),),
+        env=dict(recipe.variables),
+        label=recipe.label if not wheels else f"{name} with {', '.join(wheels)}",
+        key=step.key,
+    )
