@@ -1,0 +1,188 @@
+"""What a recipe may say: frozen structures that msgspec decodes strictly, and from which the JSON schema is made.
+
+A recipe is data (`recipes/*.toml`): nothing that depends on a version hides in code. Two optional parts say how the
+wheels come about: `onnxruntime` + `genai` (compiled from source) and `published` (assembled from published binaries).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
+Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="full git commit")]
+PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
+TargetName = Literal["windows-x64", "windows-arm64", "linux-x64", "linux-arm64"]
+OsName = Literal["windows", "linux"]
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of all parts: immutable, keywords only, unknown keys refused; TOML keys use hyphens."""
+
+
+class Patch(_Part, frozen=True, kw_only=True):
+    """A change to a source; `file` is below third_party/patches/, `reason` says why we need it."""
+
+    file: str
+    reason: Annotated[str, Meta(min_length=10)]
+
+
+class Source(_Part, frozen=True, kw_only=True):
+    """A git repository at one commit. With `tag` alone the commit is recorded on first fetch, then verified."""
+
+    repository: str
+    commit: Commit | None = None
+    tag: str | None = None
+    submodules: tuple[str, ...] = ()
+    sparse: tuple[str, ...] = ()
+    """Patterns as in .gitignore that choose what is checked out; empty: everything."""
+    patches: tuple[Patch, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.commit is None and self.tag is None:
+            raise ValueError("a source needs a commit or, where the commit is not known yet, a tag")
+
+    @property
+    def pin(self) -> str:
+        """What identifies the content: the commit, or the tag as long as no commit is known."""
+        return self.commit or f"tag {self.tag}"
+
+
+class Dependency(_Part, frozen=True, kw_only=True):
+    """Something that upstream's CMake would download while configuring; we fetch it first and hand it over.
+
+    `name` is the FetchContent name. Either `source`, or `url` (an archive, with `sha256`, or recorded on first fetch).
+    """
+
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_]+$")]
+    source: Source | None = None
+    url: str | None = None
+    sha256: Sha256 | None = None
+    targets: tuple[TargetName, ...] = ()
+    """The targets that need it; empty: all."""
+
+    def __post_init__(self) -> None:
+        if (self.source is None) == (self.url is None):
+            raise ValueError(f"dependency '{self.name}' needs either a source or a url")
+
+    def needed_for(self, target: str) -> bool:
+        """Whether a build for this target downloads it."""
+        return not self.targets or target in self.targets
+
+
+class Staging(_Part, frozen=True, kw_only=True):
+    """What an ORT_HOME must hold: the closure of `headers` over #include, found in `include-dirs` of the source."""
+
+    headers: tuple[str, ...]
+    include_dirs: tuple[str, ...]
+    optional_headers: tuple[str, ...] = ()
+    """Never staged although a header mentions them: their mere presence switches features on."""
+    libraries: dict[OsName, tuple[str, ...]]
+
+
+class BinaryArtifact(_Part, frozen=True, kw_only=True):
+    """A library and headers that somebody else has built: for `--ort published`.
+
+    `library` is a wheel on PyPI (`package`, `version` are the paired ONNX Runtime); `headers-url` an archive.
+    """
+
+    targets: tuple[TargetName, ...]
+    library_paths: tuple[str, ...]
+    """Where the libraries lie inside the wheel, one per name of Staging.libraries; '*' matches within one folder."""
+    headers_url: str
+    headers_root: str
+    """The folder inside the archive that holds the headers."""
+    headers_sha256: Sha256 | None = None
+
+
+class OnnxRuntime(_Part, frozen=True, kw_only=True):
+    """The ONNX Runtime that the wheel is compiled against and pinned to."""
+
+    package: str
+    version: str
+    api_version: int
+    """ORT_API_VERSION of its headers."""
+    source: Source
+    build_flags: tuple[str, ...] = ()
+    target_flags: dict[TargetName, tuple[str, ...]] = field(default_factory=dict)
+    cmake_defines: dict[str, str] = field(default_factory=dict)
+    staging: Staging
+    published: BinaryArtifact | None = None
+
+
+class GenAI(_Part, frozen=True, kw_only=True):
+    """The GenAI core and its Python package."""
+
+    package: str
+    version: str
+    source: Source
+    cmake_defines: dict[str, str] = field(default_factory=dict)
+    build_targets: tuple[str, ...]
+    dependencies: tuple[Dependency, ...] = ()
+    requires: tuple[str, ...] = ()
+    """Further requirements of the wheel; the paired ONNX Runtime is added, exactly pinned."""
+    extra_files: dict[OsName, tuple[str, ...]] = field(default_factory=dict)
+    """Files that the wheel carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
+
+
+class Artifact(_Part, frozen=True, kw_only=True):
+    """One published wheel on PyPI."""
+
+    package: str
+    version: str
+    filename: str
+    sha256: Sha256
+    python: str = "py3"
+    """The python tag: 'cp312', or 'py3'."""
+    platform: str = "any"
+
+
+class Repack(_Part, frozen=True, kw_only=True):
+    """What is changed when a published wheel is built again: its requirements and its local version; and why."""
+
+    package: str
+    requires: tuple[str, ...]
+    local_version: Annotated[str, Meta(pattern="^[a-z0-9]+([.][a-z0-9]+)*$")]
+    reason: Annotated[str, Meta(min_length=10)]
+
+
+class Published(_Part, frozen=True, kw_only=True):
+    """The published lane: wheels taken over by hash, of which some are packed again with right metadata."""
+
+    artifacts: tuple[Artifact, ...]
+    repack: tuple[Repack, ...] = ()
+    source_date_epoch: int = 0
+    """Seconds since 1970 for the timestamps inside repacked wheels."""
+
+
+class Toolchain(_Part, frozen=True, kw_only=True):
+    """The oldest tools that can build the sources."""
+
+    cmake: str = "3.26"
+    windows_sdk: str | None = None
+    windows_sdk_reason: str = ""
+
+
+class Recipe(_Part, frozen=True, kw_only=True):
+    """One recipe. `name` is the file's name and is filled in by `recipes.load`."""
+
+    description: str
+    name: str = ""
+    targets: tuple[TargetName, ...] = ()
+    pythons: tuple[PythonVersion, ...] = ()
+    toolchain: Toolchain = Toolchain()
+    onnxruntime: OnnxRuntime | None = None
+    genai: GenAI | None = None
+    published: Published | None = None
+
+    def __post_init__(self) -> None:
+        if (self.onnxruntime is None) != (self.genai is None):
+            raise ValueError("[onnxruntime] and [genai] come together")
+        if self.genai is None and self.published is None:
+            raise ValueError("a recipe needs [onnxruntime] with [genai], or [published]")
+        if self.genai is not None and not (self.targets and self.pythons):
+            raise ValueError("a recipe that compiles needs targets and pythons")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*|", self.name):
+            raise ValueError(f"'{self.name}' is not a recipe name: use small letters, digits, '.', '_' and '-'")
