@@ -146,6 +146,10 @@ class Repack(_Part, frozen=True, kw_only=True):
     requires: tuple[str, ...]
     local_version: Annotated[str, Meta(pattern="^[a-z0-9]+([.][a-z0-9]+)*$")]
     reason: Annotated[str, Meta(min_length=10)]
+    licence: str
+    """SPDX expression of the binaries' licence."""
+    licence_files: tuple[str, ...]
+    """Paths inside the published wheel that must stay readable beside the metadata."""
 
 
 class Published(_Part, frozen=True, kw_only=True):
