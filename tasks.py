@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from wheelhouse.tasklib import task
+from wheelhouse.tasklib import split, task
 
 
 @task
@@ -22,3 +22,41 @@ def bench(_c: Context) -> None:
 
     for ratio in (start_up(),):
         print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
+
+
+@task(
+    iterable=["python"],
+    help={
+        "lane": "git (compile, on Windows) or published (PyPI's binaries); default: what fits this system",
+        "recipe": "recipe to use; default: dml for the git lane, published for the other",
+        "python": "Python version such as 3.12; repeatable, or with commas; default: all of the recipe",
+        "plan": "print every command instead of running any",
+    },
+)
+def build_dml(_c: Context, python: list[str], lane: str = "", recipe: str = "", plan: bool = False) -> None:
+    """Make the pair of DirectML wheels and its index in wheels/."""
+    from recipes import lanes
+
+    choice = lanes.choose_lane(lane, plan=plan)
+    print(choice.line)
+    print(lanes.build(choice, recipe=recipe, pythons=split(python), plan=plan))
+
+
+@task
+def index(_c: Context) -> None:
+    """Write wheels/simple/ (a package index) and wheels/SHA256SUMS over all wheels in wheels/."""
+    from recipes.lanes import index_all
+
+    print(index_all())
+
+
+@task(help={"all": "also downloads, environments, models, exports and the Wine runtime", "plan": "only list"})
+def clean(_c: Context, all: bool = False, plan: bool = False) -> None:  # noqa: A002 - the option
+    """Remove wheels, sources and build results, saying what and how much."""
+    from wheelhouse.clean import removals, remove
+    from wheelhouse.files import human_size
+
+    found = removals(everything=all)
+    print("\n".join(removal.line for removal in found) or "Nothing to remove.")
+    if found and not plan:
+        print(f"Removed {human_size(remove(found))}.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, overload
 
 from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
@@ -25,8 +25,17 @@ def _explained(body: Callable[..., object]) -> Callable[..., object]:
     return call
 
 
+@overload
+def task(body: Callable[..., object]) -> Callable[..., object]: ...
+@overload
+def task(**options: Any) -> Callable[[Callable[..., object]], Callable[..., object]]: ...
 def task(body: Callable[..., object] | None = None, **options: Any) -> Any:
     """Declare an Invoke task (same options as `invoke.task`) whose WheelhouseErrors are printed, not traced."""
     if body is not None:
         return invoke_task(_explained(body), **options)
     return lambda function: invoke_task(_explained(function), **options)
+
+
+def split(values: Iterable[str]) -> tuple[str, ...]:
+    """Return what a repeatable option was given, with commas too: `--python 3.12,3.13 --python 3.14` are three."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())

@@ -1,0 +1,133 @@
+"""`invoke build-dml`: which lane makes the DirectML pair, and the common end of all lanes (index, sums, summary)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
+from wheelhouse.files import human_size
+from wheelhouse.paths import display, wheels_dir
+from wheelhouse.process import Shell, render
+
+Lane = Literal["git", "published"]
+LANES: tuple[Lane, ...] = ("git", "published")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A lane, and why it was taken, for the first line of the output."""
+
+    lane: Lane
+    why: str
+
+    @property
+    def line(self) -> str:
+        """The first line that `invoke build-dml` prints."""
+        return f"Lane: {self.lane} ({self.why})."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One finished wheel for the summary: `seconds` is None when this run did not make it."""
+
+    path: Path
+    size: int
+    sha256: str
+    seconds: float | None
+
+
+def choose_lane(requested: str, *, system: str = sys.platform, plan: bool = False) -> Choice:
+    """Return the lane to take on `system` (as in sys.platform): the requested one, or the one that fits.
+
+    Raise UsageError for an unknown lane, UnsupportedError for the git lane where DirectML cannot be compiled; a `plan`
+    of it can be printed anywhere.
+    """
+    if requested and requested not in LANES:
+        raise UsageError(f"There is no lane '{requested}'. {nearest(requested, LANES)}")
+    windows = system == "win32"
+    if requested == "git" and not windows and not plan:
+        raise UnsupportedError(
+            "DirectML compiles on Windows only: its headers are the Windows SDK's, and the CMake files of both ONNX "
+            f"Runtime and GenAI refuse any other system. This is {system}; nothing was downloaded.",
+            remedy="Here you can take the published pair (`invoke build-dml --lane published`), compile GenAI without "
+            "DirectML (`invoke build --recipe cpu`), or print what a Windows machine would run "
+            "(`invoke build-dml --lane git --plan`); the Windows workflow in .github/workflows compiles the pair.",
+        )
+    if requested:
+        return Choice(lane=requested, why="as asked with --lane")
+    if windows:
+        return Choice(
+            lane="git", why="this is Windows, where DirectML compiles; `--lane published` takes PyPI's binaries"
+        )
+    return Choice(lane="published", why=f"DirectML does not compile on {system}, so the binaries come from PyPI")
+
+
+def finish(folder: Path, seconds: dict[str, float]) -> list[Row]:
+    """Write index and SHA256SUMS over `folder`; return the rows of the wheels that `seconds` names (by file name)."""
+    from recipes.index import write_index
+
+    return [
+        Row(path=folder / w.filename, size=w.size, sha256=w.sha256, seconds=seconds.get(w.filename) or None)
+        for w in write_index(folder)
+        if w.filename in seconds
+    ]
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return the rows as a table for people: file, size, SHA-256, seconds."""
+    cells = [
+        (row.path.name, human_size(row.size), row.sha256, f"{row.seconds:.1f}" if row.seconds else "unchanged")
+        for row in rows
+    ]
+    table = [("file", "size", "SHA-256", "seconds"), *cells]
+    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {sha:<{widths[2]}}  {took:>{widths[3]}}"
+        for name, size, sha, took in table
+    )
+
+
+def build(choice: Choice, *, recipe: str, pythons: Sequence[str], plan: bool) -> str:
+    """Run the lane, or with `plan` only write down what it would run; return what to print at the end."""
+    if choice.lane == "git":
+        raise UnsupportedError(
+            "The git lane is not part of `invoke build-dml` yet.", remedy="Run `invoke build --recipe dml` instead."
+        )
+    if plan:
+        return "\n".join(
+            plan_published_pair(recipe or "published", pythons, "cmd" if sys.platform == "win32" else "posix")
+        )
+    return summary(build_published_pair(recipe or "published", pythons, wheels_dir()))
+
+
+def build_published_pair(recipe: str, pythons: Sequence[str], out: Path) -> list[Row]:
+    """Make the pair of a recipe's published part, index it, and return the summary rows."""
+    from recipes.load import load, locate
+    from recipes.published import build_published
+
+    made = build_published(load(recipe), locate(recipe), out, pythons)
+    return finish(out, {wheel.path.name: wheel.seconds for wheel in made})
+
+
+def plan_published_pair(recipe: str, pythons: Sequence[str], shell: Shell) -> list[str]:
+    """Return the published lane's transcript, one line per process, as typed into `shell`."""
+    from recipes.load import load
+    from recipes.published import plan_published
+
+    return [render(command, shell) for command in plan_published(load(recipe), pythons)]
+
+
+def index_all() -> str:
+    """Write the index and SHA256SUMS over everything in `wheels/`; return a line about it."""
+    from recipes.index import write_index
+
+    folder = wheels_dir()
+    wheels = write_index(folder)
+    if not wheels:
+        raise InputError(f"There are no wheels in {display(folder)}.", remedy="`invoke build-dml` makes some.")
+    simple = folder / "simple"
+    return f"{len(wheels)} wheels in {display(simple)}; pip takes it with --extra-index-url {simple.as_uri()}"

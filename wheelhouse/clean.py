@@ -1,0 +1,60 @@
+"""`invoke clean`: what builds and smoke runs leave behind, with its size, and its removal.
+
+Only names that this program gives are removed: the cache may have been pointed at a folder with other things in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelhouse.files import human_size, remove_tree
+from wheelhouse.locks import locked
+from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
+
+CHEAP = frozenset({"build", "published", "logs", "reports", "wheel-facts.json"})
+"""Parts of the cache that are made again in seconds to minutes from what stays."""
+EXPENSIVE = frozenset({"downloads", "environments", "exports", "models", "wine"})
+"""Parts of the cache that only `--all` removes: they come from a network, or take many minutes to make."""
+KEPT = frozenset({"README.md", "patches", ".gitignore", ".simple.lock"})
+"""What stays in `wheels/` and `third_party/`: what git tracks, and the lock that is held meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """Something to remove; `size` is in bytes, of all files below it, links not followed."""
+
+    path: Path
+    size: int
+
+    @property
+    def line(self) -> str:
+        """The line that names it."""
+        return f"{human_size(self.size):>10}  {display(self.path)}"
+
+
+def removals(*, everything: bool) -> list[Removal]:
+    """List what there is to remove: wheels, sources and cheap results; with `everything` also the expensive ones."""
+    parts = CHEAP | EXPENSIVE if everything else CHEAP
+    found = [cache_dir(name) for name in sorted(parts)]
+    for folder in (wheels_dir(), third_party_dir()):
+        found += sorted(p for p in folder.iterdir() if p.name not in KEPT) if folder.is_dir() else []
+    return [Removal(path=path, size=size_of(path)) for path in found if path.exists() or path.is_symlink()]
+
+
+def remove(found: Iterable[Removal]) -> int:
+    """Remove everything listed; return the bytes freed. Raise BusyError while a build writes to `wheels/`."""
+    freed = 0
+    with locked(wheels_dir() / "simple", timeout=5):
+        for removal in found:
+            remove_tree(removal.path)
+            freed += removal.size
+    return freed
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    if path.is_symlink() or path.is_file():
+        return path.lstat().st_size
+    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_symlink() or p.is_file())
