@@ -6,6 +6,7 @@ sizes and times is enough; only a file whose time differs with the same size (a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -32,15 +33,26 @@ def write(folder: Path) -> str:
 
 def read(folder: Path) -> dict[str, Entry] | None:
     """Return the manifest of `folder` by relative path, or None when there is none or it cannot be read."""
-    try:
-        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, Entry])
-    except (OSError, msgspec.MsgspecError):
-        return None
+    return _decode(folder / MANIFEST)
 
 
 def content_hash(entries: dict[str, Entry]) -> str:
     """Return one SHA-256 over the names and contents (not the times) of a manifest's files."""
     return sha256_bytes("".join(f"{name}\0{entry.sha256}\n" for name, entry in sorted(entries.items())).encode())
+
+
+def key(folder: Path) -> str:
+    """Return the hash that `write` returned for this finished folder."""
+    return content_hash(read(folder) or {})
+
+
+def remember(folder: Path, names: Iterable[str], memory: Path) -> dict[str, Entry]:
+    """Return the entries of the named files in a folder that is not ours, kept in the file `memory` for next time."""
+    known = _decode(memory) or {}
+    entries = {name: _known_or_new(folder / name, known.get(name)) for name in names}
+    if entries != known:
+        write_atomic(memory, msgspec.json.encode(entries))
+    return entries
 
 
 def damage(folder: Path) -> str | None:
@@ -63,6 +75,19 @@ def damage(folder: Path) -> str | None:
     if touched:
         write(folder)  # the same content under new times: look at the times only, next time
     return None
+
+
+def _decode(path: Path) -> dict[str, Entry] | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _known_or_new(path: Path, known: Entry | None) -> Entry:
+    status = path.stat()
+    same = known is not None and (known.size, known.mtime) == (status.st_size, status.st_mtime_ns)
+    return known if known is not None and same else _entry(path)
 
 
 def _files(folder: Path) -> list[str]:

@@ -7,31 +7,19 @@ into. So they are removed, and tools are started as `python -m tool`.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from smoke import interpreters
+from smoke import interpreters, pip
 from smoke.catalogue import EnvironmentRecipe
 from smoke.interpreters import python_in
 from wheelhouse import process
-from wheelhouse.console import Task, task, warn
-from wheelhouse.errors import NetworkError, ResourceError, StepFailedError, ToolchainError, WheelhouseError
+from wheelhouse.console import task, warn
+from wheelhouse.errors import ToolchainError
 from wheelhouse.files import require_space
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
-
-PIP_SECONDS = 3600.0
-_OPTIONS = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-compile")
-_UNREACHABLE = re.compile(
-    r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded|Connection refused"
-    r"|Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionResetError",
-)
-_MISSING = re.compile(r"No matching distribution found for (.+)|Could not find a version that satisfies .*? (\S+==\S+)")
-_PIP_WITH_PYTHON_OPTION = (22, 3)
 
 
 def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[Path]) -> None:
@@ -42,16 +30,17 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
     require_space(folder, int(recipe.size * 1.1), f"The environment '{name}'")
     base = interpreters.find(version)
     with task(f"environment {name}: {recipe.label}") as shown:
-        pip = _bare(folder, base, name)
+        installer = _bare(folder, base, name)
         pins = folder / "pins.txt"
         kept = [pin for pin in recipe.packages if not (wheels and _package(pin) in recipe.replaceable)]
         pins.write_text("\n".join(kept) + "\n", encoding="utf-8")
-        _install(pip, ["--no-deps", "-r", str(pins)], f"{name}-pins", shown)
+        pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown)
         if recipe.resolved:
-            _install(pip, ["-c", str(pins), *recipe.resolved], f"{name}-resolved", shown)
+            pip.install(installer, ["-c", str(pins), *recipe.resolved], title=f"{name}-resolved", shown=shown)
             _warn_about_cuda(folder)
         if wheels:
-            _install(pip, [*_beside(wheels), "-c", str(pins), *map(str, wheels)], f"{name}-wheels", shown)
+            chosen = [*_beside(wheels), "-c", str(pins), *map(str, wheels)]
+            pip.install(installer, chosen, title=f"{name}-wheels", shown=shown)
     _remove_scripts(folder)
 
 
@@ -63,9 +52,9 @@ def _bare(folder: Path, base: tuple[str, ...], name: str) -> tuple[str, ...]:
     """
     log = log_dir() / "environments" / f"{name}-venv.log"
     process.run(Command(argv=(*base, "-m", "venv", "--without-pip", str(folder)), timeout=120), log=log)
+    if own := pip.own(python_in(folder)):
+        return own
     target = str(python_in(folder))
-    if _own_pip_can():
-        return (sys.executable, "-m", "pip", "--python", target)
     done = process.run(Command(argv=(target, "-m", "ensurepip", "--default-pip"), timeout=300), log=log, check=False)
     if done.returncode != 0:
         raise ToolchainError(
@@ -74,48 +63,6 @@ def _bare(folder: Path, base: tuple[str, ...], name: str) -> tuple[str, ...]:
             log=log,
         )
     return (target, "-m", "pip")
-
-
-def _own_pip_can() -> bool:
-    if importlib.util.find_spec("pip") is None:
-        return False
-    found = tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
-    return found >= _PIP_WITH_PYTHON_OPTION
-
-
-def _install(pip: tuple[str, ...], arguments: Sequence[str], title: str, shown: Task) -> None:
-    log = log_dir() / "environments" / f"{title}.log"
-    command = Command(argv=(*pip, "install", *_OPTIONS, *arguments), timeout=PIP_SECONDS)
-    try:
-        process.run(command, log=log, on_line=shown.update)
-    except StepFailedError as error:
-        raise explain(error, log) from error
-
-
-def explain(error: StepFailedError, log: Path) -> WheelhouseError:
-    """Return what pip's failure means for a person, judged by the output in `log`; `error` itself if unknown."""
-    output = log.read_text(encoding="utf-8", errors="replace")
-    if "No space left on device" in output:
-        return ResourceError(
-            "The disk filled up while packages were being installed.",
-            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
-            log=log,
-        )
-    if _UNREACHABLE.search(output):
-        return NetworkError(
-            "pip cannot reach the package index.",
-            remedy="Check the network and `pip config list` (index, proxy, certificate), then run the same again: "
-            "what is finished is kept. For a machine without network, `pip download` the pins in "
-            "recipes/environments elsewhere and name that folder in PIP_FIND_LINKS.",
-            log=log,
-        )
-    if found := _MISSING.search(output):
-        return NetworkError(
-            f"The package index that pip uses does not offer {found[1] or found[2]}.",
-            remedy="`pip config list` shows which index that is; use PyPI, or a mirror that has this version.",
-            log=log,
-        )
-    return error
 
 
 def _package(pin: str) -> str:

@@ -20,6 +20,7 @@ from wheelhouse.errors import StepFailedError, ToolchainError
 Shell = Literal["posix", "cmd", "powershell"]
 
 TAIL_LINES = 15
+_running: set[subprocess.Popen[str]] = set()
 _CMD_SPECIAL = frozenset(' \t"&|<>^()%!,;=')
 
 
@@ -101,12 +102,15 @@ def run(
     with log.open("w", encoding="utf-8", errors="replace") as stream:
         stream.write(f"+ {render(command)}\n")
         with _start(command) as process, _deadline(process, command.timeout) as expired:
+            _running.add(process)
             try:
                 _pump(process.stdout, stream, tail, on_line)
                 returncode = process.wait()
             except BaseException:  # Ctrl-C as well: nothing that we started survives us
                 end_process_tree(process)
                 raise
+            finally:
+                _running.discard(process)
     done = Completed(
         returncode=returncode,
         tail=tuple(tail),
@@ -171,6 +175,12 @@ class _deadline:  # noqa: N801 - used as a context manager, like a function
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def end_all() -> None:
+    """End every process that `run` has started in any thread: Ctrl-C reaches the main thread only."""
+    for process in list(_running):
+        end_process_tree(process)
 
 
 def end_process_tree(process: subprocess.Popen[str]) -> None:

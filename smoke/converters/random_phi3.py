@@ -1,0 +1,151 @@
+"""Makes a small Phi-3 with random weights, and a byte-pair tokenizer trained on a few paragraphs, from a seed.
+
+Stand-alone: started as `python random_phi3.py SETTINGS-JSON FOLDER` in an environment with numpy, safetensors and
+tokenizers. The weights are larger than a trained model's at the start of training would be: with the usual spread of
+0.02 all logits are nearly equal, and rounding would decide which token is the best.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+SPECIAL = ["<unk>", "<s>", "</s>", "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+UNK, BOS, EOS, PAD, END = (SPECIAL.index(t) for t in ("<unk>", "<s>", "<|endoftext|>", "<|endoftext|>", "<|end|>"))
+
+CORPUS = [
+    "A tokenizer learns from text: it counts pairs of bytes, joins the most frequent pair, and counts again.",
+    "The quick brown fox jumps over the lazy dog, and the dog, being lazy, lets the fox jump as it likes.",
+    "What is the capital of France? Paris. And of Italy? Rome. Of Germany? Berlin. Of Spain? Madrid.",
+    "def add(a, b):\n    return a + b\n\nfor number in range(10):\n    print(number, add(number, 1))\n",
+    "In 2026 there were 365 days, 52 weeks and 1 day; 1234567890 holds every digit once, as does 9876543210.",
+    "You are a helpful assistant. Write a short poem about the sea, the wind, and the sailors' long way home.",
+]
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
+
+def weights(settings: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return float32 tensors by Hugging Face name; each matrix has rows of about the norm `gain`."""
+    draw = np.random.Generator(np.random.PCG64(settings["seed"]))
+    hidden, inner, gain = settings["hidden"], settings["intermediate"], settings["gain"]
+
+    def matrix(rows: int, columns: int) -> np.ndarray:
+        spread = float(gain / np.sqrt(columns))
+        return np.asarray(draw.standard_normal((rows, columns)) * spread, dtype=np.float32)
+
+    ones = np.ones(hidden, dtype=np.float32)
+    tensors = {"model.embed_tokens.weight": draw.standard_normal((settings["vocabulary"], hidden)).astype(np.float32)}
+    for layer in range(settings["layers"]):
+        prefix = f"model.layers.{layer}"
+        tensors |= {
+            f"{prefix}.input_layernorm.weight": ones.copy(),
+            f"{prefix}.self_attn.qkv_proj.weight": matrix(3 * hidden, hidden),
+            f"{prefix}.self_attn.o_proj.weight": matrix(hidden, hidden),
+            f"{prefix}.post_attention_layernorm.weight": ones.copy(),
+            f"{prefix}.mlp.gate_up_proj.weight": matrix(2 * inner, hidden),
+            f"{prefix}.mlp.down_proj.weight": matrix(hidden, inner),
+        }
+    tensors["model.norm.weight"] = ones.copy()
+    # Logits spread over tens instead of ones: the best token wins by far more than half precision rounds.
+    tensors["lm_head.weight"] = matrix(settings["vocabulary"], hidden) * np.float32(8.0)
+    return tensors
+
+
+def config(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return config.json as transformers 4 wrote it: rope at top level, where every converter still finds it.
+
+    transformers 5 writes `rope_parameters` instead, which the GenAI model builder does not understand.
+    """
+    return {
+        "architectures": ["Phi3ForCausalLM"],
+        "model_type": "phi3",
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": BOS,
+        "embd_pdrop": 0.0,
+        "eos_token_id": EOS,
+        "hidden_act": "silu",
+        "hidden_size": settings["hidden"],
+        "initializer_range": 0.02,
+        "intermediate_size": settings["intermediate"],
+        "max_position_embeddings": settings["positions"],
+        "num_attention_heads": settings["heads"],
+        "num_hidden_layers": settings["layers"],
+        "num_key_value_heads": settings["heads"],
+        "original_max_position_embeddings": settings["positions"],
+        "pad_token_id": PAD,
+        "resid_pdrop": 0.0,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": None,
+        "rope_theta": 10000.0,
+        "sliding_window": None,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+        "use_cache": True,
+        "vocab_size": settings["vocabulary"],
+    }
+
+
+def tokenizer(size: int) -> Tokenizer:
+    """Return a byte-level BPE tokenizer of exactly `size` tokens; every text can be written in them."""
+    made = Tokenizer(BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    made.decoder = decoders.ByteLevel()
+    special = [AddedToken(token, special=True, normalized=False) for token in SPECIAL]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = BpeTrainer(
+        vocab_size=size, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    if made.get_vocab_size() != size:
+        raise SystemExit(f"The corpus yields {made.get_vocab_size()} tokens, not {size}.")
+    return made
+
+
+def tokenizer_config(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return tokenizer_config.json; the generic class uses tokenizer.json as it is."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "add_bos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": settings["positions"],
+        "bos_token": SPECIAL[BOS],
+        "eos_token": SPECIAL[EOS],
+        "unk_token": SPECIAL[UNK],
+        "pad_token": SPECIAL[PAD],
+        "chat_template": CHAT_TEMPLATE,
+    }
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON that people can read."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Make the model that the settings describe in the folder."""
+    settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+    tokenizer(settings["vocabulary"]).save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", tokenizer_config(settings))
+    made = config(settings)
+    write_json(folder / "config.json", made)
+    write_json(folder / "generation_config.json", {k: made[k] for k in made if k.endswith("_token_id")})
+    target = folder / "model.safetensors"
+    save_file(weights(settings), str(target), metadata={"format": "pt"})
+    target.chmod(0o644)  # safetensors writes for the owner alone
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Exports: one model in the format of each backend, made once and kept until an input changes or a file is harmed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from smoke import environments, manifests
+from smoke.environments import Environment
+from smoke.exporters import EXPORTERS, Exporter
+from smoke.models import Model
+from wheelhouse import process, steps
+from wheelhouse.console import task, warn
+from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
+from wheelhouse.files import human_size, remove_tree, require_space, write_atomic
+from wheelhouse.paths import cache_dir, log_dir
+from wheelhouse.steps import Step
+
+EXPORTS = tuple(EXPORTERS)
+"""cpu-fp32, cpu-int4, dml-fp16, dml-int4 (for ONNX Runtime GenAI), openvino-fp16, openvino-int4."""
+
+AT_ONCE = 2
+INFO = "export.json"
+_SECONDS = 3600.0
+_FIXED_MEMORY = 800_000_000
+"""Bytes that an exporter's libraries take before the first weight."""
+
+
+class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What `export.json` in an export's folder says about it: its origin and the settings that were really used."""
+
+    kind: str
+    model: str
+    model_key: str
+    environment: str
+    settings: tuple[str, ...]
+
+
+def export(model: Model, kind: str) -> Path:
+    """Return the folder with `model` exported as `kind`, making it first unless it is there and whole.
+
+    Raise UsageError (unknown kind), ResourceError (disk, memory), StepFailedError (the exporter failed; the log and
+    its last lines are named), and what making the main environment may raise.
+    """
+    exporter = _exporter(kind)
+    environment = environments.prepare(environments.MAIN)
+    settings = exporter.settings(_config(model))
+    step = Step(
+        name=f"export {model.name} as {kind}",
+        output=cache_dir("exports", f"{_plain(model.name)}-{model.key[:8]}", kind),
+        inputs={"model": model.key, "environment": environment.key, "settings": " ".join(settings)},
+    )
+
+    def make(partial: Path) -> None:
+        _export(model, exporter, settings, environment, partial)
+
+    steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
+    return step.output
+
+
+def export_all(model: Model, kinds: Sequence[str]) -> dict[str, Path | WheelhouseError]:
+    """Export `model` as every kind, two at a time where the memory allows; a failure is the value, not the end.
+
+    Raise only what concerns all of them: UsageError for an unknown kind, and what making the environment may raise.
+    """
+    for kind in kinds:
+        _exporter(kind)
+    environments.prepare(environments.MAIN)  # before the threads, so that it fails once or is made once
+
+    def attempt(kind: str) -> Path | WheelhouseError:
+        try:
+            return export(model, kind)
+        except WheelhouseError as error:
+            return error
+
+    pool = ThreadPoolExecutor(max_workers=_at_once(model))
+    try:
+        return dict(zip(kinds, pool.map(attempt, kinds), strict=True))
+    except BaseException:  # Ctrl-C arrives in this thread only
+        pool.shutdown(wait=False, cancel_futures=True)
+        process.end_all()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def info(folder: Path) -> ExportInfo:
+    """Return what an export's folder says about itself. Raise OSError or msgspec.MsgspecError when it says nothing."""
+    return msgspec.json.decode((folder / INFO).read_bytes(), type=ExportInfo)
+
+
+def _exporter(kind: str) -> Exporter:
+    if kind not in EXPORTERS:
+        raise UsageError(f"There is no export '{kind}'. {nearest(kind, EXPORTS)}")
+    return EXPORTERS[kind]
+
+
+def _export(
+    model: Model, exporter: Exporter, settings: tuple[str, ...], environment: Environment, partial: Path
+) -> None:
+    title = f"export {model.name} as {exporter.kind}"
+    require_space(partial, int(_weights(model) * exporter.size) + 20_000_000, title[0].upper() + title[1:])
+    log = log_dir() / "exports" / f"{_plain(model.name)}-{exporter.kind}.log"
+    command = environment.command(*exporter.arguments(model.folder, partial, settings), cwd=partial, timeout=_SECONDS)
+    with task(title) as shown:
+        try:
+            process.run(command, log=log, on_line=shown.update)
+        except StepFailedError as error:
+            raise _explained(error, log, title) from error
+        remove_tree(partial / ".cache")
+        missing = [name for name in exporter.files if not (partial / name).is_file()]
+        if missing:
+            raise StepFailedError(
+                f"{title} ended well but wrote no {', '.join(missing)}.",
+                remedy="The log says why; a tokenizer that cannot be converted is the usual cause.",
+                log=log,
+            )
+        described = ExportInfo(
+            kind=exporter.kind,
+            model=model.name,
+            model_key=model.key,
+            environment=environment.label,
+            settings=settings,
+        )
+        write_atomic(partial / INFO, msgspec.json.format(msgspec.json.encode(described)))
+        manifests.write(partial)
+
+
+def _explained(error: StepFailedError, log: Path, title: str) -> WheelhouseError:
+    output = log.read_text(encoding="utf-8", errors="replace")
+    if "No space left on device" in output:
+        return ResourceError(
+            f"The disk filled up during '{title}'.",
+            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+            log=log,
+        )
+    if "SIGKILL" in error.message or "MemoryError" in output or "bad_alloc" in output:
+        return ResourceError(
+            f"'{title}' was ended, most likely for lack of memory.",
+            remedy="Close other programs or take a smaller model, and run the same again: what is finished is kept.",
+            log=log,
+        )
+    return error
+
+
+def _at_once(model: Model) -> int:
+    """Return how many exports the free memory allows: each holds the float32 weights about three times."""
+    import psutil
+
+    needed = _FIXED_MEMORY + 3 * _weights(model)
+    free = psutil.virtual_memory().available
+    if free < needed:
+        warn(f"exporting {model.name} takes about {human_size(needed)} of memory, {human_size(free)} are free")
+    return max(1, min(AT_ONCE, int(free // needed)))
+
+
+def _weights(model: Model) -> int:
+    return sum(path.stat().st_size for path in model.folder.glob("*.safetensors"))
+
+
+def _config(model: Model) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name)

@@ -1,0 +1,109 @@
+"""What each export is: the command that makes it, and the files that must come out.
+
+The commands are those of the tools' own guides, so that a log line can be compared with them, or typed by hand. The
+tools are started as modules, because an environment's console scripts do not survive its move (see venvs.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GENAI_FILES = ("genai_config.json", "model.onnx", "tokenizer.json")
+OPENVINO_FILES = (
+    "openvino_model.xml",
+    "openvino_model.bin",
+    "openvino_tokenizer.xml",
+    "openvino_detokenizer.xml",
+    "config.json",
+)
+GROUP_SIZE = 128
+"""Weights that share one scale in the guide's int4 settings for NPUs and GPUs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """One kind of export: `module` is started with `options`; `files` must be there afterwards.
+
+    `size` is the result's size as a share of the float32 weights, rounded up.
+    """
+
+    kind: str
+    module: str
+    options: tuple[str, ...]
+    files: tuple[str, ...]
+    size: float
+
+    def settings(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the options for a model with this config.json: the guide's, unless they cannot work for it."""
+        if "--group-size" in self.options and not group_size_fits(config):
+            return (*self.options, "--group-size-fallback", "adjust")
+        return self.options
+
+    def arguments(self, model: Path, output: Path, settings: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the whole command line behind the interpreter."""
+        if self.module.startswith("optimum."):
+            return ("-m", self.module, "export", "openvino", "--model", str(model), *settings, str(output))
+        scratch = output / ".cache"
+        return (
+            "-m",
+            self.module,
+            "-i",
+            str(model),
+            "-o",
+            str(output),
+            *settings[:4],
+            "-c",
+            str(scratch),
+            *settings[4:],
+        )
+
+
+def group_size_fits(config: Mapping[str, Any]) -> bool:
+    """Say whether every linear layer's input width is a multiple of the guide's group size.
+
+    Where one is not, NNCF stops; told to adjust, it takes the largest power of two that divides it (from 32 on) for
+    that layer alone. SmolLM2-135M is such a model: 576 = 9 * 64.
+    """
+    hidden = int(config.get("hidden_size", 0))
+    heads = int(config.get("num_attention_heads", 1))
+    head = int(config.get("head_dim") or hidden // max(heads, 1))
+    widths = (hidden, heads * head, int(config.get("intermediate_size", 0)))
+    return all(width % GROUP_SIZE == 0 for width in widths)
+
+
+def _genai(kind: str, precision: str, provider: str, size: float, *extra: str) -> Exporter:
+    return Exporter(
+        kind=kind,
+        module="onnxruntime_genai.models.builder",
+        options=("-p", precision, "-e", provider, *extra),
+        files=GENAI_FILES,
+        size=size,
+    )
+
+
+def _openvino(kind: str, weights: str, size: float, *extra: str) -> Exporter:
+    task = ("--task", "text-generation-with-past", "--weight-format", weights)
+    return Exporter(
+        kind=kind,
+        module="optimum.commands.optimum_cli",
+        options=(*task, *extra, "--trust-remote-code"),
+        files=OPENVINO_FILES,
+        size=size,
+    )
+
+
+EXPORTERS: Mapping[str, Exporter] = {
+    exporter.kind: exporter
+    for exporter in (
+        _genai("cpu-fp32", "fp32", "cpu", 1.3),
+        _genai("cpu-int4", "int4", "cpu", 0.5),
+        _genai("dml-fp16", "fp16", "dml", 0.7),
+        # With the embedding shared between both ends, DirectML's graph capture refuses the model.
+        _genai("dml-int4", "int4", "dml", 0.5, "--extra_options", "shared_embeddings=false"),
+        _openvino("openvino-fp16", "fp16", 0.7),
+        _openvino("openvino-int4", "int4", 0.5, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
+    )
+}

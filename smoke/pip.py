@@ -1,0 +1,90 @@
+"""Starting pip, and saying what its failures mean."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wheelhouse import process
+from wheelhouse.console import Task, task
+from wheelhouse.errors import NetworkError, ResourceError, StepFailedError, ToolchainError, WheelhouseError
+from wheelhouse.paths import log_dir
+from wheelhouse.process import Command
+
+SECONDS = 3600.0
+_QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+_UNREACHABLE = re.compile(
+    r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded|Connection refused"
+    r"|Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionResetError",
+)
+_MISSING = re.compile(r"(?:No matching distribution found for|satisfies the requirement) (\S+)")
+_FIRST_WITH_PYTHON_OPTION = (22, 3)
+
+
+def own(target: Path | None = None) -> tuple[str, ...] | None:
+    """Return the argv prefix of this Python's pip, working on the environment of the interpreter `target` if given.
+
+    None when this Python has no pip, or one too old for that.
+    """
+    if importlib.util.find_spec("pip") is None:
+        return None
+    if target is None:
+        return (sys.executable, "-m", "pip")
+    version = tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2] if part.isdigit())
+    return (sys.executable, "-m", "pip", "--python", str(target)) if version >= _FIRST_WITH_PYTHON_OPTION else None
+
+
+def install(pip: tuple[str, ...], arguments: Sequence[str], *, title: str, shown: Task) -> None:
+    """Run `pip install` with its lines as the note of `shown`. Raise what `explain` makes of a failure.
+
+    Nothing is compiled to bytecode: of 20 000 files a process imports a few hundred, and Python keeps those.
+    """
+    _run([*pip, "install", *_QUIET, "--no-compile", *arguments], log_dir() / "environments" / f"{title}.log", shown)
+
+
+def download(requirement: str, folder: Path) -> Path:
+    """Download one package, without what it requires, into the empty `folder`; return the file."""
+    pip = own()
+    if pip is None:
+        raise ToolchainError(f"{sys.executable} has no pip.", remedy=f"`{sys.executable} -m ensurepip` installs it.")
+    with task(f"downloading {requirement}") as shown:
+        log = log_dir() / "downloads" / f"{requirement}.log"
+        _run([*pip, "download", *_QUIET, "--no-deps", "--dest", str(folder), requirement], log, shown)
+    return next(path for path in folder.iterdir() if path.is_file())
+
+
+def _run(argv: Sequence[str], log: Path, shown: Task) -> None:
+    try:
+        process.run(Command(argv=tuple(argv), timeout=SECONDS), log=log, on_line=shown.update)
+    except StepFailedError as error:
+        raise explain(error, log) from error
+
+
+def explain(error: StepFailedError, log: Path) -> WheelhouseError:
+    """Return what pip's failure means for a person, judged by the output in `log`; `error` itself if unknown."""
+    output = log.read_text(encoding="utf-8", errors="replace")
+    if "No space left on device" in output:
+        return ResourceError(
+            "The disk filled up while packages were being installed.",
+            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+            log=log,
+        )
+    if _UNREACHABLE.search(output):
+        return NetworkError(
+            "pip cannot reach the package index.",
+            remedy="Check the network and `pip config list` (index, proxy, certificate), then run the same again: "
+            "what is finished is kept. For a machine without network, `pip download` the pins in "
+            "recipes/environments elsewhere and name that folder in PIP_FIND_LINKS.",
+            log=log,
+        )
+    if found := _MISSING.search(output):
+        return NetworkError(
+            f"The package index that pip uses does not offer {found[1]}.",
+            remedy="`pip config list` shows which index that is; use PyPI, or a mirror that has this version.",
+            log=log,
+        )
+    return error
