@@ -20,7 +20,7 @@ from wheelhouse.errors import IntegrityError, RecipeError, UsageError
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
-from wheelhouse.steps import Step, ensure
+from wheelhouse.steps import Step, ensure, partial_of
 
 ROOM = 400_000_000
 """Bytes below the cache that a whole run needs: eight wheels, and one at a time unpacked."""
@@ -68,7 +68,7 @@ def plan_published(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[C
         groups.setdefault((file.python, file.platform), []).append(file)
     downloads = [pip_download(files, cache_dir("downloads", f".{p}-{w}.partial")) for (p, w), files in groups.items()]
     packing = [
-        wheel_command(repacking, _step_folder(repacking) / "project", _step_folder(repacking))
+        wheel_command(repacking, partial_of(_step_folder(repacking)) / "project", partial_of(_step_folder(repacking)))
         for artifact in chosen
         if (repacking := _repacking(artifact, published)) is not None
     ]

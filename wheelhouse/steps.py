@@ -65,6 +65,11 @@ def why_to_run(step: Step) -> str | None:
     return None if not changed else f"{', '.join(changed)} changed"
 
 
+def partial_of(output: Path) -> Path:
+    """Return the folder that a step writes to before it has succeeded."""
+    return output.with_name(f".{output.name}.partial")
+
+
 def ensure(
     step: Step,
     make: Callable[[Path], None],
@@ -89,7 +94,7 @@ def ensure(
             return _fresh(step, quiet=quiet_when_fresh)
         say(f"{step.name}: {why}")
         started = time.monotonic()
-        partial = step.output.with_name(f".{step.output.name}.partial")
+        partial = partial_of(step.output)
         remove_tree(partial)
         partial.mkdir(parents=True)
         make(partial)
