@@ -1,0 +1,125 @@
+"""Engine: ONNX Runtime GenAI, on the CPU provider or on one that the job names (DirectML, CUDA)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import worker_engine
+
+VERSIONS = ("onnxruntime-genai", "onnxruntime-genai-directml", "onnxruntime-genai-cuda", "onnxruntime",
+            "onnxruntime-directml", "onnxruntime-gpu", "numpy")  # fmt: skip
+LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxcore", "dxgi")
+
+# GenAI's own names of devices, as Model.device_type reports them, in the words of the reports.
+DEVICES = {"cpu": "CPU", "dml": "DirectML", "directml": "DirectML", "cuda": "CUDA"}
+
+
+class OrtGenaiEngine(worker_engine.Engine):
+    """A model folder of the GenAI model builder."""
+
+    def __init__(self, model: Any, settings: Mapping[str, str]) -> None:
+        import onnxruntime_genai as og
+
+        self.og = og
+        self.model = model
+        self.tokenizer = og.Tokenizer(model)
+        self._settings = dict(settings)
+
+    def encode(self, text: str) -> list[int]:
+        """See Engine."""
+        return [int(i) for i in self.tokenizer.encode(text)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See Engine."""
+        import numpy as np
+
+        return str(self.tokenizer.decode(np.array(list(ids), dtype=np.int32))) if len(ids) else ""
+
+    def _generator(self, length: int) -> Any:
+        params = self.og.GeneratorParams(self.model)
+        # min_length above zero suppresses the end token and fakes a divergence; the folder's own settings may have it.
+        params.set_search_options(
+            do_sample=False, num_beams=1, min_length=0, max_length=length, repetition_penalty=1.0
+        )  # fmt: skip
+        return self.og.Generator(self.model, params)
+
+    def generate(self, ids: Sequence[int], limit: int) -> worker_engine.Generation:
+        """See Engine."""
+        tokens: list[int] = []
+        first = 0.0
+        started = time.perf_counter()
+        generator = self._generator(len(ids) + limit)
+        generator.append_tokens(self._ids(ids))
+        while not generator.is_done():
+            generator.generate_next_token()
+            tokens.append(int(generator.get_next_tokens()[0]))
+            first = first or time.perf_counter() - started
+        return worker_engine.Generation(tokens, first, time.perf_counter() - started)
+
+    def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
+        """See Engine."""
+        import numpy as np
+
+        at_once = len(ids) - steps
+        generator = self._generator(len(ids) + 1)
+        for start, end in [(0, at_once), *((i, i + 1) for i in range(at_once, len(ids)))]:
+            generator.append_tokens(self._ids(ids[start:end]))
+            yield np.asarray(generator.get_output("logits"))[0].astype(np.float32)
+
+    @staticmethod
+    def _ids(ids: Sequence[int]) -> Any:
+        import numpy as np
+
+        return np.array(list(ids), dtype=np.int32)
+
+    def device(self) -> dict[str, str]:
+        """See Engine."""
+        reported = str(self.model.device_type)
+        name = DEVICES.get(reported.lower(), reported)
+        return {"name": name, "description": "", "evidence": f"Model.device_type is {reported!r}"}
+
+    def settings(self) -> dict[str, str]:
+        """See Engine."""
+        return dict(self._settings)
+
+
+def _check_provider(og: Any, provider: str) -> None:
+    if provider == "dml" and not og.is_dml_available():
+        raise worker_engine.UnavailableError(
+            "This build of ONNX Runtime GenAI has no DirectML support.",
+            "Install the pair that `invoke build-dml` makes.",
+        )
+    if provider == "cuda" and not og.is_cuda_available():
+        raise worker_engine.UnavailableError("This build of ONNX Runtime GenAI has no CUDA support.")
+
+
+def load(job: Mapping[str, Any]) -> worker_engine.Engine:
+    """Load the model folder `job["model"]`.
+
+    Options: `provider` ("cpu", "dml", "cuda"), `provider_options` (name to value), `overlay` (JSON object merged into
+    genai_config.json, to turn on profiling for instance). What genai_config.json itself asks for is cleared first.
+    """
+    import onnxruntime_genai as og
+
+    chosen = worker_engine.options(job)
+    provider = str(chosen.get("provider", "cpu"))
+    worker_engine.require_file(job["model"], "genai_config.json")
+    with Path(job["model"], "genai_config.json").open(encoding="utf-8") as stream:
+        shipped = json.load(stream)["model"]["decoder"]["session_options"].get("provider_options", [])
+    _check_provider(og, provider)
+    config = og.Config(job["model"])
+    settings = {"provider": provider, "provider options in genai_config.json": json.dumps(shipped)}
+    config.clear_providers()
+    if provider != "cpu":
+        own = next((entry[provider] for entry in shipped if provider in entry), {})
+        config.append_provider(provider)
+        for name, value in {**own, **dict(chosen.get("provider_options") or {})}.items():
+            config.set_provider_option(provider, str(name), str(value))
+            settings[f"{provider}.{name}"] = str(value)
+    if chosen.get("overlay"):
+        config.overlay(json.dumps(chosen["overlay"]))
+    return OrtGenaiEngine(og.Model(config), settings)

@@ -1,0 +1,113 @@
+"""Engine: transformers in float32 on the CPU, the reference that everything is compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import worker_engine
+
+VERSIONS = ("torch", "transformers", "tokenizers", "numpy")
+LIBRARIES = ("libtorch_cpu", "torch_cpu")
+
+
+class Clock:
+    """A streamer for `generate` that only notes when tokens arrive."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def put(self, _value: Any) -> None:
+        """Called with the prompt first, then with each token."""
+        self.times.append(time.perf_counter())
+
+    def end(self) -> None:
+        """Called after the last token."""
+
+
+class TransformersEngine(worker_engine.Engine):
+    """A causal language model with the interface of transformers; the OpenVINO engine reuses it."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def template(self, message: str) -> str:
+        """See Engine."""
+        chat = [{"role": "user", "content": message}]
+        return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+
+    def encode(self, text: str) -> list[int]:
+        """See Engine."""
+        return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See Engine."""
+        # Both clean-ups would change text that other runtimes leave alone.
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def generate(self, ids: Sequence[int], limit: int) -> worker_engine.Generation:
+        """See Engine."""
+        import torch
+        from transformers import GenerationConfig
+
+        own = self.model.generation_config
+        # A fresh configuration: the model's own may ask for sampling or for a penalty on repetition.
+        config = GenerationConfig(
+            max_new_tokens=limit,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=own.eos_token_id,
+            pad_token_id=own.pad_token_id if own.pad_token_id is not None else 0,
+            bos_token_id=own.bos_token_id,
+        )
+        prompt = torch.tensor([list(ids)])
+        clock = Clock()
+        started = time.perf_counter()
+        output = self.model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), generation_config=config, streamer=clock
+        )
+        ended = time.perf_counter()
+        return worker_engine.Generation(output[0, len(ids) :].tolist(), clock.times[1] - started, ended - started)
+
+    def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
+        """See Engine."""
+        import torch
+
+        at_once = len(ids) - steps
+        past = None
+        with torch.no_grad():
+            for start, end in [(0, at_once), *((i, i + 1) for i in range(at_once, len(ids)))]:
+                out = self.model(
+                    input_ids=torch.tensor([list(ids[start:end])]),
+                    attention_mask=torch.ones((1, end), dtype=torch.int64),
+                    past_key_values=past,
+                    use_cache=True,
+                )
+                past = out.past_key_values
+                yield out.logits[0].float().numpy()
+
+    def device(self) -> dict[str, str]:
+        """See Engine."""
+        device = str(self.model.device)
+        return {"name": device.upper(), "description": "", "evidence": "the device of the model's parameters"}
+
+    def settings(self) -> dict[str, str]:
+        """See Engine."""
+        import torch
+
+        return {"dtype": str(self.model.dtype), "threads": str(torch.get_num_threads())}
+
+
+def load(job: Mapping[str, Any]) -> worker_engine.Engine:
+    """Load the Hugging Face folder `job["model"]` in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    worker_engine.require_file(job["model"], "config.json")
+    # With more threads, torch spins and collapses on a machine that is busy with anything else.
+    torch.set_num_threads(int(worker_engine.options(job).get("threads", 1)))
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32, local_files_only=True)
+    model.eval()
+    return TransformersEngine(model, AutoTokenizer.from_pretrained(job["model"], local_files_only=True))

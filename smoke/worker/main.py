@@ -1,0 +1,148 @@
+"""Runs one model in one runtime and dumps what came out: `<python of an environment> main.py JOB.json`.
+
+A process of its own in an environment of its own, so it imports nothing of this project from outside this folder and
+works on Python 3.9. The job (written by smoke/jobs.py):
+
+- `engine`: an engine file; `model`: folder; `device`, `options`: for the engine; `output`: folder for the dump
+- `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`
+- `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
+- `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
+
+Everything that is compared is computed from the ids of the reference, so one wrong token does not shift the rest; what
+this runtime's own tokenizer makes of the text is recorded beside it. Exit code: 0 when dump.json is there (with a
+status), 3 when it holds an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import worker_dump
+import worker_engine
+import worker_host
+
+
+class Run:
+    """One job: its engine, and what has been found out so far (`dump`)."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.job = job
+        self.dump: dict[str, Any] = {"status": "failed", "seconds": {}, "prompts": []}
+        self.stage = "start"
+        self._since = time.perf_counter()
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage: the time so far belongs to the one before; the parent shows the line as progress."""
+        now = time.perf_counter()
+        seconds = self.dump["seconds"]
+        seconds[self.stage] = seconds.get(self.stage, 0.0) + now - self._since
+        self.stage, self._since = stage, now
+        print(f"@progress {stage}", flush=True)
+
+    def whole(self) -> None:
+        """Do the job."""
+        module = _engine_module(self.job["engine"])
+        self.enter("load")
+        self.dump["origin"] = worker_dump.origin(self.job["model"])
+        engine = module.load(self.job)
+        self.dump["device"] = engine.device()
+        prompts = [self._tokenized(engine, prompt) for prompt in self.job["prompts"]]
+        self.enter("warm-up")
+        # The first inference compiles kernels and fills caches; the times that follow are those of a program in use.
+        engine.generate(prompts[0]["ids"], 2)
+        for number, prompt in enumerate(prompts):
+            self.enter("generate")
+            self._generate(engine, prompt)
+            self.enter("score")
+            self._score(engine, prompt, number)
+        self._perplexity(engine)
+        self.enter("end")
+        self.dump.update(
+            settings=engine.settings(),
+            notes=engine.notes(),
+            devices=engine.devices(),
+            versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
+            loaded=worker_host.loaded_libraries(module.LIBRARIES),
+            peak_memory=worker_host.peak_memory(),
+            status="ok",
+        )
+
+    def _tokenized(self, engine: worker_engine.Engine, prompt: dict[str, Any]) -> dict[str, Any]:
+        text = prompt["text"] if "text" in prompt else engine.template(prompt["message"])
+        own = engine.encode(text)
+        if not own:
+            raise ValueError("The tokenizer made no tokens of a prompt.")
+        entry = {**prompt, "text": text, "own_ids": own, "ids": prompt.get("ids", own)}
+        self.dump["prompts"].append({"text": text, "ids": own})
+        return entry
+
+    def _generate(self, engine: worker_engine.Engine, prompt: dict[str, Any]) -> None:
+        done = engine.generate(prompt["ids"], self.job["max_new_tokens"])
+        entry = next(e for e in self.dump["prompts"] if "tokens" not in e)
+        entry.update(
+            tokens=done.tokens,
+            pieces=[engine.decode([token]) for token in done.tokens],
+            answer=engine.decode(done.tokens),
+            first_seconds=done.first_seconds,
+            seconds=done.seconds,
+        )
+        prompt.setdefault("continuation", done.tokens)
+
+    def _score(self, engine: worker_engine.Engine, prompt: dict[str, Any], number: int) -> None:
+        ids, continuation = prompt["ids"], prompt["continuation"]
+        entry = self.dump["prompts"][number]
+        if not engine.scores:
+            positions = prompt.get("probes", [])
+            entry["probes"] = [[k, engine.next_token([*ids, *continuation[:k]])] for k in positions]
+            return
+        steps = min(self.job["decode_steps"], len(continuation) - 1)
+        blocks = engine.score([*ids, *continuation[:-1]], steps)
+        rows = worker_dump.collect_rows(blocks, len(ids) - 1)
+        entry["logits"] = f"logits-{number}.npy"
+        worker_dump.write_rows(Path(self.job["output"], entry["logits"]), rows)
+
+    def _perplexity(self, engine: worker_engine.Engine) -> None:
+        own = engine.encode(self.job["text"])
+        self.dump["text_ids"] = own
+        if not engine.scores:
+            return
+        self.enter("perplexity")
+        ids = self.job.get("text_ids") or own
+        rows = worker_dump.collect_rows(engine.score(ids[:-1], 0), 0)
+        self.dump["nll"] = worker_dump.finite(worker_dump.negative_log_likelihood(rows, ids[1:]))
+
+
+def _engine_module(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location("job_engine", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"{path} is not an engine file.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job of the file `arguments[0]`; return the exit code."""
+    with Path(arguments[0]).open(encoding="utf-8") as stream:
+        job = json.load(stream)
+    run = Run(job)
+    try:
+        run.whole()
+    except worker_engine.UnavailableError as absent:
+        run.dump.update(status="unavailable", reason=absent.reason, remedy=absent.remedy)
+    except Exception as error:  # noqa: BLE001 - whatever a runtime throws belongs into the report
+        traceback.print_exc()
+        run.dump.update(status="failed", reason=f"{type(error).__name__} in stage {run.stage!r}: {error}")
+    worker_dump.write(job["output"], run.dump)
+    return 3 if run.dump["status"] == "failed" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""What an engine offers to the worker: one loaded model behind one runtime.
+
+An engine file (`engine_NAME.py`) defines `load(job)`, which returns an `Engine`. It may import the libraries of the
+environment it runs in and the modules of this folder, nothing else, and must work on Python 3.9, in Wine as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class UnavailableError(Exception):
+    """The device or runtime that the job asks for is not on this machine: a reason to skip, not a fault."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Generation:
+    """What greedy generation gave: token ids (the end token included) and seconds to the first and the last token."""
+
+    def __init__(self, tokens: Sequence[int], first_seconds: float, seconds: float) -> None:
+        self.tokens = [int(token) for token in tokens]
+        self.first_seconds = first_seconds
+        self.seconds = seconds
+
+
+class Engine:
+    """One model in one runtime. Token ids are plain ints; logits are float32 arrays (positions, vocabulary)."""
+
+    scores = True
+    """Whether `score` works. An engine that cannot show its logits answers `next_token` instead."""
+
+    def template(self, message: str) -> str:
+        """Return a user's message in the model's chat template, ready for the answer. Only the reference needs it."""
+        raise NotImplementedError
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of `text`, in which special tokens are written out; nothing is added."""
+        raise NotImplementedError
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, without special tokens."""
+        raise NotImplementedError
+
+    def generate(self, ids: Sequence[int], limit: int) -> Generation:
+        """Continue `ids` greedily until the model ends its answer or `limit` tokens are there."""
+        raise NotImplementedError
+
+    def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
+        """Yield the logits after each of `ids`, in blocks of rows.
+
+        All but the last `steps` ids go through the model at once, the rest one at a time through the cache of keys
+        and values, as in generation: the two paths use different kernels, and either can be wrong alone.
+        """
+        raise NotImplementedError
+
+    def next_token(self, ids: Sequence[int]) -> int:
+        """Return the greedy choice after `ids`."""
+        return self.generate(ids, 1).tokens[0]
+
+    def device(self) -> dict[str, str]:
+        """Return `name`, `description` and `evidence` of the device, as the runtime reports it after loading."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that are in effect, read back from the runtime where it tells."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the result must know: a setting that had to differ from what was asked, say."""
+        return []
+
+    def devices(self) -> dict[str, str]:
+        """Return the devices that the runtime finds on this machine (name to description), where it can tell."""
+        return {}
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed versions of packages."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def options(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the job's engine options."""
+    return dict(job.get("options") or {})
+
+
+def require_file(folder: str, name: str) -> None:
+    """Raise FileNotFoundError that names the missing file; some runtimes say something misleading instead."""
+    path = Path(folder, name)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: this is not a complete export.")
