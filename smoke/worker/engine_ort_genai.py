@@ -115,7 +115,7 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     settings = {"provider": provider, "provider options in genai_config.json": json.dumps(shipped)}
     config.clear_providers()
     if provider != "cpu":
-        own = next((entry[provider] for entry in shipped if provider in entry), {})
+        own: Mapping[str, Any] = next((entry[provider] for entry in shipped if provider in entry), {})
         config.append_provider(provider)
         for name, value in {**own, **dict(chosen.get("provider_options") or {})}.items():
             config.set_provider_option(provider, str(name), str(value))
