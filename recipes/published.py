@@ -185,7 +185,7 @@ def _pack(repacking: Repacking, source: Path, folder: Path, recipe: schema.Recip
     remove_tree(project)
 
 
-_PACK_REMEDY = "`pip install -e .` in the checkout brings the scikit-build-core that packs wheels."
+_PACK_REMEDY = "If scikit-build-core is missing there, `pip install -e .` in the checkout brings it."
 
 
 def _materials(

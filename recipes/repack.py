@@ -130,7 +130,8 @@ def _keep_licences(repacking: Repacking, project: Path) -> list[str]:
         if not source.is_file():
             raise RecipeError(f"{repacking.artifact.filename} has no {name}, which the recipe names as a licence file.")
         kept[source.name] = source
-    kept |= {p.relative_to(project / "old/licenses").as_posix(): p for p in (project / "old/licenses").rglob("*.*")}
+    folder = project / "old" / "licenses"
+    kept |= {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
     for name, source in kept.items():
         write_atomic(project / name, source.read_bytes())
     return sorted(kept)

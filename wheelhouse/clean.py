@@ -13,7 +13,7 @@ from wheelhouse.files import human_size, remove_tree
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
-CHEAP = frozenset({"build", "published", "logs", "reports", "wheel-facts.json"})
+CHEAP = frozenset({"build", "logs", "published", "pythons.json", "reports", "vsdevcmd.bat", "wheel-facts.json"})
 """Parts of the cache that are made again in seconds to minutes from what stays."""
 EXPENSIVE = frozenset({"downloads", "environments", "exports", "models", "wine"})
 """Parts of the cache that only `--all` removes: they come from a network, or take many minutes to make."""

@@ -89,7 +89,7 @@ def test_wrong_content_names_both_hashes_and_caches_nothing(quick_pip: Path) -> 
 
 def test_another_file_than_the_pinned_one_is_refused(quick_pip: Path) -> None:
     wheel = make_wheel(quick_pip, tag="py3-none-any")
-    with pytest.raises(IntegrityError, match="delivered demo_pkg-1.0-py3-none-any.whl"):
+    with pytest.raises(IntegrityError, match="delivered demo_pkg"):
         fetch_index_files([index_file(wheel, filename="demo_pkg-1.0-cp312-cp312-win_amd64.whl")])
 
 
