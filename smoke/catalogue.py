@@ -23,6 +23,23 @@ Bytes = Annotated[int, Meta(gt=0)]
 R = TypeVar("R", bound=Struct)
 
 
+class CompiledSdist(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A package that has no wheel for `platform` (as in sys.platform): compiled there from its sdist on PyPI.
+
+    `project` names the CMake project in smoke/compiled that packs it; `machines` are the processors it can run on, as
+    platform.machine() calls them; `epoch` is the time of the files in the wheel, in seconds since 1970.
+    """
+
+    package: str
+    version: str
+    sha256: Sha256
+    """Of the sdist."""
+    project: str
+    platform: str
+    machines: tuple[str, ...]
+    epoch: Annotated[int, Meta(gt=0)]
+
+
 class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A virtual environment as exact pins.
 
@@ -40,6 +57,7 @@ class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     packages: tuple[Pin, ...]
     resolved: tuple[Pin, ...] = ()
     replaceable: tuple[str, ...] = ()
+    compiled: CompiledSdist | None = None
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     """Environment variables of every process that runs in it."""
 

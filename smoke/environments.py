@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke import catalogue, interpreters
+from smoke import catalogue, compiled, interpreters
 from smoke.catalogue import EnvironmentRecipe
 from wheelhouse import steps
 from wheelhouse.errors import WheelhouseError
@@ -74,6 +74,8 @@ def prepare(name: str, *, wheels: Sequence[Path] = ()) -> Environment:
     recipe = catalogue.environment(name)
     wheels = tuple(wheel.resolve() for wheel in wheels)
     version = _python_version(recipe, wheels)
+    if recipe.compiled is not None and compiled.needed(recipe.compiled):
+        wheels = (*wheels, compiled.wheel(recipe.compiled))
     step = _step(name, recipe, version, wheels)
 
     def make(folder: Path) -> None:
@@ -88,11 +90,15 @@ def prepare(name: str, *, wheels: Sequence[Path] = ()) -> Environment:
 def status(name: str) -> Readiness:
     """Say whether an environment is ready, without making anything. Raise UsageError when there is no such name."""
     recipe = catalogue.environment(name)
-    step = _step(name, recipe, recipe.python, ())
-    if steps.why_to_run(step) is None and _damage(step.output) is None:
+    source = recipe.compiled if recipe.compiled is not None and compiled.needed(recipe.compiled) else None
+    own = compiled.built(source) if source else None
+    step = _step(name, recipe, recipe.python, (own,) if own else ())
+    if (own or not source) and steps.why_to_run(step) is None and _damage(step.output) is None:
         return Readiness(ready=True, makeable=True)
     try:
         interpreters.find(recipe.python)
+        if source and (problem := compiled.obstacle(source)):
+            raise problem
     except WheelhouseError as error:
         return Readiness(ready=False, makeable=False, reason=error.message, remedy=error.remedy)
     return Readiness(
@@ -132,6 +138,6 @@ def _environment(name: str, recipe: EnvironmentRecipe, step: Step) -> Environmen
         name=name,
         python=(str(interpreters.python_in(step.output)),),
         env=dict(recipe.variables),
-        label=recipe.label if not wheels else f"{name} with {', '.join(wheels)}",
+        label=recipe.label if not wheels or recipe.compiled else f"{name} with {', '.join(wheels)}",
         key=step.key,
     )

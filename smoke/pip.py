@@ -6,12 +6,19 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wheelhouse import process
 from wheelhouse.console import Task, task
-from wheelhouse.errors import NetworkError, ResourceError, StepFailedError, ToolchainError, WheelhouseError
+from wheelhouse.errors import (
+    IntegrityError,
+    NetworkError,
+    ResourceError,
+    StepFailedError,
+    ToolchainError,
+    WheelhouseError,
+)
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
 
@@ -46,20 +53,39 @@ def install(pip: tuple[str, ...], arguments: Sequence[str], *, title: str, shown
     _run([*pip, "install", *_QUIET, "--no-compile", *arguments], log_dir() / "environments" / f"{title}.log", shown)
 
 
-def download(requirement: str, folder: Path) -> Path:
-    """Download one package, without what it requires, into the empty `folder`; return the file."""
-    pip = own()
-    if pip is None:
-        raise ToolchainError(f"{sys.executable} has no pip.", remedy=f"`{sys.executable} -m ensurepip` installs it.")
+def download(requirement: str, folder: Path, *, sha256: str = "") -> Path:
+    """Download one package, without what it requires, into the empty `folder`; return the file.
+
+    With `sha256`, pip itself refuses another file, before it runs anything that an sdist contains (IntegrityError).
+    """
+    wanted = [requirement]
+    if sha256:
+        pins = folder / "pins.txt"
+        pins.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
+        wanted = ["--require-hashes", "-r", str(pins)]
     with task(f"downloading {requirement}") as shown:
         log = log_dir() / "downloads" / f"{requirement}.log"
-        _run([*pip, "download", *_QUIET, "--no-deps", "--dest", str(folder), requirement], log, shown)
-    return next(path for path in folder.iterdir() if path.is_file())
+        _run([*_required(), "download", *_QUIET, "--no-deps", "--dest", str(folder), *wanted], log, shown)
+    return next(path for path in folder.iterdir() if path.is_file() and path.name != "pins.txt")
 
 
-def _run(argv: Sequence[str], log: Path, shown: Task) -> None:
+def build(project: Path, folder: Path, settings: Sequence[str], *, variables: Mapping[str, str], shown: Task) -> None:
+    """Build the wheel of `project` into `folder`, isolated, with `variables` in its environment."""
+    log = log_dir() / "environments" / f"{project.name}-wheel.log"
+    argv = [*_required(), "wheel", *_QUIET, "--no-deps", "--wheel-dir", str(folder), *settings, str(project)]
+    _run(argv, log, shown, variables)
+
+
+def _required() -> tuple[str, ...]:
+    found = own()
+    if found is None:
+        raise ToolchainError(f"{sys.executable} has no pip.", remedy=f"`{sys.executable} -m ensurepip` installs it.")
+    return found
+
+
+def _run(argv: Sequence[str], log: Path, shown: Task, variables: Mapping[str, str] | None = None) -> None:
     try:
-        process.run(Command(argv=tuple(argv), timeout=SECONDS), log=log, on_line=shown.update)
+        process.run(Command(argv=tuple(argv), env=variables or {}, timeout=SECONDS), log=log, on_line=shown.update)
     except StepFailedError as error:
         raise explain(error, log) from error
 
@@ -67,6 +93,12 @@ def _run(argv: Sequence[str], log: Path, shown: Task) -> None:
 def explain(error: StepFailedError, log: Path) -> WheelhouseError:
     """Return what pip's failure means for a person, judged by the output in `log`; `error` itself if unknown."""
     output = log.read_text(encoding="utf-8", errors="replace")
+    if "DO NOT MATCH THE HASHES" in output:
+        return IntegrityError(
+            "The package index that pip uses serves another file than the pinned one.",
+            remedy="Use PyPI itself, or find out why (`pip config list` names the index).",
+            log=log,
+        )
     if "No space left on device" in output:
         return ResourceError(
             "The disk filled up while packages were being installed.",
