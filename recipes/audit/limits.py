@@ -1,0 +1,38 @@
+"""How much of a wheel the audit is willing to read: beyond these sizes a wheel is reported, not read."""
+
+from __future__ import annotations
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+MAX_ARCHIVE = 4 * GIB
+"""Largest wheel file in bytes (PyPI's own limit is far below)."""
+
+MAX_MEMBERS = 100_000
+"""Most members; each costs about 1 KiB of memory."""
+
+MAX_DIRECTORY = 24 * MIB
+"""Largest central directory in bytes: it is read into memory as a whole."""
+
+MAX_UNPACKED = 8 * GIB
+"""Largest sum of unpacked sizes in bytes."""
+
+MAX_RATIO = 150
+"""Highest ratio of unpacked to packed size of a member above BOMB_FLOOR; DEFLATE's own limit is 1032."""
+
+BOMB_FLOOR = 16 * MIB
+"""Members up to this unpacked size cannot be bombs on their own."""
+
+MAX_TEXT = 8 * MIB
+"""Largest METADATA, RECORD, SBOM… that is decoded."""
+
+MAX_NAME = 1024
+"""Longest member name in bytes; Windows' longest path is 260 characters unless told otherwise."""
+
+IN_MEMORY = 40 * MIB
+"""Largest binary that is parsed from memory; larger ones are unpacked to a temporary file and mapped."""
+
+MAX_BINARY = 1 * GIB
+"""Largest binary that is parsed at all."""
+
+CHUNK = 1 * MIB
+"""Bytes read at a time."""

@@ -1,0 +1,84 @@
+"""Rules about the SBOM and the provenance record of wheels that are built here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from recipes.audit.context import Context
+from recipes.audit.model import Family, Finding, Severity
+from recipes.audit.wheel import Wheel
+from recipes.sbom import PROVENANCE_FORMAT, PROVENANCE_NAME, SBOM_NAME
+
+_FAMILY = Family(title="SBOM and provenance")
+
+MISSING = _FAMILY.rule(
+    "sbom-missing",
+    Severity.ERROR,
+    "Our wheels carry an SBOM and a provenance record",
+    "A CycloneDX document in .dist-info/sboms/ (PEP 770) and provenance.json say what a wheel was made from. Asked "
+    "only of wheels that are built here.",
+    "Build the wheel with `invoke build` or `invoke build-dml`, which write both.",
+)
+MISMATCH = _FAMILY.rule(
+    "sbom-mismatch",
+    Severity.ERROR,
+    "SBOM and provenance describe this wheel",
+    "Name and version are the wheel's, and the listed binaries are exactly those in it, with their hashes. Checked in "
+    "every wheel that has an SBOM of ours.",
+    "Build the wheel again; something was changed after the SBOM was written.",
+)
+
+
+def sbom(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Compare the SBOM and the provenance record with the wheel."""
+    if not wheel.readable or not wheel.dist_info:
+        return
+    for name, read in ((SBOM_NAME, _from_sbom), (PROVENANCE_NAME, _from_provenance)):
+        where = f"{wheel.dist_info}/{name}"
+        raw = wheel.texts.get(where)
+        if raw is None:
+            if wheel.own:
+                yield MISSING.finding(wheel.file, f"has no {name}", where=where)
+            continue
+        try:
+            identity, binaries = read(json.loads(raw))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            yield MISMATCH.finding(wheel.file, f"cannot be understood: {error!r:.100}", where=where)
+            continue
+        yield from _compare(wheel, where, identity, binaries)
+
+
+def _from_sbom(document: Any) -> tuple[tuple[str, str], dict[str, str]]:
+    if document["bomFormat"] != "CycloneDX":
+        raise ValueError("it is not a CycloneDX document")
+    subject = document["metadata"]["component"]
+    files = [c for c in document.get("components", []) if c["type"] == "file"]
+    hashes = {c["name"]: next(h["content"] for h in c["hashes"] if h["alg"] == "SHA-256") for c in files}
+    return (str(subject["name"]), str(subject["version"])), hashes
+
+
+def _from_provenance(document: Any) -> tuple[tuple[str, str], dict[str, str]]:
+    if document["format"] != PROVENANCE_FORMAT:
+        raise ValueError(f"its format is {document['format']!r}")
+    hashes = {b["path"]: b["sha256"] for b in document["binaries"]}
+    return (str(document["name"]), str(document["version"])), hashes
+
+
+def _compare(wheel: Wheel, where: str, identity: tuple[str, str], listed: dict[str, str]) -> Iterator[Finding]:
+    from packaging.utils import canonicalize_name
+
+    if str(canonicalize_name(identity[0])) != wheel.name or identity[1] != str(wheel.version):
+        message = f"describes {identity[0]} {identity[1]}, this is {wheel.name} {wheel.version}"
+        yield MISMATCH.finding(wheel.file, message, where=where)
+    for path in sorted(listed.keys() - wheel.members.keys()):
+        yield MISMATCH.finding(wheel.file, f"lists {path}, which is not in the wheel", where=where)
+    for path in sorted(wheel.binaries.keys() - listed.keys()):
+        yield MISMATCH.finding(wheel.file, f"does not list {path}", where=where)
+    for path in sorted(listed.keys() & wheel.members.keys()):
+        if wheel.members[path].sha256 and wheel.members[path].sha256 != listed[path]:
+            yield MISMATCH.finding(wheel.file, f"has another SHA-256 for {path}", where=where)
+
+
+CHECKS = (sbom,)

@@ -1,0 +1,82 @@
+"""Audit wheels: the last step of every build, and `invoke audit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from recipes.audit.context import Asker, Context
+from recipes.audit.model import Finding, Severity
+from recipes.audit.wheel import Wheel, read_wheel
+from wheelhouse.errors import AuditError, InputError
+
+
+def audit_wheels(
+    paths: Iterable[Path],
+    *,
+    pair: bool = False,
+    own: bool = False,
+    online: bool = True,
+    index: str | None = None,
+    build_roots: Sequence[str] = (),
+) -> list[Finding]:
+    """Audit wheels and return what was found, worst first.
+
+    `pair` audits them as one installation; `own` holds them to the rules for wheels of this project even when they do
+    not say they are; `online` asks pip's indexes (and `index`, a URL or folder) whether requirements can be satisfied;
+    `build_roots` are folders that must not appear in them. Raise InputError when a path is not a file.
+    """
+    return audit_read(read_wheels(paths, own=own, build_roots=build_roots), pair=pair, online=online, index=index)
+
+
+def read_wheels(paths: Iterable[Path], *, own: bool = False, build_roots: Sequence[str] = ()) -> tuple[Wheel, ...]:
+    """Read the wheels at these paths, each once. Raise InputError when a path is not a file."""
+    wheels = []
+    for path in dict.fromkeys(paths):
+        if not path.is_file():
+            raise InputError(f"There is no wheel {path}.", remedy="Check the path; patterns need quotes.")
+        wheels.append(read_wheel(path, own=own, roots=tuple(build_roots)))
+    return tuple(wheels)
+
+
+def audit_read(
+    wheels: tuple[Wheel, ...], *, pair: bool = False, online: bool = True, index: str | None = None
+) -> list[Finding]:
+    """Run every rule on wheels that were read, and return what was found, worst first."""
+    if not online and index is None:
+        return _check(wheels, pair=pair, ask=None)
+    from recipes.audit.index import IndexAsker
+
+    asker = IndexAsker(index, configured=online)
+    try:
+        for wheel in wheels:
+            for requirement in wheel.metadata.requirements if wheel.metadata and wheel.named else ():
+                asker.prefetch(requirement, wheel)
+        return _check(wheels, pair=pair, ask=asker)
+    finally:
+        asker.close()
+
+
+def _check(wheels: tuple[Wheel, ...], *, pair: bool, ask: Asker | None) -> list[Finding]:
+    from recipes.audit.rules import CHECKS
+
+    context = Context(wheels=wheels, paired=pair, ask=ask)
+    found = [finding for wheel in wheels for check in CHECKS for finding in check(wheel, context)]
+    return sorted(dict.fromkeys(found), key=lambda f: -f.severity.rank)
+
+
+def require_clean(findings: Sequence[Finding], *, strict: bool = False) -> None:
+    """Raise AuditError when there is an error among the findings, or with `strict` a warning."""
+    limit = Severity.WARNING if strict else Severity.ERROR
+    bad = [f for f in findings if f.severity.rank >= limit.rank]
+    if not bad:
+        return
+    files = sorted({f.wheel for f in bad})
+    counts = ", ".join(
+        f"{n} {s.value}{'s' if n > 1 else ''}" for s in Severity if (n := sum(f.severity is s for f in bad))
+    )
+    first = bad[0]
+    place = f"{first.wheel}: {first.where}" if first.where else first.wheel
+    raise AuditError(
+        f"The audit found {counts} in {', '.join(files)}. {place} {first.message} [{first.rule}].", remedy=first.remedy
+    )
