@@ -60,3 +60,11 @@ def clean(_c: Context, all: bool = False, plan: bool = False) -> None:  # noqa: 
     print("\n".join(removal.line for removal in found) or "Nothing to remove.")
     if found and not plan:
         print(f"Removed {human_size(remove(found))}.")
+
+
+@task(help={"json": "facts and verdicts as JSON, for a bug report"})
+def doctor(_c: Context, json: bool = False) -> None:
+    """Say what this machine has, and what each lane would need."""
+    from wheelhouse.doctor import diagnose, to_json, to_text
+
+    print((to_json if json else to_text)(diagnose()))

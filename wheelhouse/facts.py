@@ -1,0 +1,134 @@
+"""The facts about a machine, as structures that JSON can hold: what `invoke doctor --json` prints under "facts"."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class _Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of all facts: immutable, keywords only."""
+
+
+class Cpu(_Fact, frozen=True, kw_only=True):
+    """The processor; `features` are those instruction sets that matter here, None where they cannot be asked."""
+
+    model: str
+    usable: int
+    features: tuple[str, ...] | None
+
+
+class Memory(_Fact, frozen=True, kw_only=True):
+    """Memory in bytes."""
+
+    total: int
+    available: int
+
+
+class Tool(_Fact, frozen=True, kw_only=True):
+    """A program that was found; `version` is "" when it did not tell."""
+
+    name: str
+    path: str
+    version: str
+
+
+class Interpreter(_Fact, frozen=True, kw_only=True):
+    """A Python; whether it has pip, can make virtual environments and has its C headers (None: not looked at)."""
+
+    path: str
+    version: str
+    pip: bool | None = None
+    venv: bool | None = None
+    headers: bool | None = None
+
+
+class Package(_Fact, frozen=True, kw_only=True):
+    """An installed distribution, by its normalized name."""
+
+    name: str
+    version: str
+
+
+class Device(_Fact, frozen=True, kw_only=True):
+    """A device node of Linux: `kind` is "npu" or "gpu", `driver` the kernel's, the ids PCI's (0 if none)."""
+
+    kind: str
+    node: str
+    driver: str
+    vendor_id: int
+    device_id: int
+    usable: bool
+    """Whether this user may open the node."""
+
+
+class Adapter(_Fact, frozen=True, kw_only=True):
+    """A DirectX adapter; memory in bytes."""
+
+    name: str
+    vendor: str
+    vendor_id: int
+    device_id: int
+    dedicated_memory: int
+    shared_memory: int
+    software: bool
+    remote: bool
+
+
+class VisualStudio(_Fact, frozen=True, kw_only=True):
+    """An installed Visual Studio (or its Build Tools); `compilers` are the architectures its cl.exe builds for."""
+
+    name: str
+    version: str
+    path: str
+    compilers: tuple[str, ...]
+
+
+class Sdk(_Fact, frozen=True, kw_only=True):
+    """A Windows SDK; whether its headers declare DXCoreHardwareIDParts, which newer ONNX Runtime sources need."""
+
+    version: str
+    hardware_id_parts: bool
+
+
+class Windows(_Fact, frozen=True, kw_only=True):
+    """What only Windows has. `long_paths` is None where the registry does not say."""
+
+    visual_studios: tuple[VisualStudio, ...]
+    sdks: tuple[Sdk, ...]
+    adapters: tuple[Adapter, ...]
+    adapters_problem: str = ""
+    long_paths: bool | None = None
+    system_onnxruntime: str = ""
+    """Version of an onnxruntime.dll in System32 ("" if there is none): it gets loaded instead of a wheel's."""
+
+
+class Readiness(_Fact, frozen=True, kw_only=True):
+    """Whether one of our environments, or the Wine runtime, can be used or made; why not, and the remedy."""
+
+    ready: bool
+    makeable: bool
+    reason: str = ""
+    remedy: str = ""
+
+
+class Facts(_Fact, frozen=True, kw_only=True):
+    """Everything about a machine; `system` as in sys.platform, `disk` in free bytes per place."""
+
+    system: str
+    name: str
+    machine: str
+    cpu: Cpu
+    memory: Memory
+    disk: dict[str, int]
+    root: bool
+    tools: dict[str, Tool]
+    this_python: Interpreter
+    pythons: tuple[Interpreter, ...]
+    onnxruntimes: tuple[Package, ...]
+    devices: tuple[Device, ...] = ()
+    libraries: dict[str, bool] = {}
+    windows: Windows | None = None
+    environments: dict[str, Readiness] = {}
+    wine: Readiness | None = None
+    openvino: dict[str, str] | None = None
+    """OpenVINO's devices and their full names, asked in our environment once that exists."""
