@@ -70,7 +70,7 @@ def write_project(repacking: Repacking, source: Path, project: Path) -> tuple[Ch
     fields, changes = mended(metadata, repacking.artifact, repacking.rule, repacking.version)
     licences = _keep_licences(repacking, project)
     points = entry_points(project / "old" / "entry_points.txt")
-    rendered = _render(fields | {"licence_files": licences, "entry_points": points})
+    rendered = render_project(fields | {"licence_files": licences, "entry_points": points})
     write_atomic(project / "pyproject.toml", rendered)
     write_atomic(project / "README.md", fields["readme"] + "\n" + _for_people(repacking, changes))
     for old in sorted((project / "old").rglob("*")):
@@ -137,7 +137,8 @@ def _keep_licences(repacking: Repacking, project: Path) -> list[str]:
     return sorted(kept)
 
 
-def _render(fields: dict[str, Any]) -> str:
+def render_project(fields: dict[str, Any]) -> str:
+    """Return the pyproject.toml of a project that packs payload/ (compiled here or published) into a wheel."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701 - TOML

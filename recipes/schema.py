@@ -62,6 +62,9 @@ class Dependency(_Part, frozen=True, kw_only=True):
     sha256: Sha256 | None = None
     targets: tuple[TargetName, ...] = ()
     """The targets that need it; empty: all."""
+    install: bool = False
+    """Whether it is installed with CMake into the prefix that the Python module is compiled against (pybind11)."""
+    cmake_defines: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.source is None) == (self.url is None):
@@ -82,19 +85,18 @@ class Staging(_Part, frozen=True, kw_only=True):
     libraries: dict[OsName, tuple[str, ...]]
 
 
-class BinaryArtifact(_Part, frozen=True, kw_only=True):
-    """A library and headers that somebody else has built: for `--ort published`.
+class ReleaseArchive(_Part, frozen=True, kw_only=True):
+    """A release of ONNX Runtime with headers and libraries (a NuGet package, a .tgz): for `--ort published`.
 
-    `library` is a wheel on PyPI (`package`, `version` are the paired ONNX Runtime); `headers-url` an archive.
+    Without `sha256` the hash is recorded on first fetch and verified afterwards.
     """
 
-    targets: tuple[TargetName, ...]
-    library_paths: tuple[str, ...]
-    """Where the libraries lie inside the wheel, one per name of Staging.libraries; '*' matches within one folder."""
-    headers_url: str
-    headers_root: str
+    url: str
+    sha256: Sha256 | None = None
+    include_root: str
     """The folder inside the archive that holds the headers."""
-    headers_sha256: Sha256 | None = None
+    library_root: str
+    """The folder inside the archive that holds the libraries."""
 
 
 class OnnxRuntime(_Part, frozen=True, kw_only=True):
@@ -109,7 +111,20 @@ class OnnxRuntime(_Part, frozen=True, kw_only=True):
     target_flags: dict[TargetName, tuple[str, ...]] = field(default_factory=dict)
     cmake_defines: dict[str, str] = field(default_factory=dict)
     staging: Staging
-    published: BinaryArtifact | None = None
+    published: dict[TargetName, ReleaseArchive] = field(default_factory=dict)
+
+
+class WheelMetadata(_Part, frozen=True, kw_only=True):
+    """What the wheel's METADATA says; files are relative to the GenAI checkout."""
+
+    summary: str
+    readme: str
+    licence: str
+    licence_files: tuple[str, ...]
+    author: str = ""
+    author_email: str = ""
+    homepage: str = ""
+    requires_python: str = ""
 
 
 class GenAI(_Part, frozen=True, kw_only=True):
@@ -117,6 +132,11 @@ class GenAI(_Part, frozen=True, kw_only=True):
 
     package: str
     version: str
+    import_name: str
+    """The folder of the Python package inside the wheel."""
+    local_version: Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")] = ""
+    """Added to the version as PEP 440 has it, so that our wheel is told from upstream's, and preferred."""
+    metadata: WheelMetadata
     source: Source
     cmake_defines: dict[str, str] = field(default_factory=dict)
     build_targets: tuple[str, ...]
@@ -124,7 +144,7 @@ class GenAI(_Part, frozen=True, kw_only=True):
     requires: tuple[str, ...] = ()
     """Further requirements of the wheel; the paired ONNX Runtime is added, exactly pinned."""
     extra_files: dict[OsName, tuple[str, ...]] = field(default_factory=dict)
-    """Files that the wheel carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
+    """Files that the package carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
 
 
 class Artifact(_Part, frozen=True, kw_only=True):
@@ -161,12 +181,20 @@ class Published(_Part, frozen=True, kw_only=True):
     """Seconds since 1970 for the timestamps inside repacked wheels."""
 
 
+class SdkProbe(_Part, frozen=True, kw_only=True):
+    """Something that a header of the Windows SDK must declare; a probe beats a version number that somebody guessed."""
+
+    header: str
+    """Below Include/<version>/, as 'um/dxcore_interface.h'."""
+    symbol: str
+    reason: Annotated[str, Meta(min_length=10)]
+
+
 class Toolchain(_Part, frozen=True, kw_only=True):
     """The oldest tools that can build the sources."""
 
     cmake: str = "3.26"
-    windows_sdk: str | None = None
-    windows_sdk_reason: str = ""
+    sdk_probes: tuple[SdkProbe, ...] = ()
 
 
 class Recipe(_Part, frozen=True, kw_only=True):

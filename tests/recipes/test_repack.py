@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes import schema
-from recipes.repack import Repacking, _render, check_payload, check_wheel, wheel_command, write_project
+from recipes.repack import Repacking, render_project, check_payload, check_wheel, wheel_command, write_project
 from recipes.repack_metadata import entry_points, replace_requirements
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import IntegrityError, RecipeError
@@ -199,7 +199,7 @@ def test_any_text_survives_the_template(text: str, key: str) -> None:
         "urls": {text: text},
         "entry_points": {"console_scripts": {key: text}, "a.b": {key: text}},
     }
-    project = tomllib.loads(_render(fields))["project"]
+    project = tomllib.loads(render_project(fields))["project"]
     assert project["description"] == text
     assert project["authors"] == [{"name": text}]
     assert project["urls"] == {text: text}

@@ -36,7 +36,7 @@ def test_unknown_recipe_offers_the_nearest(tmp_path):
 def test_unknown_key_offers_the_nearest(tmp_path):
     file = tmp_path / "a.toml"
     file.write_text('description = "x"\n' + PUBLISHED.replace("sha256", "sha265"))
-    with pytest.raises(RecipeError, match="unknown key 'sha265'.*Did you mean 'sha256'"):
+    with pytest.raises(RecipeError, match=r"unknown key 'sha265'.*Did you mean 'sha256'"):
         load.load(str(file))
 
 

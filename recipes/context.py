@@ -1,0 +1,98 @@
+"""Everything that the commands of a git-lane build depend on, in one value; they are pure functions of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from recipes.schema import GenAI, OnnxRuntime, Recipe
+from recipes.sources import source_name
+from recipes.target import BuildOptions, Layout, Target
+from recipes.tools import Tools
+from wheelhouse.errors import UsageError
+
+CONFIG = "Release"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """One build: what (recipe, target, options), where (host, layout), with what (tools)."""
+
+    recipe: Recipe
+    target: Target
+    host: Target
+    options: BuildOptions
+    tools: Tools
+    layout: Layout
+
+    @property
+    def ort(self) -> OnnxRuntime:
+        """The recipe's ONNX Runtime. Raise UsageError when the recipe compiles nothing."""
+        if self.recipe.onnxruntime is None:
+            raise UsageError(
+                f"Recipe '{self.recipe.name}' compiles nothing.",
+                remedy="`invoke build-dml --lane published` assembles it; `invoke recipes` lists recipes that compile.",
+            )
+        return self.recipe.onnxruntime
+
+    @property
+    def genai(self) -> GenAI:
+        """The recipe's GenAI. Raise UsageError when the recipe compiles nothing."""
+        if self.recipe.genai is None:
+            _ = self.ort
+            raise AssertionError("the schema has both or neither")
+        return self.recipe.genai
+
+    @property
+    def cross(self) -> bool:
+        """Whether the target's programs do not run on the host."""
+        return self.target.arch != self.host.arch
+
+    @property
+    def builds_ort(self) -> bool:
+        """Whether ONNX Runtime is compiled (and its checkout is needed)."""
+        return self.options.ort == "build"
+
+    @property
+    def ort_source(self) -> PurePath:
+        """ONNX Runtime's checkout."""
+        return self.layout.source(source_name(self.ort.source), self.ort.source.pin)
+
+    @property
+    def genai_source(self) -> PurePath:
+        """GenAI's checkout."""
+        return self.layout.source(source_name(self.genai.source), self.genai.source.pin)
+
+    @property
+    def ort_build(self) -> PurePath:
+        """ONNX Runtime's build folder: a short name, for the paths below are long and Windows has a limit."""
+        return self.layout.work / "ort"
+
+    @property
+    def ort_home(self) -> PurePath:
+        """The staged headers and libraries."""
+        return self.layout.work / "ort-home"
+
+    @property
+    def core_build(self) -> PurePath:
+        """The core's build folder; it stays, so that an interrupted build goes on from there."""
+        return self.layout.work / "core-build"
+
+    @property
+    def core(self) -> PurePath:
+        """The installed core."""
+        return self.layout.work / "core"
+
+    @property
+    def prefix(self) -> PurePath:
+        """Header-only packages that the Python module is compiled with."""
+        return self.layout.work / "prefix"
+
+    def wheel(self, python: str) -> PurePath:
+        """The folder of one Python's wheel."""
+        return self.layout.work / f"wheel-{python_tag(python)}"
+
+
+def python_tag(version: str) -> str:
+    """Return the wheel tag of a Python version: '3.12' is 'cp312'."""
+    return f"cp{version.replace('.', '')}"

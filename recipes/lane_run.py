@@ -1,0 +1,54 @@
+"""Running the commands of a lane: one log each, progress on the console, build folders that survive an interruption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from wheelhouse.console import Task, task
+from wheelhouse.files import remove_tree, sha256_bytes, write_atomic
+from wheelhouse.paths import log_dir
+from wheelhouse.process import Command, run
+
+_PROGRESS = re.compile(r"^\[(\d+)/(\d+)\]")
+
+
+def run_all(commands: Iterable[Command], title: str) -> None:
+    """Run the commands in order under one title, each with a log of its own. Raises as `process.run` does."""
+    stem = re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-").lower()
+    with task(title) as shown:
+        for number, command in enumerate(commands, start=1):
+            run(command, log=log_dir() / f"{stem}-{number}.log", on_line=_follow(shown))
+
+
+def _follow(shown: Task) -> Callable[[str], None]:
+    """Show each line as the task's note; Ninja's '[12/203]' moves the bar."""
+
+    def note(line: str) -> None:
+        shown.update(line)
+        if found := _PROGRESS.match(line):
+            shown.progress(int(found[1]), int(found[2]))
+
+    return note
+
+
+def keep_if_same(folder: Path, key: str) -> None:
+    """Keep a build folder for an interrupted build of the same thing; empty it when it was for another."""
+    marker = folder / ".wheelhouse-key"
+    wanted = hash_text(key)
+    if not marker.is_file() or marker.read_text(encoding="utf-8") != wanted:
+        remove_tree(folder)
+        write_atomic(marker, wanted)
+
+
+def hash_part(part: object) -> str:
+    """Return the SHA-256 of a recipe's part."""
+    return sha256_bytes(msgspec.json.encode(part, order="sorted"))
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return sha256_bytes(text.encode())

@@ -1,0 +1,2 @@
+#pragma once
+typedef unsigned short mini_float16;
