@@ -1,0 +1,196 @@
+"""Every backend that can be proven, and its variants. To add one: an engine file in worker/ and an entry in BACKENDS.
+
+An entry whose environment needs more than pins brings a `Source` of its own (see dml.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from smoke import dml, environments, gates
+from smoke.environments import Environment, Readiness
+from smoke.gates import Gate
+from wheelhouse.errors import UnsupportedError
+
+WORKER = Path(__file__).parent / "worker"
+REFERENCE = "reference:fp32"
+
+_GUIDE = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "CACHE_DIR": ""}
+"""OpenVINO properties of its guide for one user at a time; without a cache on the disk, every run compiles anew."""
+
+
+class Source(Protocol):
+    """Where a backend's environment comes from."""
+
+    def status(self) -> Readiness:
+        """Say whether it can be used, without making anything."""
+
+    def prepare(self, wheels: Sequence[Path]) -> Environment:
+        """Make it if needed, with `wheels` in place of the pinned ones. Raise WheelhouseError."""
+
+    def takes(self, wheel: Path) -> bool:
+        """Say whether a wheel that the user gave belongs into this environment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """The environment of recipes/environments/NAME.toml; `packages` are those that a user's wheels may replace."""
+
+    name: str
+    packages: tuple[str, ...] = ()
+
+    def status(self) -> Readiness:
+        """See Source."""
+        return environments.status(self.name)
+
+    def prepare(self, wheels: Sequence[Path]) -> Environment:
+        """See Source."""
+        return environments.prepare(self.name, wheels=wheels)
+
+    def takes(self, wheel: Path) -> bool:
+        """See Source."""
+        return dml.package_of(wheel) in self.packages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absent:
+    """An environment that cannot be had here, with the reason and the remedy."""
+
+    reason: str
+    remedy: str
+
+    def status(self) -> Readiness:
+        """See Source."""
+        return Readiness(ready=False, makeable=False, reason=self.reason, remedy=self.remedy)
+
+    def prepare(self, wheels: Sequence[Path]) -> Environment:  # noqa: ARG002 - the protocol
+        """See Source; always raises UnsupportedError."""
+        raise UnsupportedError(self.reason, remedy=self.remedy)
+
+    def takes(self, wheel: Path) -> bool:  # noqa: ARG002 - the protocol
+        """See Source."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One way to run a backend: what is loaded, on which device, and which gate its dump has to pass against what.
+
+    `export` "" means the Hugging Face folder itself. `against` names another backend's variant. With `if_present`,
+    the variant runs unasked only where an earlier result has seen its device. `libraries`: see judge.Expectation.
+    """
+
+    name: str
+    gate: Gate
+    export: str = ""
+    device: str = "CPU"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    against: str = REFERENCE
+    if_present: bool = False
+    libraries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A runtime: its engine (a file), its environment, its variants."""
+
+    name: str
+    summary: str
+    engine: Path
+    source: Source
+    variants: tuple[Variant, ...]
+
+
+def _openvino(*, exact: bool) -> Mapping[str, Any]:
+    return {"config": _GUIDE, "exact": exact}
+
+
+def _openvino_variants(devices: Sequence[str]) -> tuple[Variant, ...]:
+    """Make the fp16 and int4 variants of OpenVINO on the CPU, and on `devices` where they are present."""
+    found = []
+    for device in ("CPU", *devices):
+        prefix = "" if device == "CPU" else f"{device.lower()}-"
+        for name, gate in (("fp16", gates.FP16), ("int4", gates.INT4)):
+            found.append(
+                Variant(
+                    name=prefix + name,
+                    export=f"openvino-{name}",
+                    device=device,
+                    gate=gate,
+                    options=_openvino(exact=name == "fp16"),
+                    if_present=device != "CPU",
+                )
+            )
+    return tuple(found)
+
+
+_ORT_CPU = (
+    Variant(name="fp32", export="cpu-fp32", gate=gates.FP32),
+    Variant(name="int4", export="cpu-int4", gate=gates.INT4),
+    # What DirectML would load, computed by the CPU provider: checks the models where there is no DirectML.
+    Variant(name="dml-fp16", export="dml-fp16", gate=gates.FP16),
+    Variant(name="dml-int4", export="dml-int4", gate=gates.INT4),
+)
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        name="reference",
+        summary="transformers, float32, CPU",
+        engine=WORKER / "engine_transformers.py",
+        source=Pinned(name=environments.MAIN),
+        variants=(Variant(name="fp32", gate=gates.GOLDEN),),
+    ),
+    Backend(
+        name="ort-cpu",
+        summary="ONNX Runtime GenAI, CPU provider",
+        engine=WORKER / "engine_ort_genai.py",
+        source=Pinned(name=environments.ORT, packages=("onnxruntime", "onnxruntime-genai")),
+        variants=_ORT_CPU,
+    ),
+    Backend(
+        name="dml",
+        summary="ONNX Runtime GenAI, DirectML",
+        engine=WORKER / "engine_ort_genai.py",
+        source=dml.source(),
+        # One graph on two execution providers: the same weights, whatever their precision.
+        variants=tuple(
+            Variant(
+                name=name,
+                export=f"dml-{name}",
+                device="DirectML",
+                gate=gates.FP16,
+                options={"provider": "dml"},
+                against=f"ort-cpu:dml-{name}",
+                libraries=("directml",),
+            )
+            for name in ("fp16", "int4")
+        ),
+    ),
+    Backend(
+        name="openvino",
+        summary="OpenVINO by optimum-intel",
+        engine=WORKER / "engine_openvino.py",
+        source=Pinned(name=environments.MAIN),
+        variants=_openvino_variants(("GPU",)),
+    ),
+    Backend(
+        name="openvino-genai",
+        summary="OpenVINO GenAI's LLMPipeline",
+        engine=WORKER / "engine_openvino_genai.py",
+        source=Pinned(name=environments.MAIN),
+        variants=_openvino_variants(("GPU", "NPU")),
+    ),
+    Backend(
+        name="npu",
+        summary="intel-npu-acceleration-library",
+        engine=WORKER / "engine_npu.py",
+        source=Absent(
+            reason="No environment for the archived intel-npu-acceleration-library is set up here.",
+            remedy="For an Intel NPU use --backend openvino-genai:npu-fp16, which Intel maintains.",
+        ),
+        variants=(Variant(name="fp16", device="NPU", gate=gates.FP16),),
+    ),
+)

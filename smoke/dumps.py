@@ -1,0 +1,154 @@
+"""Reading what a worker left behind, strictly: a dump that is truncated, malformed or incomplete is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK_VALUES = 1 << 19
+"""Logits read at once (2 MiB): small enough for the parent's memory and the processor's cache."""
+
+Token = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class DumpError(Exception):
+    """A dump that cannot be believed; the message says what is wrong with it."""
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """The device as the runtime reported it after loading; `evidence` says where that was read."""
+
+    name: str
+    description: str = ""
+    evidence: str = ""
+    architecture: str = ""
+
+
+class Library(Struct, frozen=True, kw_only=True):
+    """A library that the worker had loaded."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class PromptDump(Struct, frozen=True, kw_only=True):
+    """One prompt: its text and token ids by this runtime's tokenizer, and the greedy answer.
+
+    `logits` names a file of float32 (positions, vocabulary): row k is what follows the prompt and the first k tokens
+    of the golden answer. `probes` are pairs of such a k and the greedy choice there.
+    """
+
+    text: str
+    ids: tuple[Token, ...]
+    tokens: tuple[Token, ...] = ()
+    pieces: tuple[str, ...] = ()
+    answer: str = ""
+    first_seconds: Seconds = 0.0
+    seconds: Seconds = 0.0
+    logits: Annotated[str, Meta(pattern=r"^logits-\d+\.npy$")] | None = None
+    probes: tuple[tuple[Token, Token], ...] = ()
+
+
+class Dump(Struct, frozen=True, kw_only=True):
+    """All of dump.json."""
+
+    schema: Literal[1]
+    status: Literal["ok", "failed", "unavailable"]
+    reason: str = ""
+    remedy: str = ""
+    prompts: tuple[PromptDump, ...] = ()
+    text_ids: tuple[Token, ...] = ()
+    nll: float | None = None
+    """Mean negative log-likelihood of the fixed text per token, in nats."""
+    device: Device = Device(name="")
+    origin: dict[str, str] = msgspec.field(default_factory=dict)
+    seconds: dict[str, Seconds] = msgspec.field(default_factory=dict)
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    devices: dict[str, str] = msgspec.field(default_factory=dict)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    loaded: tuple[Library, ...] = ()
+    peak_memory: Annotated[int, Meta(ge=0)] = 0
+
+
+def read(folder: Path, *, prompts: int) -> Dump:
+    """Read the dump in `folder` of a job with so many prompts. Raise DumpError when it cannot be believed."""
+    try:
+        dump = msgspec.json.decode((folder / "dump.json").read_bytes(), type=Dump)
+    except FileNotFoundError:
+        raise DumpError("it left no dump.json") from None
+    except OSError as error:
+        raise DumpError(f"its dump.json cannot be read ({error.strerror})") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DumpError(f"its dump.json is malformed ({error})") from error
+    if dump.status == "ok":
+        _require_complete(dump, prompts)
+    return dump
+
+
+def _require_complete(dump: Dump, prompts: int) -> None:
+    if len(dump.prompts) != prompts:
+        raise DumpError(f"its dump has {len(dump.prompts)} prompts instead of {prompts}")
+    for number, prompt in enumerate(dump.prompts, 1):
+        if not prompt.ids or not prompt.tokens:
+            raise DumpError(f"its dump has no tokens for prompt {number}")
+        if len(prompt.pieces) != len(prompt.tokens):
+            raise DumpError(f"its dump has {len(prompt.tokens)} tokens but {len(prompt.pieces)} texts for them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logits:
+    """A .npy file of float32 logits, read in blocks of rows so that it never lies in memory as a whole."""
+
+    path: Path
+    rows: int
+    vocabulary: int
+    offset: int
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the rows in order, as arrays (some rows, vocabulary). Raise DumpError when they end early."""
+        import numpy as np
+
+        at_once = max(1, BLOCK_VALUES // self.vocabulary)
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            for start in range(0, self.rows, at_once):
+                count = min(at_once, self.rows - start)
+                block = np.fromfile(stream, dtype="<f4", count=count * self.vocabulary)
+                if block.size != count * self.vocabulary:
+                    raise DumpError(f"{self.path.name} ends before its row {start + count}")
+                yield block.reshape(count, self.vocabulary)
+
+
+def open_logits(path: Path) -> Logits:
+    """Check a .npy file's header against its size. Raise DumpError unless it is a whole float32 matrix."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    try:
+        with path.open("rb") as stream:
+            if npy.read_magic(stream) != (1, 0):
+                raise DumpError(f"{path.name} is not a version 1.0 .npy file")
+            shape, fortran, kind = npy.read_array_header_1_0(stream)
+            offset = stream.tell()
+        size = path.stat().st_size
+    except OSError as error:
+        raise DumpError(f"{path.name} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DumpError(f"{path.name} is not a .npy file ({error})") from error
+    if fortran or kind != np.dtype("<f4") or len(shape) != 2 or min(shape) < 1:
+        raise DumpError(f"{path.name} holds {kind} {shape}, not a matrix of float32")
+    if size != offset + 4 * shape[0] * shape[1]:
+        raise DumpError(f"{path.name} is truncated: {size} bytes for {shape[0]} rows of {shape[1]} logits")
+    return Logits(path=path, rows=shape[0], vocabulary=shape[1], offset=offset)

@@ -1,0 +1,162 @@
+"""From what a worker left behind to a verdict, in an order in which a graver fault is never hidden by a lesser one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smoke import dumps, gates, parity
+from smoke.distances import ForeignModelError, NotFiniteError
+from smoke.dumps import Dump, DumpError
+from smoke.gates import Gate, IsGolden
+from smoke.parity import Golden, Metrics
+from smoke.verdicts import Judgement, Verdict, of_process
+from wheelhouse.process import Completed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a worker was asked to do: on which device, with which model, judged by which gate.
+
+    `export` is the kind of the export that it was given ("": the Hugging Face folder itself, which carries no record).
+    `libraries`: parts of file names of which the worker must have loaded at least one each.
+    """
+
+    gate: Gate
+    device: str
+    model_key: str
+    export: str = ""
+    libraries: tuple[str, ...] = ()
+    prompts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict, the dump it is about (None when there is none), and for a golden run what others need of it."""
+
+    judgement: Judgement
+    dump: Dump | None = None
+
+
+def judge(done: Completed, limit: float, folder: Path, expected: Expectation, base: Golden | None) -> Judged:
+    """Judge a worker that ended as `done` within `limit` seconds and wrote to `folder`, against `base`.
+
+    `base` is None for the reference only. Never raises for anything that a worker did.
+    """
+    try:
+        dump = dumps.read(folder, prompts=expected.prompts)
+    except DumpError as error:
+        bad_end = of_process(done, limit)
+        return Judged(judgement=bad_end or _crashed(f"The worker ended well, but {error}."))
+    if dump.status == "failed" and not done.timed_out:
+        return Judged(judgement=_crashed(dump.reason or "The worker failed without a reason."), dump=dump)
+    bad_end = of_process(done, limit)
+    if bad_end is not None:
+        return Judged(judgement=bad_end, dump=dump)
+    if dump.status == "unavailable":
+        return Judged(judgement=Judgement(verdict=Verdict.SKIPPED, reason=dump.reason, remedy=dump.remedy), dump=dump)
+    return Judged(judgement=_compared(dump, folder, expected, base), dump=dump)
+
+
+def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden | None) -> Judgement:
+    wrong = wrong_model(dump, expected) or wrong_device(dump, expected)
+    try:
+        metrics = parity.compare(dump, folder, base) if base is not None else _alone(dump, folder)
+    except NotFiniteError as error:
+        return _diverged(f"It computes nonsense: {error}.")
+    except ForeignModelError as error:
+        return _diverged(f"It ran another model: {error}.")
+    except DumpError as error:
+        return _crashed(f"The worker ended well, but {error}.")
+    if wrong is not None:
+        return Judgement(verdict=wrong.verdict, reason=wrong.reason, remedy=wrong.remedy, metrics=metrics)
+    problems = [*_tokenization(dump, base), *gates.violations(expected.gate, metrics)]
+    if problems:
+        return _diverged(_sentence(problems), metrics)
+    return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics), metrics=metrics)
+
+
+def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
+    """Return DIVERGED when the folder that the worker loaded says it is of another model or of another kind."""
+    if not expected.export:
+        return None
+    key, kind = dump.origin.get("model_key", ""), dump.origin.get("kind", "")
+    if key == expected.model_key and kind == expected.export:
+        return None
+    said = f"model {key[:12]}, export '{kind}'" if key else "nothing about its origin"
+    return Judgement(
+        verdict=Verdict.DIVERGED,
+        reason=f"It ran another model: its folder says {said}, not model {expected.model_key[:12]}, "
+        f"export '{expected.export}'.",
+        remedy="Remove the export's folder in the cache; the next run makes it again.",
+    )
+
+
+def wrong_device(dump: Dump, expected: Expectation) -> Judgement | None:
+    """Return FELL_BACK unless everything that the runtime reports is the device asked for ("GPU" means any GPU.n)."""
+    names = [name.strip() for name in dump.device.name.split(",") if name.strip()]
+    reported = f"the runtime reports {dump.device.name} ({dump.device.evidence})"
+    if not names:
+        return _fell_back(f"It was asked for {expected.device}, but the runtime does not tell where it ran.")
+    if any(expected.device not in {name, name.split(".", maxsplit=1)[0]} for name in names):
+        return _fell_back(f"It was asked for {expected.device}, but {reported}.")
+    loaded = [library.path.replace("\\", "/").rsplit("/", 1)[-1].lower() for library in dump.loaded]
+    for needed in expected.libraries:
+        if not any(needed in name for name in loaded):
+            return _fell_back(f"It was asked for {expected.device}, but it never loaded a library named {needed}*.")
+    return None
+
+
+def _alone(dump: Dump, folder: Path) -> Metrics:
+    lengths = tuple(len(prompt.tokens) for prompt in dump.prompts)
+    base = parity.golden("itself", dump, folder, [prompt.tokens for prompt in dump.prompts])
+    perplexity, _ = parity.perplexity(dump, dump)
+    return Metrics(prefix=lengths, golden_tokens=lengths, spread=base.spread, perplexity=perplexity)
+
+
+def _tokenization(dump: Dump, base: Golden | None) -> list[str]:
+    if base is None:
+        return []
+    pairs = [
+        (f"prompt {number}", ours.ids, theirs.ids)
+        for number, (ours, theirs) in enumerate(zip(dump.prompts, base.dump.prompts, strict=True), 1)
+    ]
+    pairs.append(("the fixed text", dump.text_ids, base.dump.text_ids))
+    return [_first_id(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
+
+
+def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
+    position = next(
+        (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+    )
+    lengths = f"{len(ours)} instead of {len(theirs)}"
+    return f"its tokenizer makes other ids of {name}: {lengths}, different from number {position}"
+
+
+def _remarks(dump: Dump, gate: Gate, metrics: Metrics) -> str:
+    if isinstance(gate, IsGolden):
+        return "The reference that everything is compared with."
+    tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
+    return _sentence([*tied, *dump.notes])
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def _crashed(reason: str) -> Judgement:
+    return Judgement(verdict=Verdict.CRASHED, reason=reason)
+
+
+def _diverged(reason: str, metrics: Metrics | None = None) -> Judgement:
+    return Judgement(verdict=Verdict.DIVERGED, reason=reason, metrics=metrics or Metrics())
+
+
+def _fell_back(reason: str) -> Judgement:
+    return Judgement(
+        verdict=Verdict.FELL_BACK,
+        reason=reason,
+        remedy="Install or update the device's driver; `invoke doctor` lists the devices of this machine.",
+    )

@@ -1,0 +1,251 @@
+"""`invoke smoke`: from names on the command line to a report, one worker after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from smoke import machine, prompts, scratch, selection
+from smoke.backends import REFERENCE
+from smoke.environments import Environment
+from smoke.export import export_all
+from smoke.gates import IsGolden
+from smoke.jobs import Questions, Worker
+from smoke.judge import Expectation
+from smoke.judging import Attempt, Bench, Finished, not_run
+from smoke.models import Model, resolve
+from smoke.parity import Golden
+from smoke.results import ModelInfo, Report, Result, Timing
+from smoke.selection import Planned
+from smoke.verdicts import Judgement, Verdict
+from wheelhouse.console import task
+from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, UsageError, WheelhouseError
+from wheelhouse.files import require_space
+
+BYTES_PER_PROMPT = 14_000_000
+"""Room that one prompt's logits take: 64 positions of 50,000 tokens in float32."""
+KEPT_AT_ONCE = 4
+"""Dumps that lie on the disk at a time: golden ones, the one being written, the one being judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for. `report` is the folder for logs, `timeout` the seconds that a worker may take."""
+
+    plan: Sequence[Planned]
+    model: str
+    prompts: Sequence[str]
+    max_new_tokens: int
+    report: Path
+    timeout: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_new_tokens <= 4096:
+            raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and 4096.")
+        if not self.timeout > 0:
+            raise UsageError(f"--timeout is {self.timeout:g}; it must be a number of seconds above 0.")
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Adds up where the time goes."""
+
+    started: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the time inside as that of `name`."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+
+def smoke(request: Request) -> Report:
+    """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
+    clock = Clock()
+    runnable = [item for item in request.plan if _why_not(item) is None]
+    with clock.part("environments"):
+        environments = _prepare(runnable)
+    with clock.part("model"):
+        model = resolve(request.model)
+    kinds = [item.variant.export for item in runnable if item.variant.export and _has(environments, item)]
+    with clock.part("exports"):
+        exports = export_all(model, tuple(dict.fromkeys(kinds))) if kinds else {}
+    with scratch.folder() as folder:
+        require_space(folder, BYTES_PER_PROMPT * len(request.prompts) * KEPT_AT_ONCE, "Comparing logits")
+        run = Run(request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock)
+        try:
+            results = run.all()
+        finally:
+            run.bench.close()
+    timings = tuple(Timing(part=part, seconds=seconds) for part, seconds in clock.seconds.items())
+    return Report(
+        schema=1,
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        model=ModelInfo(name=model.name, label=model.label, key=model.key),
+        host=machine.host(run.devices),
+        prompts=tuple(request.prompts),
+        max_new_tokens=request.max_new_tokens,
+        passed=not any(result.verdict.is_fault for result in results),
+        results=tuple(results),
+        timings=timings,
+        seconds=time.monotonic() - clock.started,
+    )
+
+
+def _why_not(item: Planned) -> Judgement | None:
+    status = item.backend.source.status()
+    if status.ready or status.makeable:
+        return None
+    return Judgement(verdict=Verdict.SKIPPED, reason=status.reason, remedy=status.remedy)
+
+
+def _prepare(plan: Sequence[Planned]) -> dict[str, Environment | WheelhouseError]:
+    """Make the environments of all backends. Raise the error of the reference's: without it nothing can be judged."""
+    made: dict[str, Environment | WheelhouseError] = {}
+    for item in plan:
+        name = item.backend.name
+        if name in made:
+            continue
+        try:
+            made[name] = item.backend.source.prepare(item.wheels)
+        except WheelhouseError as error:
+            if isinstance(item.variant.gate, IsGolden):
+                raise
+            made[name] = error
+    return made
+
+
+def _has(environments: dict[str, Environment | WheelhouseError], item: Planned) -> bool:
+    return isinstance(environments.get(item.backend.name), Environment)
+
+
+def not_made(error: WheelhouseError, what: str) -> Judgement:
+    """Return the verdict on a variant whose environment or model could not be made.
+
+    What this machine lacks is a reason to skip; anything else is a fault that must not look like success.
+    """
+    lacking = isinstance(error, NetworkError | ToolchainError | UnsupportedError)
+    return Judgement(
+        verdict=Verdict.SKIPPED if lacking else Verdict.CRASHED,
+        reason=f"{what} could not be made: {error.message}",
+        remedy=error.remedy,
+    )
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: the goldens so far, the devices that were seen, and what is still being judged."""
+
+    request: Request
+    model: Model
+    environments: dict[str, Environment | WheelhouseError]
+    exports: dict[str, Path | WheelhouseError]
+    folder: Path
+    clock: Clock
+    bench: Bench = field(default_factory=Bench)
+    devices: dict[str, str] = field(default_factory=dict)
+    _futures: dict[str, Future[Finished] | Finished] = field(default_factory=dict)
+
+    def all(self) -> list[Result]:
+        """Run everything that is planned, and what turns out to be possible here; return the results in order."""
+        plan = list(self.request.plan)
+        waiting = list(plan)
+        while waiting:
+            item = waiting.pop(0)
+            self._futures[item.name] = self._one(item, plan)
+            if not waiting:
+                self._note_devices()
+                waiting = selection.present(plan, self.devices)
+                plan += waiting
+        return [self._finished(item.name).result for item in plan]
+
+    def _note_devices(self) -> None:
+        for name in self._futures:
+            dump = self._finished(name).dump
+            self.devices.update(dump.devices if dump else {})
+
+    def _finished(self, name: str) -> Finished:
+        found = self._futures[name]
+        if isinstance(found, Finished):
+            return found
+        with self.clock.part("comparing, beyond the workers"):
+            return found.result()
+
+    def _one(self, item: Planned, plan: Sequence[Planned]) -> Future[Finished] | Finished:
+        is_golden = isinstance(item.variant.gate, IsGolden)
+        base = None if is_golden else self._finished(item.variant.against).golden
+        obstacle = self._obstacle(item, base)
+        if obstacle is not None:
+            return Finished(result=not_run(item, obstacle))
+        keep = any(other.variant.against == item.name for other in plan if other is not item)
+        return self.bench.submit(self._attempt(item), base, keep=keep)
+
+    def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
+        why_not = _why_not(item)
+        if why_not is not None:
+            return why_not
+        environment = self.environments[item.backend.name]
+        if not isinstance(environment, Environment):
+            return not_made(environment, "Its environment")
+        export = self.exports.get(item.variant.export)
+        if isinstance(export, WheelhouseError):
+            return not_made(export, f"Its export '{item.variant.export}'")
+        if base is None and not isinstance(item.variant.gate, IsGolden):
+            verdict = self._finished(item.variant.against).result.verdict
+            return Judgement(
+                verdict=Verdict.SKIPPED,
+                reason=f"There is nothing to compare it with: {item.variant.against} is {verdict}.",
+                remedy=f"See what happened to {item.variant.against}.",
+            )
+        return None
+
+    def _attempt(self, item: Planned) -> Attempt:
+        environment = self.environments[item.backend.name]
+        export = self.exports.get(item.variant.export, self.model.folder)
+        if not isinstance(environment, Environment) or not isinstance(export, Path):
+            raise TypeError(f"{item.name} is run without what it needs")  # _obstacle has made sure of it
+        title = f"{item.backend.name} {item.variant.name}"
+        worker = Worker(
+            engine=item.backend.engine,
+            variant=item.variant,
+            environment=environment,
+            model=export,
+            folder=self.folder / item.name.replace(":", "-"),
+            log=self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log",
+            timeout=self.request.timeout,
+        )
+        with self.clock.part(f"worker {title}"), task(title) as shown:
+            done = worker.run(self._questions(item), shown.update)
+        return Attempt(
+            planned=item,
+            done=done,
+            timeout=self.request.timeout,
+            folder=worker.folder,
+            log=f"logs/{worker.log.name}",
+            environment=environment.label,
+            expected=Expectation(
+                gate=item.variant.gate,
+                device=item.variant.device,
+                model_key=self.model.key,
+                export=item.variant.export,
+                libraries=item.variant.libraries,
+                prompts=len(self.request.prompts),
+            ),
+        )
+
+    def _questions(self, item: Planned) -> Questions:
+        asked = Questions(
+            prompts=self.request.prompts, text=prompts.FIXED_TEXT, max_new_tokens=self.request.max_new_tokens
+        )
+        if isinstance(item.variant.gate, IsGolden):
+            return asked
+        return replace(asked, golden=self._finished(REFERENCE).dump)
