@@ -17,7 +17,7 @@ from smoke.models import Model
 from wheelhouse import process, steps
 from wheelhouse.console import task, warn
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
-from wheelhouse.files import human_size, remove_tree, require_space, write_atomic
+from wheelhouse.files import disk_full, human_size, remove_tree, require_space, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.steps import Step
 
@@ -134,11 +134,7 @@ def _export(
 def _explained(error: StepFailedError, log: Path, title: str) -> WheelhouseError:
     output = log.read_text(encoding="utf-8", errors="replace")
     if "No space left on device" in output:
-        return ResourceError(
-            f"The disk filled up during '{title}'.",
-            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
-            log=log,
-        )
+        return disk_full(title, log=log)
     if "SIGKILL" in error.message or "MemoryError" in output or "bad_alloc" in output:
         return ResourceError(
             f"'{title}' was ended, most likely for lack of memory.",

@@ -14,11 +14,11 @@ from wheelhouse.console import Task, task
 from wheelhouse.errors import (
     IntegrityError,
     NetworkError,
-    ResourceError,
     StepFailedError,
     ToolchainError,
     WheelhouseError,
 )
+from wheelhouse.files import disk_full
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
 
@@ -100,11 +100,7 @@ def explain(error: StepFailedError, log: Path) -> WheelhouseError:
             log=log,
         )
     if "No space left on device" in output:
-        return ResourceError(
-            "The disk filled up while packages were being installed.",
-            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
-            log=log,
-        )
+        return disk_full("the installation of packages", log=log)
     if _UNREACHABLE.search(output):
         return NetworkError(
             "pip cannot reach the package index.",

@@ -91,6 +91,15 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
         )
 
 
+def disk_full(activity: str, *, log: Path | None = None) -> ResourceError:
+    """Return the error for a file system that ran out of room during `activity`."""
+    return ResourceError(
+        f"The disk filled up during {activity}.",
+        remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+        log=log,
+    )
+
+
 def human_size(count: float) -> str:
     """Return a number of bytes as people write it: '1.7 GB' (powers of 1000)."""
     for unit in ("B", "kB", "MB"):

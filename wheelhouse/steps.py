@@ -7,6 +7,7 @@ has succeeded: a killed run leaves nothing half made.
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wheelhouse.console import say
-from wheelhouse.files import remove_tree, sha256_bytes, write_atomic
+from wheelhouse.errors import ResourceError
+from wheelhouse.files import disk_full, remove_tree, sha256_bytes, write_atomic
 from wheelhouse.locks import locked
 
 RECORD = ".step.json"
@@ -97,10 +99,24 @@ def ensure(
         partial = partial_of(step.output)
         remove_tree(partial)
         partial.mkdir(parents=True)
-        make(partial)
+        _make_or_free(step, make, partial)
         write_atomic(partial / RECORD, json.dumps({"name": step.name, "inputs": dict(step.inputs)}, indent=1))
         _replace(partial, step.output)
         return Outcome(ran=True, why=why, seconds=time.monotonic() - started)
+
+
+def _make_or_free(step: Step, make: Callable[[Path], None], partial: Path) -> None:
+    """Run `make`; when the disk is full, what it has written is no part of the reason for long."""
+    try:
+        make(partial)
+    except ResourceError:
+        remove_tree(partial)
+        raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        remove_tree(partial)
+        raise disk_full(step.name) from error
 
 
 def _fresh(step: Step, *, quiet: bool) -> Outcome:

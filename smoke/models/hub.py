@@ -54,8 +54,8 @@ def _reach(identifier: str) -> None:
         f"Download {identifier} elsewhere and give its folder: `invoke smoke --model ./{identifier.split('/')[1]}`."
     )
     headers = {"Authorization": f"Bearer {token}"} if (token := os.environ.get("HF_TOKEN")) else {}
-    request = urllib.request.Request(f"{endpoint()}/api/models/{identifier}", headers=headers)  # noqa: S310 - http(s)
     try:
+        request = urllib.request.Request(f"{endpoint()}/api/models/{identifier}", headers=headers)  # noqa: S310 - http(s)
         urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()  # noqa: S310 - the user's own endpoint
     except urllib.error.HTTPError as error:
         if error.code in {401, 403, 404}:

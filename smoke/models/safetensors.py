@@ -44,9 +44,7 @@ def check(path: Path) -> int:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if not header or len(header) != length:
-        raise InputError(
-            f"{path} is not a whole safetensors file: its header is cut off ({size} bytes).", remedy=_REMEDY
-        )
+        raise InputError(f"{path} is truncated: its header is cut off ({size} bytes).", remedy=_REMEDY)
     tensors = _decode(path, header)
     expected = 8 + length + _end_of_data(path, tensors)
     if size != expected:

@@ -1,0 +1,149 @@
+"""Environments made for real, by venv and pip, from wheels of our own: no index, no network."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from smoke import catalogue, environments, interpreters, pip
+from tests.recipes.wheel_factory import make_wheel
+from wheelhouse import process
+from wheelhouse.errors import InputError, NetworkError, ToolchainError, UsageError
+
+
+def recipe(*packages: str, python: str = "", resolved: str = "", size: int = 1000) -> str:
+    return (
+        f'label = "demo"\npython = "{python or interpreters.running()}"\nsize = {size}\n'
+        f"packages = {json.dumps(packages)}\nresolved = {json.dumps([resolved] if resolved else [])}\n"
+        'replaceable = ["runtime"]\n[variables]\nGREETING = "hello"\nPYTHONNOUSERSITE = "1"\n'
+    )
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of wheels that is all pip can see; recipes come from `recipes` beside it."""
+    folder = tmp_path / "shelf"
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    monkeypatch.setattr(catalogue, "ENVIRONMENTS", recipes)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    wheel(folder, "runtime", "1.0")
+    wheel(folder, "helper", "1.0")
+    wheel(folder, "helper", "2.0")
+    return folder
+
+
+def wheel(folder: Path, name: str, version: str, *requires: str) -> Path:
+    script = f"[console_scripts]\n{name} = {name}:main\n".encode()
+    return make_wheel(
+        folder,
+        package=name,
+        version=version,
+        tag="py3-none-any",
+        headers=tuple(f"Requires-Dist: {r}" for r in requires),
+        files={f"{name}/__init__.py": f"version = {version!r}\n".encode()},
+        extra={"entry_points.txt": script},
+    )
+
+
+def write(shelf: Path, text: str) -> None:
+    (shelf.parent / "recipes" / "demo.toml").write_text(text)
+
+
+def version_of(environment: environments.Environment, package: str) -> str:
+    command = environment.command("-c", f"import {package}; print({package}.version)")
+    done = subprocess.run(command.argv, env=command.environment(), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_made_once_then_nothing_is_started(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(shelf, recipe("runtime==1.0", "helper==1.0"))
+    assert not environments.status("demo").ready
+    assert environments.status("demo").makeable
+    made = environments.prepare("demo")
+    assert (version_of(made, "runtime"), version_of(made, "helper")) == ("1.0", "1.0")
+    scripts = {path.name for path in Path(made.python[0]).parent.iterdir()}
+    assert not {"runtime", "helper", "activate"} & scripts, "they would name the folder that was renamed"
+    monkeypatch.setattr(process, "run", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    assert environments.prepare("demo") == made
+    assert environments.status("demo").ready
+    Path(made.python[0]).unlink()
+    assert not environments.status("demo").ready, "the Python that it was made with is gone"
+
+
+def test_other_pins_make_another_environment(shelf: Path) -> None:
+    write(shelf, recipe("runtime==1.0", "helper==1.0"))
+    first = environments.prepare("demo")
+    write(shelf, recipe("runtime==1.0", "helper==2.0"))
+    second = environments.prepare("demo")
+    assert first.python != second.python
+    assert first.key != second.key
+    assert (version_of(first, "helper"), version_of(second, "helper")) == ("1.0", "2.0")
+
+
+def test_wheel_takes_the_place_of_a_package_and_brings_what_it_requires(shelf: Path, tmp_path: Path) -> None:
+    write(shelf, recipe("runtime==1.0", "helper==1.0"))
+    own = wheel(tmp_path / "wheels", "runtime", "9.0", "helper", "companion==3.0")
+    wheel(tmp_path / "wheels", "companion", "3.0")
+    plain = environments.prepare("demo")
+    mine = environments.prepare("demo", wheels=[own])
+    assert "runtime-9.0" in mine.label
+    assert (version_of(mine, "runtime"), version_of(mine, "companion")) == ("9.0", "3.0")
+    assert version_of(mine, "helper") == "1.0", "pins that the wheel does not replace still hold"
+    assert version_of(plain, "runtime") == "1.0"
+    again = wheel(tmp_path / "wheels", "runtime", "9.0", "helper", "companion==3.0", "helper")
+    assert environments.prepare("demo", wheels=[again]).key != mine.key, "same name, other content"
+
+
+def test_resolved_packages_bring_their_dependencies_within_the_pins(shelf: Path) -> None:
+    wheel(shelf, "torchlike", "1.0", "helper>=1")
+    write(shelf, recipe("helper==1.0", resolved="torchlike==1.0"))
+    made = environments.prepare("demo")
+    assert version_of(made, "torchlike") == "1.0"
+    assert version_of(made, "helper") == "1.0"
+
+
+def test_failed_installation_leaves_nothing_and_is_explained(shelf: Path) -> None:
+    write(shelf, recipe("runtime==5.0"))
+    with pytest.raises(NetworkError, match=r"does not offer runtime==5\.0"):
+        environments.prepare("demo")
+    assert not environments.status("demo").ready
+    wheel(shelf, "runtime", "5.0")
+    assert version_of(environments.prepare("demo"), "runtime") == "5.0"
+
+
+def test_missing_python_and_bad_wheels_are_refused(shelf: Path, tmp_path: Path) -> None:
+    write(shelf, recipe("runtime==1.0", python="3.97"))
+    readiness = environments.status("demo")
+    assert not readiness.ready
+    assert not readiness.makeable
+    assert "python3.97" in readiness.remedy
+    with pytest.raises(ToolchainError, match=r"Python 3\.97 is needed"):
+        environments.prepare("demo")
+    with pytest.raises(InputError, match="does not exist"):
+        environments.prepare("demo", wheels=[tmp_path / "none-1.0-py3-none-any.whl"])
+    with pytest.raises(UsageError, match="Did you mean 'demo'"):
+        environments.prepare("demmo")
+
+
+def test_processes_are_shielded_from_the_users_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = environments.Environment(name="demo", python=("python",), env={"GREETING": "hello"}, label="demo")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("VIRTUAL_ENV", "/elsewhere")
+    seen = made.command("-c", "pass").environment()
+    assert "PYTHONPATH" not in seen
+    assert "VIRTUAL_ENV" not in seen
+    assert seen["GREETING"] == "hello"
+    assert made.host_path(tmp_path) == str(tmp_path)
+
+
+@pytest.mark.integration
+def test_without_a_pip_of_our_own_the_environment_gets_one(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(shelf, recipe("runtime==1.0"))
+    monkeypatch.setattr(pip, "own", lambda *_: None)
+    assert version_of(environments.prepare("demo"), "runtime") == "1.0"

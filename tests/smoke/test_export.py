@@ -1,0 +1,183 @@
+"""Exporting with a stand-in for the exporters: a process that writes small files, or fails as the real ones do."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from smoke import environments, exporters
+from smoke import export as exporting
+from smoke.environments import Environment
+from smoke.models import Model
+from wheelhouse import process
+from wheelhouse.errors import ResourceError, StepFailedError, UsageError
+
+STAND_IN = """
+import os, pathlib, signal, sys
+arguments = sys.argv[1:]
+out = pathlib.Path(arguments[-1] if "openvino" in arguments else arguments[arguments.index("-o") + 1])
+kind = out.name.removesuffix(".partial").lstrip(".")
+plan = pathlib.Path(__file__).parent / kind
+with (plan.parent / "started").open("a") as log:
+    log.write(kind + "\\n")
+do = plan.read_text() if plan.exists() else ""
+if do == "fail":
+    sys.exit("RuntimeError: unsupported architecture")
+if do == "full":
+    sys.exit("OSError: [Errno 28] No space left on device")
+if do == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if do == "hang":
+    import time
+    time.sleep(600)
+names = {files!r}[kind]
+for name in names[: -1 if do == "incomplete" else None]:
+    (out / name).write_text(name)
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    folder = tmp_path / "hf"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 576, "num_attention_heads": 9}))
+    (folder / "model.safetensors").write_bytes(bytes(1000))
+    return Model(name="owner/demo", folder=folder, key="0" * 64, label="demo")
+
+
+@pytest.fixture
+def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which a file named after a kind says what its exporter is to do."""
+    folder = tmp_path / "stand-in"
+    folder.mkdir()
+    script = folder / "exporter.py"
+    files = {kind: exporter.files for kind, exporter in exporters.EXPORTERS.items()}
+    script.write_text(STAND_IN.replace("{files!r}", repr(files)))
+
+    def prepare(name: str) -> Environment:
+        assert name == environments.MAIN
+        return Environment(name=name, python=(sys.executable, str(script)), env={}, label="stand-in", key="k")
+
+    monkeypatch.setattr(environments, "prepare", prepare)
+    return folder
+
+
+def started(plans: Path) -> list[str]:
+    log = plans / "started"
+    return sorted(log.read_text().split()) if log.exists() else []
+
+
+def test_all_are_made_once_and_say_what_they_are(model: Model, plans: Path) -> None:
+    first = exporting.export_all(model, exporting.EXPORTS)
+    assert sorted(first) == sorted(exporting.EXPORTS) == started(plans)
+    assert exporting.export_all(model, exporting.EXPORTS) == first
+    assert started(plans) == sorted(exporting.EXPORTS), "the second time starts nothing"
+    folder = first["openvino-int4"]
+    assert isinstance(folder, Path)
+    info = exporting.info(folder)
+    assert (info.kind, info.model, info.model_key) == ("openvino-int4", "owner/demo", model.key)
+    assert info.settings[-2:] == ("--group-size-fallback", "adjust")
+
+
+def test_one_failure_is_a_value_and_the_others_are_made(model: Model, plans: Path) -> None:
+    (plans / "dml-fp16").write_text("fail")
+    made = exporting.export_all(model, exporting.EXPORTS)
+    error = made.pop("dml-fp16")
+    assert isinstance(error, StepFailedError)
+    assert "unsupported architecture" in error.message
+    assert error.log is not None
+    assert "unsupported architecture" in error.log.read_text()
+    assert all(isinstance(folder, Path) for folder in made.values())
+    (plans / "dml-fp16").unlink()
+    assert exporting.export(model, "dml-fp16").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("plan", "kind", "says"),
+    [
+        ("full", ResourceError, "disk filled up"),
+        ("incomplete", StepFailedError, "wrote no"),
+        pytest.param(
+            "killed",
+            ResourceError,
+            "lack of memory",
+            marks=pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows"),
+        ),
+    ],
+)
+def test_failure_is_explained_and_leaves_nothing(
+    model: Model, plans: Path, plan: str, kind: type[Exception], says: str
+) -> None:
+    (plans / "cpu-int4").write_text(plan)
+    with pytest.raises(kind, match=says):
+        exporting.export(model, "cpu-int4")
+    (plans / "cpu-int4").unlink()
+    folder = exporting.export(model, "cpu-int4")
+    assert (folder / "model.onnx").read_text() == "model.onnx"
+
+
+@pytest.mark.parametrize("harm", [lambda p: p.write_text("model"), lambda p: p.unlink()])
+def test_harmed_export_is_made_again(model: Model, plans: Path, harm) -> None:  # type: ignore[no-untyped-def]
+    folder = exporting.export(model, "cpu-fp32")
+    harm(folder / "model.onnx")
+    assert (exporting.export(model, "cpu-fp32") / "model.onnx").read_text() == "model.onnx"
+    assert started(plans) == ["cpu-fp32", "cpu-fp32"]
+
+
+def test_what_an_export_depends_on(model: Model, plans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    first = exporting.export(model, "openvino-int4")
+    assert exporting.export(dataclasses.replace(model, key="1" * 64), "openvino-int4") != first
+    (model.folder / "config.json").write_text(json.dumps({"hidden_size": 128, "intermediate_size": 128}))
+    assert exporting.export(model, "openvino-int4") == first
+    assert "--group-size-fallback" not in exporting.info(first).settings
+    assert len(started(plans)) == 3
+
+
+def test_unknown_kind_starts_nothing(model: Model, plans: Path) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'dml-fp16'"):
+        exporting.export_all(model, ["cpu-fp32", "dml-fp"])
+    assert started(plans) == []
+
+
+def test_little_memory_means_one_at_a_time(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    memory = type("Memory", (), {"available": 1_000_000_000})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert exporting._at_once(model) == 1
+    memory.available = 64_000_000_000
+    assert exporting._at_once(model) == exporting.AT_ONCE
+
+
+def test_disk_without_room_is_told_before_anything_runs(
+    model: Model, plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ResourceError, match=r"only 1\.0 kB are free"):
+        exporting.export(model, "cpu-fp32")
+    assert started(plans) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_interrupt_ends_the_exporters(model: Model, plans: Path) -> None:
+    for kind in ("cpu-fp32", "cpu-int4"):
+        (plans / kind).write_text("hang")
+
+    def interrupt_when_started() -> None:
+        while len(started(plans)) < 2:
+            time.sleep(0.02)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt_when_started, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export_all(model, ["cpu-fp32", "cpu-int4", "dml-fp16"])
+    assert not process._running
+    assert "dml-fp16" not in started(plans)

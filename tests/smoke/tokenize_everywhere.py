@@ -1,0 +1,41 @@
+"""Stand-alone, for the main environment: token ids of texts by transformers, ONNX Runtime GenAI and OpenVINO.
+
+Arguments: Hugging Face folder, GenAI folder, OpenVINO folder. Reads a JSON list of texts from standard input; writes
+one JSON object per tokenizer library: the ids of each text, and what decoding them gives.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import onnxruntime_genai as genai
+import openvino_genai
+from transformers import AutoTokenizer
+
+
+def main() -> None:
+    folder, genai_folder, openvino_folder = sys.argv[1:]
+    texts = json.load(sys.stdin)
+    reference = AutoTokenizer.from_pretrained(folder)
+    ort = genai.Tokenizer(genai.Model(genai_folder))
+    openvino = openvino_genai.Tokenizer(openvino_folder)
+
+    def openvino_ids(text: str) -> list[int]:
+        return openvino.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
+
+    ids = {
+        "transformers": [reference(text)["input_ids"] for text in texts],
+        "onnxruntime-genai": [[int(i) for i in ort.encode(text)] for text in texts],
+        "openvino": [openvino_ids(text) for text in texts],
+    }
+    decoded = {
+        "transformers": [reference.decode(i, skip_special_tokens=False) for i in ids["transformers"]],
+        "onnxruntime-genai": [ort.decode(i) for i in ids["transformers"]],
+        "openvino": [openvino.decode(i, skip_special_tokens=False) for i in ids["transformers"]],
+    }
+    json.dump({"ids": ids, "decoded": decoded, "size": len(reference)}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
