@@ -68,3 +68,54 @@ def doctor(_c: Context, json: bool = False) -> None:
     from wheelhouse.doctor import diagnose, to_json, to_text
 
     print((to_json if json else to_text)(diagnose()))
+
+
+@task(
+    positional=["folder"],
+    help={
+        "folder": "model folder for ONNX Runtime GenAI (genai_config.json), for instance a DirectML model",
+        "out": "write a healed copy here; default: heal the folder itself, keeping the old graph beside the new one",
+        "check": "only measure: which norms pass fp16, and where",
+        "stable-norms": "auto (scale the norms that need it), always (every fp16 norm), never",
+        "json": "print what was found as JSON",
+    },
+)
+def heal(
+    _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
+) -> None:
+    """Make a model whose norms overflow in fp16 come out right on DirectML."""
+    from smoke.heal.table import show
+
+    show(folder, out=out, check=check, json=json, mode=stable_norms)
+
+
+@task(
+    iterable=["wheel"],
+    help={
+        "wheel": "file, folder or pattern; repeatable; also after `--`: invoke audit -- a.whl b.whl; default: wheels/",
+        "pair": "audit the two given wheels as one installation",
+        "explain": "print what is in each wheel, where it came from, and why each broken rule exists",
+        "json": "print facts and findings as JSON",
+        "index": "URL or folder of one more index that may satisfy requirements",
+        "offline": "do not ask any index whether requirements can be satisfied",
+        "strict": "fail for warnings too",
+    },
+)
+def audit(
+    _c: Context,
+    wheel: list[str],
+    pair: bool = False,
+    explain: bool = False,
+    json: bool = False,
+    index: str = "",
+    offline: bool = False,
+    strict: bool = False,
+) -> None:
+    """Check wheels before anybody installs them; fails for an error."""
+    import sys
+
+    from recipes.audit.cli import audit_command
+
+    audit_command(
+        wheel, sys.argv, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict
+    )
