@@ -30,16 +30,35 @@ def bench(_c: Context) -> None:
         "lane": "git (compile, on Windows) or published (PyPI's binaries); default: what fits this system",
         "recipe": "recipe to use; default: dml for the git lane, published for the other",
         "python": "Python version such as 3.12; repeatable, or with commas; default: all of the recipe",
+        "arch": "git lane: x64 or arm64; default: this machine's",
+        "target": "git lane: system and processor such as windows-arm64, for --plan on another system",
+        "ort": "git lane: build (ONNX Runtime from source, default) or published (stage its binaries)",
+        "ort-home": "git lane: folder with an ONNX Runtime of your own (include/ and lib/)",
+        "source-mirror": "git lane: what takes the place of https://github.com/ (a URL or a folder)",
         "plan": "print every command instead of running any",
     },
 )
-def build_dml(_c: Context, python: list[str], lane: str = "", recipe: str = "", plan: bool = False) -> None:
+def build_dml(
+    _c: Context,
+    python: list[str],
+    lane: str = "",
+    recipe: str = "",
+    arch: str = "",
+    target: str = "",
+    ort: str = "",
+    ort_home: str = "",
+    source_mirror: str = "",
+    plan: bool = False,
+) -> None:
     """Make the pair of DirectML wheels and its index in wheels/."""
     from recipes import lanes
+    from recipes.request import Request, options_from
 
     choice = lanes.choose_lane(lane, plan=plan)
-    print(choice.line)
-    print(lanes.build(choice, recipe=recipe, pythons=split(python), plan=plan))
+    print(choice.line, flush=True)
+    options = options_from(pythons=split(python), ort=ort, ort_home=ort_home, source_mirror=source_mirror)
+    request = Request(recipe=recipe, target=target, arch=arch, options=options)
+    print((lanes.plan if plan else lanes.build)(choice, request))
 
 
 @task
@@ -119,3 +138,54 @@ def audit(
     audit_command(
         wheel, sys.argv, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict
     )
+
+
+@task(
+    iterable=["backend", "wheel"],
+    help={
+        "backend": "NAME or NAME:VARIANT; repeatable, or with commas; default: ort-cpu. `invoke backends` lists them",
+        "all-backends": "every backend that this machine can run; the others are listed with the reason",
+        "model": "name of a model recipe, a Hugging Face folder, or an id on the Hugging Face hub",
+        "prompts": "UTF-8 file with one prompt a line",
+        "max-new-tokens": "length of the answers",
+        "report": "folder for report.json, report.html, junit.xml and the logs; default: a new one in the cache",
+        "strict": "fail when something was skipped, too",
+        "wheel": "wheel to run instead of the pinned one; repeatable, or with commas",
+        "timeout": "seconds that one worker may take",
+    },
+)
+def smoke(
+    _c: Context,
+    backend: list[str],
+    wheel: list[str],
+    all_backends: bool = False,
+    model: str = "smollm2-135m",
+    prompts: str = "",
+    max_new_tokens: int = 64,
+    report: str = "",
+    strict: bool = False,
+    timeout: float = 900.0,
+) -> None:
+    """Run one model through the backends and say who agrees with the reference, token by token."""
+    from smoke import command
+
+    command.smoke(
+        backends=split(backend),
+        all_backends=all_backends,
+        model=model,
+        prompts=prompts,
+        max_new_tokens=max_new_tokens,
+        report=report,
+        strict=strict,
+        wheels=split(wheel),
+        timeout=timeout,
+    )
+
+
+@task
+def backends(_c: Context) -> None:
+    """List the backends: ready, made on first use, or missing and what to do."""
+    from smoke.command import backends_table
+    from wheelhouse.console import result
+
+    result(backends_table())

@@ -1,0 +1,105 @@
+"""What the tasks `smoke` and `backends` do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wheelhouse import console
+from wheelhouse.errors import InputError, ParityError
+from wheelhouse.paths import cache_dir, display
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from smoke.results import Report
+
+
+def smoke(
+    *,
+    backends: Sequence[str],
+    all_backends: bool,
+    model: str,
+    prompts: str,
+    max_new_tokens: int,
+    report: str,
+    strict: bool,
+    wheels: Sequence[str],
+    timeout: float,
+) -> None:
+    """Prove backends, print the table, write the report.
+
+    Raise ParityError when something that ran went wrong (with `strict`, when something did not run either), and
+    before anything runs UsageError or InputError for what cannot be asked for.
+    """
+    from smoke import prompts as questions
+    from smoke import report as reports
+    from smoke import run, selection
+    from smoke.report import terminal
+
+    folder = report_folder(report)
+    given = [Path(wheel).expanduser() for wheel in wheels]
+    for wheel in given:
+        if not wheel.is_file():
+            raise InputError(f"The wheel {wheel} does not exist.", remedy="`ls wheels/` shows what has been built.")
+    request = run.Request(
+        plan=selection.select(backends, everything=all_backends, wheels=given),
+        model=model,
+        prompts=questions.load(Path(prompts).expanduser() if prompts else None),
+        max_new_tokens=max_new_tokens,
+        report=folder,
+        timeout=timeout,
+    )
+    found = run.smoke(request)
+    reports.write(found, folder)
+    for part in terminal.render(found):
+        console.result(part)
+    console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
+    require_success(found, strict=strict)
+
+
+def report_folder(given: str) -> Path:
+    """Return the folder for a report, made: the one `given`, or a new one in the cache. Raise InputError."""
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    folder = Path(given).expanduser().resolve() if given else cache_dir("reports", stamp)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
+        ) from error
+    return folder
+
+
+def require_success(report: Report, *, strict: bool) -> None:
+    """Raise ParityError naming every result that is a fault, or with `strict` that is not a PASS."""
+    from smoke.verdicts import Verdict
+
+    wrong = [r for r in report.results if r.verdict.is_fault or (strict and r.verdict is Verdict.SKIPPED)]
+    if wrong:
+        listed = ", ".join(f"{r.backend} {r.variant} {r.verdict.value}" for r in wrong)
+        raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")
+
+
+def backends_table() -> Table:
+    """Return the backends with their variants, whether they are ready, and the remedy where not."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from smoke.backends import BACKENDS
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("backend", "runs", "variants", "state", "remedy"):
+        table.add_column(column, overflow="fold")
+    for backend in BACKENDS:
+        status = backend.source.status()
+        state = "ready" if status.ready else "made on first use" if status.makeable else "missing"
+        style = "green" if status.ready else "none" if status.makeable else "yellow"
+        always = [variant.name for variant in backend.variants if not variant.if_present]
+        devices = [f"{v.name} (where there is a {v.device})" for v in backend.variants if v.if_present]
+        said = "" if status.ready or status.makeable else f"{status.reason} {status.remedy}"
+        table.add_row(backend.name, backend.summary, ", ".join(always + devices), Text(state, style=style), Text(said))
+    return table

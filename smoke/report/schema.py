@@ -1,0 +1,29 @@
+"""The JSON schema of report.json, generated from the structures that write it.
+
+`python -m smoke.report.schema` writes it anew after a change; a test compares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from smoke.results import Report
+from wheelhouse.files import write_atomic
+
+PATH = Path(__file__).with_name("report.schema.json")
+
+
+def generate() -> bytes:
+    """Return the schema, formatted."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "report.json of dml-wheelhouse",
+        **msgspec.json.schema(Report),
+    }
+    return msgspec.json.format(msgspec.json.encode(schema)) + b"\n"
+
+
+if __name__ == "__main__":
+    write_atomic(PATH, generate())

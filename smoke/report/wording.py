@@ -1,0 +1,100 @@
+"""How numbers and texts are shown, the same in every form of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from smoke.results import Report, Result
+from smoke.verdicts import Verdict
+from wheelhouse.files import human_size
+
+MOST_PROMPTS = 4
+"""With more prompts than this, their prefixes are added up."""
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.SKIPPED: "dim",
+    Verdict.DIVERGED: "bold red",
+    Verdict.FELL_BACK: "bold magenta",
+    Verdict.CRASHED: "bold red",
+    Verdict.TIMED_OUT: "bold yellow",
+}
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """Return text that cannot move a terminal's cursor: control characters become \\xNN, line ends a mark."""
+    if keep_lines:
+        return "\n".join(printable(line) for line in text.split("\n"))
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character == "\n":
+        return "⏎"
+    if character == "\t":
+        return " "
+    return character if character.isprintable() else ascii(character)[1:-1]
+
+
+def verdict(value: Verdict) -> str:
+    """Return a verdict as a word for people."""
+    return value.value.replace("_", " ")
+
+
+def prefix(result: Result) -> str:
+    """Return how many tokens from the start equal the golden ones: per prompt, or added up for many prompts."""
+    pairs = list(zip(result.metrics.prefix, result.metrics.golden_tokens, strict=True))
+    if len(pairs) > MOST_PROMPTS:
+        return f"{sum(p for p, _ in pairs)}/{sum(n for _, n in pairs)}"
+    return " ".join(f"{common}/{length}" for common, length in pairs)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many significant digits; nothing for None, exponents only where they help."""
+    if value is None:
+        return ""
+    if value == 0:
+        return "0"
+    if 0.001 <= abs(value) < 100_000:
+        return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+    mantissa, _, exponent = f"{value:.{max(digits - 2, 0)}e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def divergence(result: Result) -> str:
+    """Return the mean KL divergence; for runtimes without logits the share of equal single choices."""
+    if result.metrics.logits is not None:
+        return number(result.metrics.logits.kl)
+    if result.metrics.probes:
+        equal = result.metrics.probes - len(result.metrics.probe_differences)
+        return f"{equal}/{result.metrics.probes} choices"
+    return ""
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds, below one of them in milliseconds."""
+    if value is None:
+        return ""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def memory(value: int | None) -> str:
+    """Return bytes as people write them."""
+    return "" if not value else human_size(value)
+
+
+def counts(report: Report) -> list[tuple[Verdict, int]]:
+    """Return how often each verdict was given, the ones that occur."""
+    found = [(kind, sum(result.verdict is kind for result in report.results)) for kind in Verdict]
+    return [(kind, count) for kind, count in found if count]
+
+
+def headline(report: Report) -> str:
+    """Return the outcome in one sentence."""
+    said = ", ".join(f"{count} {verdict(kind)}" for kind, count in counts(report))
+    return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
+
+
+def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Return (backend and variant, answer to the first prompt) of those that gave one."""
+    return [(f"{result.backend} {result.variant}", result.text[0]) for result in results if result.text]
