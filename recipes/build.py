@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from recipes.context import Context
 from recipes.load import load, locate
 from recipes.plan import Item, transcript
+from recipes.request import Request, options_from
 from recipes.schema import Recipe
 from recipes.target import (
     BuildOptions,
@@ -22,34 +22,10 @@ from recipes.target import (
 )
 from wheelhouse.errors import UsageError, nearest
 
+__all__ = ["PARTS", "Part", "Request", "build_git_lane", "options_from", "plan_git_lane"]
+
 Part = Literal["fetch", "build-ort", "stage", "build-genai", "wheel"]
 PARTS: tuple[Part, ...] = get_args(Part)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the command line said about one build; `target` ("windows-arm64") beats `arch` ("arm64")."""
-
-    recipe: str
-    target: str = ""
-    arch: str = ""
-    options: BuildOptions
-
-
-def options_from(
-    *, pythons: Sequence[str] = (), ort: str = "", ort_home: str = "", source_mirror: str = "", jobs: int = 0
-) -> BuildOptions:
-    """Return the options. Raise UsageError for an unknown --ort, or --ort together with --ort-home."""
-    if ort_home:
-        if ort:
-            raise UsageError("--ort and --ort-home exclude each other.", remedy="Give one of them.")
-        home = Path(ort_home).expanduser().resolve()
-        return BuildOptions(pythons=tuple(pythons), ort="given", ort_home=home, source_mirror=source_mirror, jobs=jobs)
-    if ort not in {"", "build", "published"}:
-        raise UsageError(f"There is no --ort '{ort}'. {nearest(ort, ('build', 'published'))}")
-    origin: Literal["build", "published"] = "published" if ort == "published" else "build"
-    mirror = str(Path(source_mirror).expanduser().resolve()) if Path(source_mirror).is_dir() and source_mirror else ""
-    return BuildOptions(pythons=tuple(pythons), ort=origin, source_mirror=mirror or source_mirror, jobs=jobs)
 
 
 def build_git_lane(request: Request, out: Path, *, until: Part = "wheel") -> dict[str, float]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
 from wheelhouse.files import human_size
 from wheelhouse.paths import display, wheels_dir
 from wheelhouse.process import Shell, render
 
+if TYPE_CHECKING:
+    from recipes.request import Request
+
 Lane = Literal["git", "published"]
 LANES: tuple[Lane, ...] = ("git", "published")
+RECIPES: dict[Lane, str] = {"git": "dml", "published": "published"}
+"""The recipe that each lane takes when none is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +71,18 @@ def choose_lane(requested: str, *, system: str = sys.platform, plan: bool = Fals
     return Choice(lane="published", why=f"DirectML does not compile on {system}, so the binaries come from PyPI")
 
 
-def finish(folder: Path, seconds: dict[str, float]) -> list[Row]:
-    """Write index and SHA256SUMS over `folder`; return the rows of the wheels that `seconds` names (by file name)."""
-    from recipes.index import write_index
+def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:
+    """Audit the wheels that `seconds` names, index everything in `folder`, and return those wheels' summary rows.
 
+    Raise AuditError when one of them must not be shipped: the index is left as it was.
+    """
+    from recipes.index import write_index
+    from recipes.proof import prove
+    from recipes.wheels import facts_of
+
+    prove(folder, facts_of(sorted(folder / name for name in seconds)))
     return [
-        Row(path=folder / w.filename, size=w.size, sha256=w.sha256, seconds=seconds.get(w.filename) or None)
+        Row(path=folder / w.filename, size=w.size, sha256=w.sha256, seconds=seconds[w.filename] or None)
         for w in write_index(folder)
         if w.filename in seconds
     ]
@@ -91,34 +102,38 @@ def summary(rows: Sequence[Row]) -> str:
     )
 
 
-def build(choice: Choice, *, recipe: str, pythons: Sequence[str], plan: bool) -> str:
-    """Run the lane, or with `plan` only write down what it would run; return what to print at the end."""
+def build(choice: Choice, request: Request) -> str:
+    """Run the lane over `request` (an empty recipe means the lane's own) and return the summary."""
+    out = wheels_dir()
+    request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
     if choice.lane == "git":
-        raise UnsupportedError(
-            "The git lane is not part of `invoke build-dml` yet.", remedy="Run `invoke build --recipe dml` instead."
-        )
-    if plan:
-        return "\n".join(
-            plan_published_pair(recipe or "published", pythons, "cmd" if sys.platform == "win32" else "posix")
-        )
-    return summary(build_published_pair(recipe or "published", pythons, wheels_dir()))
+        from recipes.build import build_git_lane
 
-
-def build_published_pair(recipe: str, pythons: Sequence[str], out: Path) -> list[Row]:
-    """Make the pair of a recipe's published part, index it, and return the summary rows."""
+        return summary(finish(out, build_git_lane(request, out)))
     from recipes.load import load, locate
     from recipes.published import build_published
 
-    made = build_published(load(recipe), locate(recipe), out, pythons)
-    return finish(out, {wheel.path.name: wheel.seconds for wheel in made})
+    made = build_published(load(request.recipe), locate(request.recipe), out, request.options.pythons)
+    return summary(finish(out, {wheel.path.name: wheel.seconds for wheel in made}))
 
 
-def plan_published_pair(recipe: str, pythons: Sequence[str], shell: Shell) -> list[str]:
-    """Return the published lane's transcript, one line per process, as typed into `shell`."""
+def plan(choice: Choice, request: Request) -> str:
+    """Return every command of the lane as it would be typed; none is run and nothing is downloaded."""
     from recipes.load import load
+
+    request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
+    recipe = load(request.recipe)
+    if choice.lane == "git":
+        from recipes.build import plan_git_lane
+        from recipes.plan import lines
+        from recipes.target import choose_target, shell_of
+
+        target = choose_target(recipe, target=request.target, arch=request.arch)
+        return "\n".join(lines(plan_git_lane(request), shell_of(target.os)))
     from recipes.published import plan_published
 
-    return [render(command, shell) for command in plan_published(load(recipe), pythons)]
+    shell: Shell = "cmd" if sys.platform == "win32" else "posix"
+    return "\n".join(render(command, shell) for command in plan_published(recipe, request.options.pythons))
 
 
 def index_all() -> str:

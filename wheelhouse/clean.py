@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse.files import human_size, remove_tree
+from wheelhouse.files import human_size
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
-CHEAP = frozenset({"build", "logs", "published", "pythons.json", "reports", "vsdevcmd.bat", "wheel-facts.json"})
+CHEAP = frozenset(
+    {"audits", "build", "logs", "published", "pythons.json", "reports", "scratch", "vsdevcmd.bat", "wheel-facts.json"}
+)
 """Parts of the cache that are made again in seconds to minutes from what stays."""
-EXPENSIVE = frozenset({"downloads", "environments", "exports", "models", "wine"})
+EXPENSIVE = frozenset({"compiled", "downloads", "environments", "exports", "models", "wine"})
 """Parts of the cache that only `--all` removes: they come from a network, or take many minutes to make."""
 KEPT = frozenset({"README.md", "patches", ".gitignore", ".simple.lock"})
 """What stays in `wheels/` and `third_party/`: what git tracks, and the lock that is held meanwhile."""
@@ -44,11 +46,16 @@ def removals(*, everything: bool) -> list[Removal]:
 
 
 def remove(found: Iterable[Removal]) -> int:
-    """Remove everything listed; return the bytes freed. Raise BusyError while a build writes to `wheels/`."""
+    """Remove everything listed; return the bytes freed.
+
+    Raise BusyError while a build writes to `wheels/`, or when something is mounted in what would be removed.
+    """
+    from smoke.wine import mounts
+
     freed = 0
     with locked(wheels_dir() / "simple", timeout=5):
         for removal in found:
-            remove_tree(removal.path)
+            mounts.remove(removal.path)
             freed += removal.size
     return freed
 

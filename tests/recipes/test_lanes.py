@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from recipes import lanes
-from recipes.lanes import Row, choose_lane, finish, index_all, plan_published_pair, summary
+from recipes.lanes import Row, build, choose_lane, finish, index_all, plan, summary
+from recipes.request import Request, options_from
 from tests.recipes.wheel_factory import make_wheel
-from wheelhouse.errors import InputError, UnsupportedError, UsageError
+from wheelhouse.errors import AuditError, InputError, UnsupportedError, UsageError
 from wheelhouse.files import sha256_file
 
 
@@ -55,11 +56,27 @@ def test_summary_has_a_row_per_wheel() -> None:
     assert second.split() == ["bb-1-py3-none-any.whl", "1.0", "kB", "b" * 64, "unchanged"]
 
 
-def test_finish_indexes_everything_and_reports_what_this_lane_made(tmp_path: Path) -> None:
+def test_finish_indexes_everything_and_reports_what_this_lane_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited: list[str] = []
+    monkeypatch.setattr("recipes.proof.prove", lambda _, wheels: audited.extend(w.filename for w in wheels))
     ours, _older = make_wheel(tmp_path), make_wheel(tmp_path, version="0.9")
     (row,) = finish(tmp_path, {ours.name: 2.0})
     assert (row.path, row.sha256, row.seconds) == (ours, sha256_file(ours), 2.0)
     assert "demo_pkg-0.9" in (tmp_path / "SHA256SUMS").read_text()
+    assert audited == [ours.name]
+
+
+def test_what_the_audit_refuses_changes_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AuditError("no")
+
+    monkeypatch.setattr("recipes.proof.prove", refuse)
+    wheel = make_wheel(tmp_path)
+    with pytest.raises(AuditError):
+        finish(tmp_path, {wheel.name: 2.0})
+    assert not (tmp_path / "SHA256SUMS").exists()
 
 
 def test_index_over_nothing_says_how_to_get_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +87,27 @@ def test_index_over_nothing_says_how_to_get_something(tmp_path: Path, monkeypatc
     assert f"--extra-index-url {(tmp_path / 'simple').as_uri()}" in index_all()
 
 
-def test_plan_for_cmd_sets_variables_as_cmd_does() -> None:
-    plan = plan_published_pair("published", ["3.13"], "cmd")
-    assert plan[-1].startswith('set "SOURCE_DATE_EPOCH=1780420200" && ')
+def request(**options: str) -> Request:
+    return Request(recipe=options.pop("recipe", ""), options=options_from(pythons=["3.12"]), **options)
+
+
+def test_published_plan_has_a_line_per_process() -> None:
+    download, pack = plan(choose_lane("published"), request()).splitlines()
+    assert "onnxruntime-directml===1.24.4 onnxruntime-genai-directml===0.14.1" in download
+    assert "SOURCE_DATE_EPOCH=1780420200" in pack
+
+
+def test_each_lane_runs_over_its_own_recipe_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def build_git_lane(request: Request, out: Path) -> dict[str, float]:
+        ran.append(request.recipe)
+        return {make_wheel(out).name: 3.0}
+
+    monkeypatch.setattr(lanes, "wheels_dir", lambda: tmp_path)
+    monkeypatch.setattr("recipes.build.build_git_lane", build_git_lane)
+    monkeypatch.setattr("recipes.proof.prove", lambda *_: None)
+    for recipe in ("", "other"):
+        text = build(choose_lane("git", system="win32"), request(recipe=recipe))
+        assert "demo_pkg-1.0-cp312-cp312-win_amd64.whl" in text
+    assert ran == ["dml", "other"]
