@@ -86,7 +86,9 @@ class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     vocabulary: Annotated[int, Meta(ge=300)]
     positions: Annotated[int, Meta(ge=64)]
     gain: Annotated[float, Meta(gt=0)]
-    """Factor on the weights' usual spread: larger ones separate the best token from the second best."""
+    """Norm of the rows of the layers' matrices: how much attention and MLP add to an embedding."""
+    sharpness: Annotated[float, Meta(gt=0)]
+    """Norm of the rows of the output layer: how far the best token's logit is from the others'."""
 
 
 class ModelRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,8 +1,8 @@
 """Makes a small Phi-3 with random weights, and a byte-pair tokenizer trained on a few paragraphs, from a seed.
 
 Stand-alone: started as `python random_phi3.py SETTINGS-JSON FOLDER` in an environment with numpy, safetensors and
-tokenizers. The weights are larger than a trained model's at the start of training would be: with the usual spread of
-0.02 all logits are nearly equal, and rounding would decide which token is the best.
+tokenizers. Purely random weights make nearly equal logits, so that rounding decides which token is the best. Here the
+output layer knows a successor for every token (see `successors`), and everything else is random.
 """
 
 from __future__ import annotations
@@ -58,9 +58,23 @@ def weights(settings: dict[str, Any]) -> dict[str, np.ndarray]:
             f"{prefix}.mlp.down_proj.weight": matrix(hidden, inner),
         }
     tensors["model.norm.weight"] = ones.copy()
-    # Logits spread over tens instead of ones: the best token wins by far more than half precision rounds.
-    tensors["lm_head.weight"] = matrix(settings["vocabulary"], hidden) * np.float32(8.0)
+    tensors["lm_head.weight"] = successors(draw, tensors["model.embed_tokens.weight"], settings["sharpness"])
     return tensors
+
+
+def successors(draw: np.random.Generator, embeddings: np.ndarray, sharpness: float) -> np.ndarray:
+    """Return the output layer, (vocabulary, hidden): each token's row points at the embedding of the token before it.
+
+    The order is one random cycle through all ordinary tokens, so a continuation neither repeats itself nor ends. What
+    attention and the other layers add to the embedding moves every logit, but rarely the best token: rounding to half
+    precision never does, and four-bit weights seldom.
+    """
+    order = draw.permutation(np.arange(len(SPECIAL), len(embeddings)))
+    # Special tokens are never the best; not zero, for a block of zeros has no scale to quantise it by.
+    rows = draw.standard_normal(embeddings.shape) * (0.1 / np.sqrt(embeddings.shape[1]))
+    before = embeddings[order]
+    rows[np.roll(order, -1)] = before / np.linalg.norm(before, axis=1, keepdims=True)
+    return np.asarray(rows * sharpness, dtype=np.float32)
 
 
 def config(settings: dict[str, Any]) -> dict[str, Any]:
