@@ -153,7 +153,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         name="dml",
         summary="ONNX Runtime GenAI, DirectML",
-        engine=WORKER / "engine_ort_genai.py",
+        engine=WORKER / "engine_ort_genai_dml.py",
         source=dml.source(),
         # One graph on two execution providers: the same weights, whatever their precision.
         variants=tuple(

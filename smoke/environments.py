@@ -33,7 +33,8 @@ _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 class Environment:
     """How to start one Python: `python` is its argv prefix, `env` the variables its processes need.
 
-    `key` identifies its content (two environments with the same key hold the same packages).
+    `key` identifies its content (two environments with the same key hold the same packages). `home`, where known, is
+    the folder that all its packages are in, as its own Python names it: what it loads from elsewhere is not its own.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Environment:
     env: Mapping[str, str]
     label: str
     key: str = ""
+    home: str = ""
 
     def host_path(self, path: Path) -> str:
         """Return how this Python names a path of the host; the same, except for a Windows Python in Wine."""

@@ -98,7 +98,12 @@ def _check_provider(og: Any, provider: str) -> None:
 
 
 def load(job: Mapping[str, Any]) -> worker_engine.Engine:
-    """Load the model folder `job["model"]`.
+    """Load the model folder `job["model"]`; options as for `open_model`."""
+    return OrtGenaiEngine(*open_model(job))
+
+
+def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """Return GenAI's model of the folder `job["model"]`, and the settings it was opened with.
 
     Options: `provider` ("cpu", "dml", "cuda"), `provider_options` (name to value), `overlay` (JSON object merged into
     genai_config.json, to turn on profiling for instance). What genai_config.json itself asks for is cleared first.
@@ -122,4 +127,4 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
             settings[f"{provider}.{name}"] = str(value)
     if chosen.get("overlay"):
         config.overlay(json.dumps(chosen["overlay"]))
-    return OrtGenaiEngine(og.Model(config), settings)
+    return og.Model(config), settings

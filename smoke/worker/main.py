@@ -64,7 +64,9 @@ class Run:
             self._score(engine, prompt, number)
         self._perplexity(engine)
         self.enter("end")
+        engine.close()
         self.dump.update(
+            device=engine.device(),  # once more: some runtimes tell only at the end where they ran
             settings=engine.settings(),
             notes=engine.notes(),
             devices=engine.devices(),

@@ -63,8 +63,11 @@ class Engine:
         """Return the greedy choice after `ids`."""
         return self.generate(ids, 1).tokens[0]
 
+    def close(self) -> None:
+        """End what the runtime has open; afterwards only the questions below are asked."""
+
     def device(self) -> dict[str, str]:
-        """Return `name`, `description` and `evidence` of the device, as the runtime reports it after loading."""
+        """Return `name`, `description` and `evidence` of the device that the runtime reports, also after `close`."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, str]:

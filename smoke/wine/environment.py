@@ -1,0 +1,105 @@
+"""DirectML on Linux as a backend's environment: Wine's Python with a pair of DirectML wheels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smoke import dml
+from smoke.environments import Environment, Readiness
+from smoke.wine import namespace, places, recipe, setup, windows_python
+from wheelhouse.errors import InputError, UnsupportedError
+from wheelhouse.paths import wheels_dir
+from wheelhouse.steps import Step
+
+NAME = "wine"
+SETUP = "`invoke wine-setup` makes it (as root, on Linux on x86_64)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class WineEnvironment(Environment):
+    """A Python in Wine: the host's file system is its drive Z:."""
+
+    def host_path(self, path: Path) -> str:
+        """See Environment."""
+        return places.windows(path)
+
+
+def prepare(wheels: Sequence[Path] = ()) -> WineEnvironment:
+    """Return Wine's Python with `wheels` installed by its pip; instantaneous when it is there.
+
+    Raise UnsupportedError where Wine cannot run here, InputError for a wheel that does not fit, StepFailedError when
+    pip cannot resolve what the wheels require.
+    """
+    wheels = tuple(wheel.resolve() for wheel in wheels)
+    return _environment(setup.set_up(wheels))
+
+
+def _environment(made: Step) -> WineEnvironment:
+    files = made.output / places.FILES
+    return WineEnvironment(
+        name=NAME,
+        python=namespace.session(made.output / windows_python.SPEC),
+        env={},
+        label=recipe.load().label,
+        key=made.key,
+        home=places.windows(files / windows_python.SITE),
+    )
+
+
+def find_pair(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+    """Return one wheel of each package for the runtime's Python: those `given`, completed with the newest of `folder`.
+
+    Raise InputError when one of the given wheels does not fit; return () when a package has no wheel at all.
+    """
+    wanted = recipe.load()
+    windows_python.check_wheels(wanted, given)
+    pair = []
+    for package in dml.PACKAGES:
+        own = [wheel for wheel in given if dml.package_of(wheel) == package]
+        fitting = [w for w in dml.newest_first(folder, package) if windows_python.fits(wanted, w)]
+        if not own and not fitting:
+            return ()
+        pair.append((own or fitting)[0])
+    return tuple(pair)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WineSource:
+    """Where backend `dml` comes from on Linux."""
+
+    def status(self) -> Readiness:
+        """See Source: ready when the runtime is made and there is a pair of wheels to install in it."""
+        problem = namespace.obstacle()
+        if problem is not None:
+            return Readiness(ready=False, makeable=False, reason=problem.message, remedy=problem.remedy)
+        if not setup.finished(recipe.load()):
+            return Readiness(
+                ready=False,
+                makeable=False,  # by this command; a download of this size is asked for by name
+                reason="The Wine runtime, which has Direct3D 12 in software, is not set up.",
+                remedy=SETUP,
+            )
+        if not find_pair((), wheels_dir()):
+            return Readiness(
+                ready=False,
+                makeable=False,
+                reason=f"There is no pair of DirectML wheels for Python {recipe.load().python.minor} in wheels/.",
+                remedy=dml.BUILD,
+            )
+        return Readiness(ready=True, makeable=True)
+
+    def prepare(self, wheels: Sequence[Path]) -> Environment:
+        """See Source."""
+        status = self.status()
+        if not status.ready and not wheels:
+            raise UnsupportedError(status.reason, remedy=status.remedy)
+        pair = find_pair(wheels, wheels_dir())
+        if not pair:
+            raise InputError("One wheel of each package of the pair is needed.", remedy=dml.BUILD)
+        return prepare(pair)
+
+    def takes(self, wheel: Path) -> bool:
+        """See Source."""
+        return dml.package_of(wheel) in dml.PACKAGES

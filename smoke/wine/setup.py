@@ -1,0 +1,63 @@
+"""Making the runtime: each part a step, one set-up at a time, and nothing done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from smoke.wine import debian, direct3d, mounts, namespace, places, recipe, windows_python
+from smoke.wine.recipe import WineRecipe
+from wheelhouse import steps
+from wheelhouse.console import say
+from wheelhouse.files import human_size, require_space
+from wheelhouse.locks import locked
+from wheelhouse.steps import Step
+
+
+def set_up(wheels: Sequence[Path] = ()) -> Step:
+    """Make what is missing of the runtime, and the Windows Python with `wheels`; return that Python's step.
+
+    Raise UnsupportedError where this host cannot, NetworkError, ToolchainError, ResourceError or StepFailedError.
+    """
+    problem = namespace.obstacle()
+    if problem is not None:
+        raise problem
+    wanted = recipe.load()
+    if not finished(wanted):
+        with locked(places.base() / "set-up"):
+            _make(wanted)
+    return windows_python.ensure(wanted, wheels)
+
+
+def finished(wanted: WineRecipe) -> bool:
+    """Return whether root, d3d12.dll and prefix are there and made from what they would be made from now."""
+    if steps.why_to_run(debian.step(wanted)) is not None:
+        return False
+    wanted_steps = (direct3d.shim_step(wanted), direct3d.prefix_step(wanted))
+    return all(steps.why_to_run(step) is None for step in wanted_steps)
+
+
+def _make(wanted: WineRecipe) -> None:
+    if not places.root().exists():
+        say(f"Making the Wine runtime in {places.base()}, as root: downloads about {human_size(wanted.download)}, "
+            f"takes {human_size(wanted.size)} of disk.")  # fmt: skip
+        require_space(places.base(), wanted.size + wanted.download, "The Wine runtime")
+    debian.ensure(wanted)
+    debian.verify(wanted)
+    for part in (places.shim(), places.prefix()):
+        mounts.remove(steps.partial_of(part))
+    direct3d.ensure_shim(wanted)
+    direct3d.ensure_prefix(wanted)
+
+
+def clean() -> int:
+    """Remove the runtime; return the bytes freed. Raise BusyError when something is mounted in it or it is in use."""
+    from wheelhouse.clean import size_of
+
+    base = places.base()
+    if not base.exists():
+        return 0
+    with locked(base / "set-up", timeout=5):
+        freed = size_of(base)
+        mounts.remove(base)
+    return freed
