@@ -1,0 +1,183 @@
+"""Checking and healing an ONNX Runtime GenAI model folder, in place or as a copy; the work is done by `norms/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from smoke import environments
+from smoke.heal.record import MODES, NAME, Answer, Mode, Record, load
+from wheelhouse import process
+from wheelhouse.console import Task, task
+from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
+from wheelhouse.files import remove_tree, require_space, sha256_file, write_atomic
+from wheelhouse.locks import locked
+from wheelhouse.paths import log_dir
+
+SCRIPTS = Path(__file__).resolve().parent / "norms"
+ORIGINAL = ".unhealed"
+"""What the name of a graph that was healed in place is followed by, where the folder keeps it."""
+_COPIED = 1_000_000
+"""Files up to this size are copied, so that editing one copy of a configuration leaves the other alone."""
+_SECONDS = 7200.0
+
+
+def check(folder: Path) -> Answer:
+    """Measure the norms of a model folder and change nothing. Raise InputError, UnsupportedError or StepFailedError."""
+    graph = _graph(folder)
+    with task(f"check the norms of {folder.name}") as shown:
+        return _run(graph, folder, mode="never", write=None, shown=shown)
+
+
+def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record:
+    """Heal a model folder in place, or a copy of it in `out`; return what was found and done.
+
+    The copy shares the weights with the original where the file system can (hard links): a healing writes a new graph
+    and never touches weights. In place, the old graph stays beside the new one as `NAME.unhealed`, and the new one
+    appears by a rename: an interrupted run leaves the folder as it was. Raise UsageError (unknown mode), InputError
+    (no usable model in `folder`, or something in `out`), UnsupportedError or StepFailedError.
+    """
+    chosen = _mode(mode)
+    graph = _graph(folder)
+    if out is None:
+        with locked(folder.resolve()), task(f"heal {folder.name}") as shown:
+            return _heal(graph, folder, mode=chosen, keep=True, shown=shown)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is there already.", remedy="Give a folder that does not exist yet.")
+    out = out.resolve()
+    with locked(out), task(f"heal {folder.name} into {out.name}") as shown:
+        partial = out.with_name(f".{out.name}.partial")
+        remove_tree(partial)
+        fill(folder, partial, mode=chosen, shown=shown)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    record = load(out)
+    assert record is not None  # noqa: S101 - `fill` has just written it
+    return record
+
+
+def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task) -> Record:
+    """Make a healed copy of a model folder in `copy`, which may exist and be empty."""
+    graph = _graph(folder)
+    require_space(copy, 2 * graph.stat().st_size + 10_000_000, f"The healed copy of {folder.name}")
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        relative = path.relative_to(folder)
+        if not relative.name.startswith(".") and relative.name != NAME:
+            _share(path, copy / relative)
+    return _heal(copy / graph.relative_to(folder), copy, mode=mode, keep=False, shown=shown)
+
+
+def scripts_key() -> str:
+    """Return one SHA-256 over the programs that decide what a healed graph looks like."""
+    return " ".join(sha256_file(path)[:16] for path in sorted(SCRIPTS.glob("*.py")))
+
+
+def _mode(mode: str) -> Mode:
+    for known in MODES:
+        if mode == known:
+            return known
+    raise UsageError(f"There is no way '{mode}' to treat norms. {nearest(mode, MODES)}")
+
+
+def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task) -> Record:
+    """Rewrite the graph in `folder`, record what was done, and put the new graph in place of the old one."""
+    before = sha256_file(graph)
+    healed = graph.with_name(f".healed-{graph.name}")
+    try:
+        answer = _run(graph, folder, mode=mode, write=healed, shown=shown)
+        known = load(folder)
+        if known is not None and not healed.exists() and mode != "never":
+            return known  # healed before, and still as that healing left it
+        fields = {name: getattr(answer, name) for name in Answer.__struct_fields__}
+        after = sha256_file(healed) if healed.exists() else before
+        record = Record(graph=graph.relative_to(folder).as_posix(), graph_before=before, graph_after=after, **fields)
+        if healed.exists():
+            if keep:
+                _keep(graph)
+            healed.replace(graph)
+        write_atomic(folder / NAME, msgspec.json.format(msgspec.json.encode(record)))
+        return record
+    finally:
+        healed.unlink(missing_ok=True)
+
+
+def _keep(graph: Path) -> None:
+    original = graph.with_name(graph.name + ORIGINAL)
+    if not original.exists():
+        _share(graph, original)
+
+
+def _share(source: Path, target: Path) -> None:
+    """Give `target` the content of `source`: the same file where it is large, a copy where it is small or must be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_size > _COPIED:
+        try:
+            os.link(source.resolve(), target)
+        except OSError:  # another file system, or one without hard links
+            require_space(target.parent, source.stat().st_size, f"A copy of {source.name}")
+        else:
+            return
+    shutil.copy2(source, target)
+
+
+def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task) -> Answer:
+    """Run the job in the model environment and return its answer."""
+    environment = environments.prepare(environments.MAIN)
+    log = log_dir() / "heal" / f"{folder.name}.log"
+    with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-heal-") as name:
+        job, answer = Path(name, "job.json"), Path(name, "answer.json")
+        content: dict[str, Any] = {
+            "graph": str(graph.absolute()),  # not resolved: a link into a download cache has its data beside the link
+            "folder": str(folder.absolute()),
+            "mode": mode,
+            "write": None if write is None else str(write.absolute()),
+            "answer": str(answer),
+            "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        }
+        job.write_text(json.dumps(content), encoding="utf-8")
+        command = environment.command(str(SCRIPTS), str(job), timeout=_SECONDS)
+        process.run(command, log=log, on_line=shown.update)
+        return _decode(answer.read_bytes(), folder, log)
+
+
+def _decode(content: bytes, folder: Path, log: Path) -> Answer:
+    refused = json.loads(content).get("error")
+    if refused is not None:
+        raise UnsupportedError(
+            f"The norms of {folder} cannot be healed: {refused}.",
+            remedy="Only text decoders for ONNX Runtime GenAI with one graph can be measured on the CPU.",
+            log=log,
+        )
+    return msgspec.json.decode(content, type=Answer)
+
+
+def _graph(folder: Path) -> Path:
+    """Return the graph of the decoder in a model folder. Raise InputError or UnsupportedError when there is none."""
+    remedy = "Give the folder of a model for ONNX Runtime GenAI: genai_config.json, the graph and tokenizer.json."
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder.", remedy=remedy)
+    config = folder / "genai_config.json"
+    try:
+        decoder = json.loads(config.read_text(encoding="utf-8"))["model"]["decoder"]
+    except OSError as error:
+        raise InputError(f"{config} cannot be read: {error.strerror}.", remedy=remedy) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{config} is not the configuration of a decoder.", remedy=remedy) from error
+    if not isinstance(decoder, dict) or not isinstance(decoder.get("filename"), str) or not decoder["filename"]:
+        if isinstance(decoder, dict) and decoder.get("pipeline"):
+            raise UnsupportedError(f"{folder} has its decoder split into a pipeline, which cannot be healed.")
+        raise InputError(f"{config} names no graph ('filename' of the decoder).", remedy=remedy)
+    graph = folder / str(decoder["filename"])
+    for needed in (graph, folder / "tokenizer.json"):
+        if not needed.is_file():
+            raise InputError(f"{folder} has no {needed.name}.", remedy=remedy)
+    if folder.resolve() not in graph.resolve().parents:
+        raise InputError(f"The graph {graph} lies outside the model folder.", remedy="Copy it into the folder.")
+    return graph
