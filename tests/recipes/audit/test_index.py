@@ -1,0 +1,83 @@
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from recipes.audit import index
+from recipes.audit.index import IndexAsker, _answer, _target_options, _where
+from recipes.audit.run import read_wheels
+
+from .factory import GENAI, RUNTIME, make
+
+
+def test_versions_are_read_from_what_pip_prints():
+    offer = _answer("PyPI", 0, "x (1.2)\nAvailable versions: 1.2, 1.1, 1.0\n", "")
+    assert offer.versions == ("1.2", "1.1", "1.0")
+
+
+def test_not_found_is_an_answer():
+    offer = _answer("PyPI", 1, "", "ERROR: No matching distribution found for x\n")
+    assert (offer.versions, offer.unknown) == ((), "")
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "WARNING: Retrying (Retry(total=0)) after connection broken\nERROR: No matching distribution found for x\n",
+        "ERROR: HTTP error 503 while getting x\nERROR: No matching distribution found for x\n",
+        "/usr/bin/python: No module named pip\n",
+        "",
+    ],
+)
+def test_an_index_that_did_not_answer_is_unknown_not_empty(stderr):
+    assert _answer("PyPI", 1, "", stderr).unknown
+
+
+def test_a_target_is_given_with_every_older_manylinux():
+    options = _target_options("manylinux_2_31_x86_64", "3.12")
+    assert {"manylinux_2_31_x86_64", "manylinux_2_28_x86_64", "manylinux2014_x86_64"} <= set(options)
+    assert _target_options("any", "3.12") == []
+    assert _target_options("win_arm64", "3.12")[-2:] == ["--platform", "win_arm64"]
+
+
+def test_an_index_may_be_a_url_or_a_folder(tmp_path):
+    assert _where("https://example.org/simple") == ["--index-url", "https://example.org/simple"]
+    assert _where(str(tmp_path)) == ["--no-index", "--find-links", str(tmp_path)]
+    (tmp_path / "simple").mkdir()
+    (tmp_path / "simple" / "index.html").write_text("")
+    assert _where(str(tmp_path))[1] == (tmp_path / "simple").as_uri()
+
+
+def asked(tmp_path, asker):
+    wheel = read_wheels([make(tmp_path / "genai", GENAI)])[0]
+    try:
+        return asker(Requirement("onnxruntime-directml==1.24.4"), wheel)
+    finally:
+        asker.close()
+
+
+def test_a_folder_of_wheels_is_asked_through_pip(tmp_path):
+    make(tmp_path / "wheels", RUNTIME)
+    offers = asked(tmp_path, IndexAsker(str(tmp_path / "wheels"), configured=False, time_limit=120))
+    assert [offer.versions for offer in offers] == [("1.24.4",)]
+
+
+def test_an_answer_that_takes_too_long_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_target_options", lambda *_: [])
+    hang = tmp_path / "hang.py"
+    hang.write_text("import time; time.sleep(600)")
+    monkeypatch.setattr(index.sys, "executable", str(_script(tmp_path, hang)))
+    offers = asked(tmp_path, IndexAsker(time_limit=0.3))
+    assert "no answer within" in offers[0].unknown
+
+
+def _script(folder, target):
+    script = folder / "python"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} {target}\n")
+    script.chmod(0o755)
+    return script
+
+
+def test_a_pip_that_cannot_be_started_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(index.sys, "executable", str(tmp_path / "gone"))
+    assert "could not be started" in asked(tmp_path, IndexAsker())[0].unknown

@@ -1,0 +1,134 @@
+import pytest
+
+from recipes.audit import Severity, audit_wheels
+from recipes.audit.context import Context, Offer
+from recipes.audit.model import REGISTRY
+from recipes.audit.rules import CHECKS
+from recipes.audit.run import read_wheels
+
+from .defects import DEFECTS
+from .factory import GENAI, LINUX, LINUX_RUNTIME, PLAIN, RUNTIME, build_elf, make, runtime_dll
+from .machine_code import runtime_linux
+
+STATED = {"windows-version"}
+ASKED = {"requirement-unsatisfiable", "requirement-unchecked"}  # need an index
+PAIRED = {"api-version", "pair-mismatch"}  # need two wheels
+BUILD_ROOT = "D:\\a\\wheelhouse"
+
+
+def rules(findings):
+    return {f.rule for f in findings}
+
+
+def test_every_rule_has_a_wheel_that_breaks_it():
+    assert DEFECTS.keys() | ASKED | PAIRED == REGISTRY.keys()
+
+
+@pytest.mark.parametrize(
+    ("rule", "spec"), [(rule, spec) for rule, specs in DEFECTS.items() for spec in specs], ids=lambda v: str(v)[:30]
+)
+def test_a_defect_is_found_and_nothing_else(tmp_path, rule, spec):
+    found = audit_wheels([make(tmp_path, spec)], online=False, build_roots=(BUILD_ROOT,))
+    assert rules(found) - STATED == {rule} - STATED
+    assert rule in rules(found)
+    assert all(f.remedy and f.message and f.wheel.endswith(".whl") for f in found)
+
+
+@pytest.mark.parametrize(
+    "rule", [r for r, rule in REGISTRY.items() if rule.severity is Severity.ERROR and r in DEFECTS]
+)
+def test_errors_are_errors(tmp_path, rule):
+    found = audit_wheels([make(tmp_path, DEFECTS[rule][0])], online=False)
+    assert {f.severity for f in found if f.rule == rule} == {Severity.ERROR}
+
+
+def pair(tmp_path, *specs):
+    return audit_wheels([make(tmp_path, spec) for spec in specs], pair=True, online=False)
+
+
+def test_an_api_version_that_is_too_new_for_its_pair(tmp_path):
+    old = RUNTIME.with_file("onnxruntime/capi/onnxruntime.dll", runtime_dll(22))
+    found = [f for f in pair(tmp_path, GENAI, old) if f.rule not in STATED]
+    assert rules(found) == {"api-version"}
+    assert "needs ORT API 23" in found[0].message
+    assert "offers 22" in found[0].message
+
+
+def test_the_requirement_alone_makes_a_pair_of_audited_wheels(tmp_path):
+    old = RUNTIME.with_file("onnxruntime/capi/onnxruntime.dll", runtime_dll(22))
+    found = audit_wheels([make(tmp_path, GENAI), make(tmp_path, old)], online=False)
+    assert rules(found) - STATED == {"api-version"}
+
+
+@pytest.mark.parametrize(("offered", "expected"), [(31, set()), (18, set()), (17, {"api-version"})])
+def test_on_linux_the_lowest_version_counts(tmp_path, offered, expected):
+    library = build_elf(
+        exports=("OrtGetApiBase",), soname="libonnxruntime.so.1", code=runtime_linux(offered), table_to_code=16
+    )
+    runtime = LINUX_RUNTIME.with_file("onnxruntime/capi/libonnxruntime.so.1.31.1", library)
+    assert rules(pair(tmp_path, LINUX, runtime)) == expected
+
+
+def test_a_runtime_without_readable_code_is_judged_by_its_version(tmp_path):
+    library = build_elf(exports=("OrtGetApiBase",), soname="libonnxruntime.so.1")
+    spec = LINUX_RUNTIME.but(version="1.17.0").with_file("onnxruntime/capi/libonnxruntime.so.1.31.1", library)
+    found = pair(tmp_path, LINUX.but(requires=("onnxruntime>=1.17",)), spec)
+    assert [f.message for f in found if f.rule == "api-version"] == [
+        "needs ORT API 18, onnxruntime-1.17.0-cp312-cp312-manylinux_2_28_x86_64.whl offers 17 (its version 1.17.0)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (GENAI, RUNTIME.but(version="1.24.3"), "requires 'onnxruntime-directml==1.24.4', not 1.24.3"),
+        (GENAI, RUNTIME.but(tag="cp313-cp313-win_amd64"), "not for the same platform and Python"),
+        (PLAIN, PLAIN.but(name="other"), "neither requires the other"),
+    ],
+)
+def test_wheels_that_do_not_belong_together(tmp_path, first, second, why):
+    found = [f for f in pair(tmp_path, first, second) if f.rule == "pair-mismatch"]
+    assert why in found[0].message
+
+
+def test_files_of_a_pair_that_overwrite_each_other(tmp_path):
+    found = pair(tmp_path, GENAI.with_file("shared/x.py", b"1"), RUNTIME.with_file("shared/x.py", b"2"))
+    assert [(f.rule, f.where) for f in found if f.rule not in STATED] == [("pair-mismatch", "shared/x.py")]
+
+
+def ask(tmp_path, spec, *offers):
+    wheels = read_wheels([make(tmp_path, spec)])
+    context = Context(wheels=wheels, ask=lambda requirement, wheel: offers)
+    return [f for check in CHECKS for f in check(wheels[0], context) if f.rule not in STATED]
+
+
+def test_a_requirement_that_no_index_satisfies(tmp_path):
+    spec = GENAI.but(requires=("onnxruntime-directml==1.26.0",))
+    found = ask(tmp_path, spec, Offer(source="PyPI", versions=("1.24.4", "1.24.3")))
+    assert rules(found) == {"requirement-unsatisfiable"}
+    assert found[0].message == (
+        "cannot be installed: it requires 'onnxruntime-directml==1.26.0', "
+        "and the newest that PyPI has is 1.24.4 (1 older)"
+    )
+
+
+def test_one_index_is_enough(tmp_path):
+    offers = (Offer(source="PyPI", versions=("1.20.0",)), Offer(source="mine", versions=("1.24.4",)))
+    assert ask(tmp_path, GENAI, *offers) == []
+
+
+def test_an_index_that_cannot_be_reached_is_only_a_fact(tmp_path):
+    found = ask(tmp_path, GENAI, Offer(source="PyPI", unknown="timed out"))
+    assert [(f.rule, f.severity) for f in found] == [("requirement-unchecked", Severity.INFO)]
+
+
+def test_a_requirement_of_another_platform_is_not_asked_for(tmp_path):
+    spec = PLAIN.but(
+        tag="cp312-cp312-win_amd64", purelib=False, requires=("uvloop; sys_platform == 'linux'", "x; extra == 'y'")
+    )
+    assert ask(tmp_path, spec, Offer(source="PyPI")) == []
+
+
+def test_accounts_of_build_services_are_no_leak(tmp_path):
+    data = b"C:\\Users\\cloudtest\\.cargo\\x.rs /home/runner/work/x /Users/you/x C:\\Users\\%USERNAME%\\x"
+    assert audit_wheels([make(tmp_path, PLAIN.with_file("demo/x.json", data))], online=False) == []
