@@ -61,6 +61,64 @@ def build_dml(
     print((lanes.plan if plan else lanes.build)(choice, request))
 
 
+_BUILD_HELP = {
+    "recipe": "name of a recipe (`invoke recipes`), or a file",
+    "python": "Python version such as 3.12; repeatable, or with commas",
+    "target": "windows-x64, windows-arm64, linux-x64 or linux-arm64; default: this system",
+    "arch": "x64 or arm64; default: this processor",
+    "ort": "build (compile ONNX Runtime) or published (take the recipe's release archive)",
+    "ort-home": "your own ONNX Runtime: a folder with include/ and lib/",
+    "source-mirror": "folder or address with OWNER/NAME below it, in place of https://github.com/",
+    "jobs": "parallel compilations; default: one per processor",
+    "plan": "print every command instead of running any",
+    "shell": "write the plan for posix, cmd or powershell; default: what the target has",
+}
+
+
+def _build_task(name: str, part: str, text: str) -> object:
+    """Declare the task that builds a recipe up to `part`: they all take the same options."""
+
+    def body(
+        _c: Context,
+        python: list[str],
+        recipe: str = "",
+        target: str = "",
+        arch: str = "",
+        ort: str = "",
+        ort_home: str = "",
+        source_mirror: str = "",
+        jobs: int = 0,
+        plan: bool = False,
+        shell: str = "",
+    ) -> None:
+        from recipes.commands import perform
+        from recipes.request import Request, options_from
+
+        options = options_from(
+            pythons=split(python), ort=ort, ort_home=ort_home, source_mirror=source_mirror, jobs=jobs
+        )
+        print(perform(part, Request(recipe=recipe, target=target, arch=arch, options=options), plan=plan, shell=shell))
+
+    body.__name__, body.__doc__ = name, text
+    return task(iterable=["python"], help=_BUILD_HELP, auto_shortflags=False)(body)
+
+
+build = _build_task("build", "wheel", "Build a recipe from its pinned sources: fetch, compile, stage, pack, index.")
+fetch = _build_task("fetch", "fetch", "Fetch a recipe's sources and dependencies into third_party/.")
+build_ort = _build_task("build_ort", "build-ort", "Fetch, then build ONNX Runtime and its wheels.")
+stage = _build_task("stage", "stage", "Stage ONNX Runtime's headers and libraries into ORT_HOME and verify them.")
+build_genai = _build_task("build_genai", "build-genai", "Build GenAI's core against the staged ONNX Runtime.")
+wheel = _build_task("wheel", "wheel", "Pack the wheels; whatever they need is built first.")
+
+
+@task(help={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"})
+def recipes(_c: Context, check: bool = False, recipe: str = "") -> None:
+    """List the recipes with their targets and Pythons."""
+    from recipes.commands import list_recipes
+
+    print(list_recipes(check=check, recipe=recipe))
+
+
 @task
 def index(_c: Context) -> None:
     """Write wheels/simple/ (a package index) and wheels/SHA256SUMS over all wheels in wheels/."""

@@ -112,5 +112,7 @@ def _import_library(data: mmap.mmap) -> BinaryFacts:
             code = machine if (signature, second) == (0, 0xFFFF) else signature
             arch = _PE_MACHINES.get(code, "unknown")
         offset = body + length + length % 2
+    if offset < len(data):
+        offset += 60  # the beginning of a header whose rest is missing
     # the padding byte behind the last member may be left out
-    return BinaryFacts(kind="COFF library", arch=arch, size=offset if offset <= len(data) else offset - 1)
+    return BinaryFacts(kind="COFF library", arch=arch, size=offset - 1 if offset == len(data) + 1 else offset)

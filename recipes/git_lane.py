@@ -177,10 +177,11 @@ class GitLane:
             inputs={"ORT_API_VERSION": str(staging.read_manifest(Path(self.build.ort_home)).api_version)},
             toolchain=self._toolchain(),
         )
-        packing.write_project(self.build, into, materials)
+        packing.write_project(self.build, into)
         run_all((packing.command(self.build, python, into, materials.epoch),), f"pack {name}")
         if not (into / name).is_file():
             raise StepFailedError(f"Packing ended well, but left no {name} in {into}.")
+        packing.finish(self.build, into / name, materials)
         for leftover in ("build", "project", "payload"):
             remove_tree(into / leftover)
 

@@ -53,13 +53,12 @@ def command(build: Context, python: str, folder: PurePath, epoch: int | str) -> 
     )
 
 
-def write_project(build: Context, folder: Path, materials: Materials) -> None:
+def write_project(build: Context, folder: Path) -> None:
     """Write the scikit-build-core project `folder`/project around `folder`/payload.
 
     Raise StepFailedError when the payload is not a package, InputError for a licence or readme that is not there.
     """
     from recipes.repack import render_project
-    from recipes.sbom import binaries_in, with_binaries, write_sboms
 
     project, payload, source = folder / "project", folder / "payload", Path(build.genai_source)
     package = payload / build.genai.import_name
@@ -76,9 +75,17 @@ def write_project(build: Context, folder: Path, materials: Materials) -> None:
     write_atomic(project / "pyproject.toml", render_project(fields))
     write_atomic(project / "README.md", readme)
     shutil.move(payload, project / "payload")
-    dist_info = project / "dist-info"
-    binaries = binaries_in(project / "payload", lambda name: _origin(build, name))
-    write_sboms(dist_info, with_binaries(materials, binaries))
+    (project / "dist-info").mkdir()  # the template takes it over; nothing of ours goes there
+
+
+def finish(build: Context, wheel: Path, materials: Materials) -> None:
+    """Put SBOM and provenance into the packed wheel and its members into order; raise AuditError if it is wrong."""
+    from recipes.audit import audit_wheels, require_clean
+    from recipes.sbom_embed import embed_sboms
+
+    embed_sboms(wheel, materials, origin_of=lambda name: _origin(build, name))
+    roots = (str(build.layout.third_party), str(build.layout.work))
+    require_clean(audit_wheels([wheel], own=True, online=False, build_roots=roots))
 
 
 def _fields(build: Context, readme: str, licences: list[str]) -> dict[str, object]:

@@ -25,13 +25,14 @@ def options_from(
     *, pythons: Sequence[str] = (), ort: str = "", ort_home: str = "", source_mirror: str = "", jobs: int = 0
 ) -> BuildOptions:
     """Return the options. Raise UsageError for an unknown --ort, or --ort together with --ort-home."""
+    folder = Path(source_mirror).expanduser()
+    mirror = str(folder.resolve()) if source_mirror and folder.is_dir() else source_mirror
     if ort_home:
         if ort:
             raise UsageError("--ort and --ort-home exclude each other.", remedy="Give one of them.")
         home = Path(ort_home).expanduser().resolve()
-        return BuildOptions(pythons=tuple(pythons), ort="given", ort_home=home, source_mirror=source_mirror, jobs=jobs)
+        return BuildOptions(pythons=tuple(pythons), ort="given", ort_home=home, source_mirror=mirror, jobs=jobs)
     if ort not in {"", "build", "published"}:
         raise UsageError(f"There is no --ort '{ort}'. {nearest(ort, ('build', 'published'))}")
     origin: Literal["build", "published"] = "published" if ort == "published" else "build"
-    mirror = str(Path(source_mirror).expanduser().resolve()) if Path(source_mirror).is_dir() and source_mirror else ""
-    return BuildOptions(pythons=tuple(pythons), ort=origin, source_mirror=mirror or source_mirror, jobs=jobs)
+    return BuildOptions(pythons=tuple(pythons), ort=origin, source_mirror=mirror, jobs=jobs)

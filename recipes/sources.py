@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from recipes.pins import Pins
@@ -21,6 +21,8 @@ from wheelhouse.steps import RECORD, Step, ensure, recorded_inputs
 
 PUBLIC_HOST = "https://github.com/"
 FETCH_SECONDS = 1800.0
+NOT_THEIRS = (f"/{RECORD}", "__pycache__/", "*.pyc")
+"""What appears in a checkout without anybody's doing: our record, and what Python leaves when their scripts run."""
 FACTS = PurePath(".git", "wheelhouse.json")
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 
@@ -126,10 +128,11 @@ def _make(source: Source, into: Path, patches: Path, pins: Pins, mirror: str) ->
             raise _explained(error, source, log) from error
     commit = _ask(into, "rev-parse", "HEAD")
     _verify(source, commit, pins)
-    exclude = into / ".git" / "info" / "exclude"
-    exclude.parent.mkdir(exist_ok=True)
-    exclude.write_text(f"/{RECORD}\n", encoding="utf-8")  # our record is not a change of theirs
-    facts = {"commit": commit, "tree": _ask(into, "write-tree"), "epoch": int(_ask(into, "log", "-1", "--format=%ct"))}
+    facts = {
+        "commit": commit,
+        "tree": _ask(into, "write-tree", "--missing-ok"),
+        "epoch": int(_ask(into, "log", "-1", "--format=%ct")),
+    }
     write_atomic(into / FACTS, json.dumps(facts))
 
 
@@ -156,8 +159,9 @@ def require_clean(checkout: Checkout) -> None:
     """Raise InputError when somebody has worked in the checkout: what would be built is not what the recipe pins."""
     head = _ask(checkout.folder, "rev-parse", "HEAD")
     changed = _ask_lines(checkout.folder, "diff", "--name-only")
-    added = _ask_lines(checkout.folder, "ls-files", "--others", "--exclude-standard")
-    tree = _ask(checkout.folder, "write-tree")
+    # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
+    added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
+    tree = _ask(checkout.folder, "write-tree", "--missing-ok")
     if head == checkout.commit and tree == checkout.tree and not changed and not added:
         return
     what = ", ".join([*changed, *added][:3]) or f"HEAD is {head[:10]}"
@@ -177,7 +181,10 @@ def _ask_lines(folder: Path, *arguments: str) -> list[str]:
     """Return git's answer, line by line (all of them, unlike the tail that `run` keeps)."""
     lines: list[str] = []
     log = log_dir() / f"git-{folder.name}.log"
-    run(git(folder, *arguments), log=log, echo=False, on_line=lines.append)
+    asked = git(folder, *arguments)
+    # what a sparse checkout left out stays out: no question may reach for the network
+    local = replace(asked, env={"GIT_NO_LAZY_FETCH": "1"})
+    run(local, log=log, echo=False, on_line=lines.append)
     return [line for line in lines if line]
 
 

@@ -1,7 +1,20 @@
+#include <dlfcn.h>
+#include <stdlib.h>
 #include "core.h"
 #include "mathlib.h"
 #include "onnxruntime_c_api.h"
 
-int mini_answer(void) { return mathlib_double((int)OrtGetApi(ORT_API_VERSION)->GetVersion()); }
+/* As upstream does on Linux: the library is loaded by the path that the Python package has found. */
+static const struct MiniOrtApi* load(void) {
+  const char* path = getenv("ORT_LIB_PATH");
+  void* library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  const struct MiniOrtApi* (*get)(uint32_t) = library ? dlsym(library, "OrtGetApi") : NULL;
+  return get ? get(ORT_API_VERSION) : NULL;
+}
+
+int mini_answer(void) {
+  const struct MiniOrtApi* api = load();
+  return api ? mathlib_double((int)api->GetVersion()) : -1;
+}
 int mini_telemetry(void) { return TELEMETRY; }
 const char* mini_file(void) { return __FILE__; }
