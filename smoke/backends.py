@@ -80,7 +80,8 @@ class Variant:
     """One way to run a backend: what is loaded, on which device, and which gate its dump has to pass against what.
 
     `export` "" means the Hugging Face folder itself. `against` names another backend's variant. With `if_present`,
-    the variant runs unasked only where an earlier result has seen its device. `libraries`: see judge.Expectation.
+    the variant runs unasked only where an earlier result has seen its device. `tokens_only`: the runtime shows no
+    logits, so that single choices have to do. `libraries`: see judge.Expectation.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Variant:
     against: str = REFERENCE
     if_present: bool = False
     libraries: tuple[str, ...] = ()
+    tokens_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ def _openvino(*, exact: bool) -> Mapping[str, Any]:
     return {"config": _GUIDE, "exact": exact}
 
 
-def _openvino_variants(devices: Sequence[str]) -> tuple[Variant, ...]:
+def _openvino_variants(devices: Sequence[str], *, tokens_only: bool = False) -> tuple[Variant, ...]:
     """Make the fp16 and int4 variants of OpenVINO on the CPU, and on `devices` where they are present."""
     found = []
     for device in ("CPU", *devices):
@@ -122,6 +124,7 @@ def _openvino_variants(devices: Sequence[str]) -> tuple[Variant, ...]:
                     gate=gate,
                     options=_openvino(exact=name == "fp16"),
                     if_present=device != "CPU",
+                    tokens_only=tokens_only,
                 )
             )
     return tuple(found)
@@ -181,7 +184,7 @@ BACKENDS: tuple[Backend, ...] = (
         summary="OpenVINO GenAI's LLMPipeline",
         engine=WORKER / "engine_openvino_genai.py",
         source=Pinned(name=environments.MAIN),
-        variants=_openvino_variants(("GPU", "NPU")),
+        variants=_openvino_variants(("GPU", "NPU"), tokens_only=True),
     ),
     Backend(
         name="npu",

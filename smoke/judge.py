@@ -9,7 +9,7 @@ from pathlib import Path
 from smoke import dumps, gates, parity
 from smoke.distances import ForeignModelError, NotFiniteError
 from smoke.dumps import Dump, DumpError
-from smoke.gates import Gate, IsGolden
+from smoke.gates import Gate
 from smoke.parity import Golden, Metrics
 from smoke.verdicts import Judgement, Verdict, of_process
 from wheelhouse.process import Completed
@@ -28,15 +28,17 @@ class Expectation:
     model_key: str
     export: str = ""
     libraries: tuple[str, ...] = ()
+    tokens_only: bool = False
     prompts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A verdict, the dump it is about (None when there is none), and for a golden run what others need of it."""
+    """A verdict, and the dump it is about; `golden`: what comparisons with a reference need of it."""
 
     judgement: Judgement
     dump: Dump | None = None
+    golden: Golden | None = None
 
 
 def judge(done: Completed, limit: float, folder: Path, expected: Expectation, base: Golden | None) -> Judged:
@@ -56,13 +58,30 @@ def judge(done: Completed, limit: float, folder: Path, expected: Expectation, ba
         return Judged(judgement=bad_end, dump=dump)
     if dump.status == "unavailable":
         return Judged(judgement=Judgement(verdict=Verdict.SKIPPED, reason=dump.reason, remedy=dump.remedy), dump=dump)
-    return Judged(judgement=_compared(dump, folder, expected, base), dump=dump)
+    return _believed(dump, folder, expected, base)
 
 
-def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden | None) -> Judgement:
+def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | None) -> Judged:
+    if base is not None:
+        return Judged(judgement=_compared(dump, folder, expected, base), dump=dump)
+    try:
+        itself = parity.golden(dump, folder, [prompt.tokens for prompt in dump.prompts])
+        metrics = _alone(itself)
+    except NotFiniteError as error:
+        return Judged(judgement=_diverged(f"It computes nonsense: {error}."), dump=dump)
+    except DumpError as error:
+        return Judged(judgement=_crashed(f"The worker ended well, but {error}."), dump=dump)
+    wrong = wrong_device(dump, expected)
+    reason = "The reference that everything is compared with."
+    return Judged(
+        judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics), dump=dump, golden=itself
+    )
+
+
+def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> Judgement:
     wrong = wrong_model(dump, expected) or wrong_device(dump, expected)
     try:
-        metrics = parity.compare(dump, folder, base) if base is not None else _alone(dump, folder)
+        metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
         return _diverged(f"It computes nonsense: {error}.")
     except ForeignModelError as error:
@@ -72,6 +91,8 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
     if wrong is not None:
         return Judgement(verdict=wrong.verdict, reason=wrong.reason, remedy=wrong.remedy, metrics=metrics)
     problems = [*_tokenization(dump, base), *gates.violations(expected.gate, metrics)]
+    if metrics.logits is None and not expected.tokens_only:
+        problems.append("it shows no logits, although this runtime can")
     if problems:
         return _diverged(_sentence(problems), metrics)
     return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics), metrics=metrics)
@@ -108,16 +129,13 @@ def wrong_device(dump: Dump, expected: Expectation) -> Judgement | None:
     return None
 
 
-def _alone(dump: Dump, folder: Path) -> Metrics:
-    lengths = tuple(len(prompt.tokens) for prompt in dump.prompts)
-    base = parity.golden("itself", dump, folder, [prompt.tokens for prompt in dump.prompts])
-    perplexity, _ = parity.perplexity(dump, dump)
-    return Metrics(prefix=lengths, golden_tokens=lengths, spread=base.spread, perplexity=perplexity)
+def _alone(itself: Golden) -> Metrics:
+    lengths = tuple(len(prompt.tokens) for prompt in itself.dump.prompts)
+    own, _ = parity.perplexity(itself.dump, itself.dump)
+    return Metrics(prefix=lengths, golden_tokens=lengths, spread=itself.spread, perplexity=own)
 
 
-def _tokenization(dump: Dump, base: Golden | None) -> list[str]:
-    if base is None:
-        return []
+def _tokenization(dump: Dump, base: Golden) -> list[str]:
     pairs = [
         (f"prompt {number}", ours.ids, theirs.ids)
         for number, (ours, theirs) in enumerate(zip(dump.prompts, base.dump.prompts, strict=True), 1)
@@ -135,8 +153,6 @@ def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
 
 
 def _remarks(dump: Dump, gate: Gate, metrics: Metrics) -> str:
-    if isinstance(gate, IsGolden):
-        return "The reference that everything is compared with."
     tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
     return _sentence([*tied, *dump.notes])
 

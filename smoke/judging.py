@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,19 +65,17 @@ def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
         passed = judged.judgement.verdict is Verdict.PASS
         if not (keep and passed and judged.dump is not None):
             return finished
-        return Finished(result=finished.result, dump=judged.dump, golden=_golden(attempt, judged.dump, base))
+        golden = judged.golden if base is None else _golden(attempt, judged.dump, base)
+        return Finished(result=finished.result, dump=judged.dump, golden=golden)
     finally:
         if not keep:
             for logits in attempt.folder.glob("*.npy"):
                 logits.unlink(missing_ok=True)
 
 
-def _golden(attempt: Attempt, dump: Dump, base: Golden | None) -> Golden | None:
-    continuations: Sequence[Sequence[int]] = (
-        [prompt.tokens for prompt in dump.prompts] if base is None else base.continuations
-    )
+def _golden(attempt: Attempt, dump: Dump, base: Golden) -> Golden | None:
     try:
-        return parity.golden(attempt.planned.name, dump, attempt.folder, continuations)
+        return parity.golden(dump, attempt.folder, base.continuations)
     except (DumpError, NotFiniteError):  # a runtime without logits passes its gate, but is nothing to compare with
         return None
 

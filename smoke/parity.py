@@ -55,7 +55,6 @@ class Metrics(Struct, frozen=True, kw_only=True):
 class Golden:
     """A dump that others are compared with, and per prompt and position its choice, its runner-up and their margin."""
 
-    name: str
     dump: Dump
     logits: tuple[Logits, ...]
     continuations: tuple[tuple[int, ...], ...]
@@ -65,7 +64,7 @@ class Golden:
     spread: float
 
 
-def golden(name: str, dump: Dump, folder: Path, continuations: Sequence[Sequence[int]]) -> Golden:
+def golden(dump: Dump, folder: Path, continuations: Sequence[Sequence[int]]) -> Golden:
     """Read a dump's logits once and keep what comparisons need of them.
 
     Raise DumpError (unusable logits) or NotFiniteError.
@@ -82,7 +81,6 @@ def golden(name: str, dump: Dump, folder: Path, continuations: Sequence[Sequence
         margins.append(gap)
         total, count = total + squares, count + file.rows * file.vocabulary
     return Golden(
-        name=name,
         dump=dump,
         logits=files,
         continuations=tuple(tuple(c) for c in continuations),
@@ -107,6 +105,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
     differences = [
         _difference(base, number, prompt.tokens, prompt.pieces) for number, prompt in enumerate(dump.prompts)
     ]
+    logits = compare_logits(logits_of(dump, folder), base.logits) if has_logits else None
     own, ratio = perplexity(dump, base.dump) if has_logits else (None, None)
     return Metrics(
         prefix=tuple(
@@ -114,7 +113,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
         ),
         golden_tokens=tuple(len(prompt.tokens) for prompt in base.dump.prompts),
         differences=tuple(d for d in differences if d is not None),
-        logits=compare_logits(logits_of(dump, folder), base.logits) if has_logits else None,
+        logits=logits,
         probes=sum(len(prompt.probes) for prompt in dump.prompts),
         probe_differences=_probe_differences(dump, base),
         spread=base.spread,

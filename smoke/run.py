@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smoke import machine, prompts, scratch, selection
 from smoke.backends import REFERENCE
+from smoke.clock import Clock
 from smoke.environments import Environment
 from smoke.export import export_all
 from smoke.gates import IsGolden
@@ -49,23 +49,6 @@ class Request:
             raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and 4096.")
         if not self.timeout > 0:
             raise UsageError(f"--timeout is {self.timeout:g}; it must be a number of seconds above 0.")
-
-
-@dataclass(kw_only=True)
-class Clock:
-    """Adds up where the time goes."""
-
-    started: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Count the time inside as that of `name`."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
 
 def smoke(request: Request) -> Report:
@@ -238,6 +221,7 @@ class Run:
                 model_key=self.model.key,
                 export=item.variant.export,
                 libraries=item.variant.libraries,
+                tokens_only=item.variant.tokens_only,
                 prompts=len(self.request.prompts),
             ),
         )

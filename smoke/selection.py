@@ -85,7 +85,7 @@ def _after_their_base(planned: Sequence[Planned]) -> list[Planned]:
     ordered: list[Planned] = []
     waiting = list(planned)
     while waiting:
-        done = {item.name for item in ordered} | {REFERENCE}
+        done = {item.name for item in ordered}
         ready = [item for item in waiting if item.name == REFERENCE or item.variant.against in done]
         if not ready:
             raise ValueError(f"the variants {[item.name for item in waiting]} are compared with each other in a circle")

@@ -1,0 +1,121 @@
+"""A stand-in for a runtime: a tiny deterministic "model" in numpy, and every fault that a real one has been seen with.
+
+Loaded by the real worker, in a real process. Options: `fault` (a name below), `noise` (standard deviation added to the
+logits, in units of their own), `device` (what the runtime claims).
+"""
+
+import atexit
+import ctypes
+import errno
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import worker_engine
+
+VERSIONS = ("numpy",)
+LIBRARIES = ("_multiarray_umath",)
+VOCABULARY, END = 64, 2
+
+
+class FakeEngine(worker_engine.Engine):
+    def __init__(self, job):
+        self.job = job
+        self.options = worker_engine.options(job)
+        self.fault = self.options.get("fault", "")
+        self.size = 80 if self.fault == "other vocabulary" else VOCABULARY
+        self.scores = self.fault != "no logits" and not self.options.get("shows_no_logits")
+        seed = int(Path(job["model"], "seed").read_text())
+        self.weights = np.random.default_rng(seed).normal(size=(3, self.size, self.size)).astype("f4") * 3
+
+    def _row(self, ids, decoding):
+        last = [i % self.size for i in ([0, 0, *ids])[-3:]]
+        row = sum(self.weights[k, token] for k, token in enumerate(last)).copy()
+        row[END] -= 20  # answers go on to the limit
+        if self.options.get("noise"):
+            noisy = np.random.default_rng([*last, len(ids)]).normal(size=self.size)
+            row = row + (noisy * self.options["noise"] * row.std()).astype("f4")
+        if self.fault == "nan" and len(ids) % 7 == 0:
+            row[5] = np.nan
+        if self.fault == "infinite":
+            row[5] = np.inf
+        if self.fault == "wrong decode" and decoding:
+            row = row[::-1].copy()
+        if self.fault == "constant":
+            row = np.zeros_like(row)
+            row[9] = 1
+        return row
+
+    def template(self, message):
+        return f"<user>{message}<answer>"
+
+    def encode(self, text):
+        shift = 5 if self.fault == "other tokenizer" else 4
+        return [ord(c) % 50 + shift for c in text]
+
+    def decode(self, ids):
+        return "".join(chr(96 + i) for i in ids)
+
+    def generate(self, ids, limit):
+        if self.fault == "hang":
+            time.sleep(3600)
+        if self.fault == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "segmentation fault":
+            ctypes.string_at(0)
+        if self.fault == "exception":
+            raise RuntimeError("the kernel does not exist")
+        if self.fault == "disk full":
+            np.save = self._no_space
+        tokens = []
+        while len(tokens) < limit:
+            tokens.append(int(np.nanargmax(self._row([*ids, *tokens], decoding=bool(tokens)))))
+            if self.fault == "ends early" and len(tokens) == 5:
+                break
+        return worker_engine.Generation(tokens, 0.001, 0.002 * len(tokens))
+
+    @staticmethod
+    def _no_space(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def score(self, ids, steps):
+        rows = [self._row(ids[: i + 1], decoding=i >= len(ids) - steps) for i in range(len(ids))]
+        yield np.array(rows[: len(ids) - steps])
+        for row in rows[len(ids) - steps :]:
+            yield row[None]
+
+    def device(self):
+        name = self.options.get("device", self.job["device"])
+        return {"name": name, "evidence": "the stand-in says so"}
+
+    def notes(self):
+        return list(self.options.get("notes", []))
+
+    def devices(self):
+        return dict(self.options.get("devices", {}))
+
+
+def _spoil(job, fault):
+    folder = Path(job["output"])
+    if fault == "truncated logits":
+        os.truncate(folder / "logits-1.npy", 200)
+    if fault == "no logits file":
+        (folder / "logits-0.npy").unlink()
+    if fault == "malformed dump":
+        (folder / "dump.json").write_text('{"schema": 1, "status": "ok", "prompts": [')
+    if fault == "no dump":
+        (folder / "dump.json").unlink()
+    if fault == "crash at exit":
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGABRT)
+
+
+def load(job):
+    fault = worker_engine.options(job).get("fault", "")
+    if fault == "unavailable":
+        raise worker_engine.UnavailableError("There is no such device.", "Buy one.")
+    atexit.register(_spoil, job, fault)
+    return FakeEngine(job)
