@@ -1,0 +1,229 @@
+"""Real models, made and exported by the real tools: minutes when nothing is cached, seconds afterwards."""
+
+import http.server
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smoke import environments, export, models
+from smoke.models import Model, hub, made
+from smoke.models.folder import check
+
+pytestmark = pytest.mark.integration
+
+TEXTS = [
+    "Hello, world!",
+    "In 2026: 1234567890 + 9876543210 = ?",
+    "1/2 of 3.14e-10",
+    "naïve café — “quotes” … €",
+    "日本語とEnglish 한국어 عربى",
+    "😀 👩‍👩‍👧 🇫🇷 ✊🏿",
+    "def f(x):\n\treturn x ** 2  # square\n\n\nprint(f(3))",
+    "  leading, trailing  ",
+    "a\tb\r\nc\n\n\n   d",
+    "x" * 200,
+    "I'm you're he'll they've we'd it's DON'T",
+    "<|im_start|>system\nYou are<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+    "<|endoftext|>a <|im_end|> b<|im_end|>c",
+    "<|user|>\nHi<|end|>\n<|assistant|>\n",
+    "https://example.org/a_b?c=d&e=%20#f",
+    "\u00a0nbsp\u200bzwsp\u3000ideographic",
+    "e\u0301 combining",
+    "<not_special> <|not|>",
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𐍈",  # noqa: RUF001 - four bytes each
+]
+
+
+def in_main(*arguments: str, given: object = None) -> str:
+    """Run a script in the main environment with JSON on its standard input; return its standard output."""
+    command = environments.prepare(environments.MAIN).command(*arguments)
+    done = subprocess.run(
+        command.argv, env=command.environment(), input=json.dumps(given), capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Model:
+    return models.resolve("tiny-phi3")
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Model:
+    return models.resolve("smollm2-135m")
+
+
+@pytest.fixture(scope="module")
+def tiny_exports(tiny: Model) -> dict[str, Path]:
+    made = export.export_all(tiny, export.EXPORTS)
+    assert not [error for error in made.values() if not isinstance(error, Path)]
+    return {kind: folder for kind, folder in made.items() if isinstance(folder, Path)}
+
+
+def test_every_export_of_the_tiny_model_is_complete(tiny: Model, tiny_exports: dict[str, Path]) -> None:
+    assert set(tiny_exports) == set(export.EXPORTS)
+    for kind, folder in tiny_exports.items():
+        info = export.info(folder)
+        assert (info.kind, info.model_key) == (kind, tiny.key)
+    for kind in ("dml-fp16", "dml-int4"):
+        config = json.loads((tiny_exports[kind] / "genai_config.json").read_text(encoding="utf-8"))
+        (provider,) = config["model"]["decoder"]["session_options"]["provider_options"]
+        assert "dml" in provider
+
+
+def test_truncated_export_is_made_again(tiny: Model, tiny_exports: dict[str, Path]) -> None:
+    weights = tiny_exports["cpu-fp32"] / "model.onnx.data"
+    whole = weights.stat().st_size
+    weights.write_bytes(weights.read_bytes()[: whole // 2])
+    assert (export.export(tiny, "cpu-fp32") / "model.onnx.data").stat().st_size == whole
+
+
+def test_tiny_model_is_the_same_everywhere_and_has_clear_winners(tiny: Model, tmp_path: Path) -> None:
+    again = made.model("tiny-phi3")
+    assert again.key == tiny.key
+    check(tiny.folder)
+    script = tmp_path / "margins.py"
+    script.write_text(MARGINS, encoding="utf-8")
+    answers = json.loads(in_main(str(script), str(tiny.folder), given=["Hello", "What is 2 + 2?", "😀"]))
+    for answer in answers:
+        assert answer["tokens"] == 64, "it neither stops early"
+        assert answer["distinct"] == 64, "nor repeats itself"
+        assert answer["margin"] > 1.0, "half precision moves these logits by less than 0.01"
+
+
+MARGINS = """
+import json, sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+torch.set_num_threads(1)
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+answers = []
+for text in json.load(sys.stdin):
+    chat = [{"role": "user", "content": text}]
+    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=64, do_sample=False)
+    with torch.no_grad():
+        best = model(out).logits[0, ids.shape[1] - 1 : -1].topk(2).values
+    new = out[0, ids.shape[1] :].tolist()
+    answers.append({"tokens": len(new), "distinct": len(set(new)), "margin": (best[:, 0] - best[:, 1]).min().item()})
+print(json.dumps(answers))
+"""
+
+
+def agree(model: Model) -> dict[str, dict[str, list[list[int]]]]:
+    genai, openvino = export.export(model, "cpu-int4"), export.export(model, "openvino-int4")
+    script = Path(__file__).with_name("tokenize_everywhere.py")
+    found: dict[str, dict[str, list[list[int]]]] = json.loads(
+        in_main(str(script), str(model.folder), str(genai), str(openvino), given=TEXTS)
+    )
+    for number, text in enumerate(TEXTS):
+        ids = {library: lists[number] for library, lists in found["ids"].items()}
+        assert ids["onnxruntime-genai"] == ids["transformers"], text
+        assert ids["openvino"] == ids["transformers"], text
+        assert found["decoded"]["transformers"][number] == text
+        assert found["decoded"]["openvino"][number] == text
+    return found
+
+
+def test_tokenizers_agree_on_the_tiny_model(tiny: Model, tiny_exports: dict[str, Path]) -> None:
+    assert agree(tiny)["size"] == 512
+
+
+@pytest.mark.network
+def test_tokenizers_agree_on_smollm2(smollm2: Model) -> None:
+    found = agree(smollm2)
+    assert found["size"] == 49152
+    ids = dict(zip(TEXTS, found["ids"]["transformers"], strict=True))
+    assert len(ids["In 2026: 1234567890 + 9876543210 = ?"]) > 24, "every digit is a token"
+    chat = ids[TEXTS[11]]
+    assert chat[0] == 1, "no BOS before the template's own <|im_start|>"
+    assert chat.count(1) == 3
+    assert chat.count(2) == 2
+
+
+@pytest.mark.network
+def test_weights_are_those_that_transformers_reads_from_the_gguf_file(smollm2: Model, tmp_path: Path) -> None:
+    from smoke import catalogue
+
+    source = catalogue.model("smollm2-135m").source
+    assert isinstance(source, catalogue.PackagedGguf)
+    script = tmp_path / "compare.py"
+    script.write_text(COMPARE, encoding="utf-8")
+    gguf = made.gguf(source)
+    assert json.loads(in_main(str(script), str(smollm2.folder), str(gguf.parent), gguf.name)) == {
+        "names": 273,
+        "different": [],
+    }
+
+
+COMPARE = """
+import json, sys, torch
+from transformers import AutoModelForCausalLM
+ours = AutoModelForCausalLM.from_pretrained(sys.argv[1]).state_dict()
+theirs = AutoModelForCausalLM.from_pretrained(sys.argv[2], gguf_file=sys.argv[3], dtype=torch.float32).state_dict()
+assert set(ours) == set(theirs)
+print(json.dumps({"names": len(ours), "different": [n for n in ours if not torch.equal(ours[n], theirs[n])]}))
+"""
+
+
+@pytest.fixture
+def local_hub(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve the tiny model as a hub would, on the loopback interface; yield its id there."""
+    files = {path.name: path for path in tiny.folder.iterdir() if not path.name.startswith(".")}
+    entry = {"id": "owner/tiny", "sha": "c" * 40, "siblings": [{"rfilename": name} for name in files]}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer(body=False)
+
+        def do_GET(self) -> None:
+            self.answer(body=True)
+
+        def answer(self, body: bool) -> None:
+            path = self.path.split("?")[0]
+            name = path.rsplit("/", 1)[-1]
+            if path.startswith("/api/models/owner/tiny"):
+                data = json.dumps(tree(files) if "/tree/" in path else entry).encode()
+            elif "/resolve/" in path and name in files:
+                data = files[name].read_bytes()
+            else:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Type", "application/json")
+            self.send_header("X-Repo-Commit", "c" * 40)
+            self.send_header("ETag", f'"{name}-{len(data)}"')
+            self.end_headers()
+            if body:
+                self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        monkeypatch.setenv(hub.ENDPOINT_VARIABLE, f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield "owner/tiny"
+        server.shutdown()
+
+
+def tree(files: dict[str, Path]) -> list[dict[str, object]]:
+    return [{"type": "file", "path": n, "size": p.stat().st_size, "oid": "0" * 40} for n, p in files.items()]
+
+
+def test_model_from_a_hub(local_hub: str, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = environments.prepare(environments.MAIN)
+    monkeypatch.setattr(environments, "prepare", lambda _: main)
+    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
+    model = models.resolve(local_hub)
+    assert (model.folder / "model.safetensors").read_bytes() == (tiny.folder / "model.safetensors").read_bytes()
+    assert json.loads((model.folder / "commit.json").read_text())["commit"] == "c" * 40
+    assert models.resolve(local_hub) == model
