@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 
-from recipes.schema import GenAI, OnnxRuntime, Recipe
+from recipes.schema import GenAI, OnnxRuntime, Recipe, TargetPython
 from recipes.sources import source_name
 from recipes.target import BuildOptions, Layout, Target
 from recipes.tools import Tools
-from wheelhouse.errors import UsageError
+from wheelhouse.errors import RecipeError, UsageError
 
 CONFIG = "Release"
 
@@ -87,6 +87,31 @@ class Context:
     def prefix(self) -> PurePath:
         """Header-only packages that the Python module is compiled with."""
         return self.layout.work / "prefix"
+
+    def target_python(self, python: str) -> TargetPython | None:
+        """The development files of a Python for the target's processor; None when the host's own serve.
+
+        Raise RecipeError when the build is a cross-compilation and the recipe does not name them.
+        """
+        if not self.cross:
+            return None
+        found = self.recipe.target_pythons.get(self.target.name, {}).get(python)
+        if found is None:
+            raise RecipeError(
+                f"Recipe '{self.recipe.name}' names no Python {python} for {self.target.name} to compile against.",
+                remedy=f"Build on a {self.target.name} machine, or add [target-pythons.{self.target.name}] to it.",
+            )
+        return found
+
+    def target_python_folder(self, python: str) -> PurePath:
+        """Where those development files lie once fetched."""
+        return self.layout.dependency(
+            f"python{python}-{self.target.arch}", PurePosixPath(self._python_url(python)).name
+        )
+
+    def _python_url(self, python: str) -> str:
+        found = self.target_python(python)
+        return found.url if found else ""
 
     def wheel(self, python: str) -> PurePath:
         """The folder of one Python's wheel."""

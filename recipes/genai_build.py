@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from recipes.context import CONFIG, Context
+from recipes.context import CONFIG, Context, python_tag
 from recipes.dependencies import folder_of, needed, source_dir_defines
 from recipes.tools import cache_defines, generator
 from wheelhouse.process import Command
@@ -19,7 +19,7 @@ def core_commands(build: Context, prefix: PurePath) -> tuple[Command, ...]:
         "CMAKE_POSITION_INDEPENDENT_CODE": "ON",
         "ORT_HOME": str(build.ort_home),
         **_rpath_defines(build),
-        **_python_defines(next(iter(build.tools.pythons.values()), build.tools.python)),
+        **_interpreter_defines(next(iter(build.tools.pythons.values()), build.tools.python)),
         **build.genai.cmake_defines,
     }
     handed_over = source_dir_defines(needed(build.genai, build.target), build.layout)
@@ -52,7 +52,7 @@ def module_commands(build: Context, python: str, folder: PurePath) -> tuple[Comm
         "onnxruntime-genai_DIR": str(build.core / "lib" / "cmake" / "onnxruntime-genai"),
         "ORT_HOME": str(build.ort_home),
         "CMAKE_PREFIX_PATH": str(build.prefix),
-        **_python_defines(build.tools.pythons[python]),
+        **python_defines(build, python),
     }
     return (
         _configure(build, build.layout.overlay, folder / "build", defines),
@@ -68,9 +68,24 @@ def _rpath_defines(build: Context) -> dict[str, str]:
     return {"CMAKE_BUILD_WITH_INSTALL_RPATH": "ON", "CMAKE_INSTALL_RPATH": "$ORIGIN"}
 
 
-def _python_defines(python: str) -> dict[str, str]:
+def _interpreter_defines(python: str) -> dict[str, str]:
     """Name the interpreter in both spellings: otherwise one of CMake's find modules may choose another."""
     return {"Python_EXECUTABLE": python, "PYTHON_EXECUTABLE": python}
+
+
+def python_defines(build: Context, python: str) -> dict[str, str]:
+    """Return the defines of a Python: the interpreter that runs, and across processors what is compiled against."""
+    defines = _interpreter_defines(build.tools.pythons[python])
+    files = build.target_python(python)
+    if files is None:
+        return defines
+    folder = build.target_python_folder(python)
+    suffix = f".{python_tag(python)}-{build.target.wheel_platform}.pyd"
+    return defines | {
+        "Python_INCLUDE_DIR": str(folder / files.include_root),
+        "Python_LIBRARY": str(folder / files.library),
+        "PYTHON_MODULE_EXTENSION": suffix,  # the interpreter that runs would give its own processor's
+    }
 
 
 def _configure(

@@ -19,6 +19,7 @@ from recipes.lane_run import hash_part, hash_text, keep_if_same, run_all
 from recipes.origins import built_folder, find_origin, fingerprint
 from recipes.pins import Pins
 from recipes.sources import Checkout, fetch, read_checkout, require_clean, source_name
+from recipes.target_python import fetch_target_python
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import remove_tree, require_space, sha256_file, sha256_tree, write_atomic
 from wheelhouse.process import Command
@@ -51,6 +52,9 @@ class GitLane:
             place = fetch_dependency(dependency, build.layout, self.pins, mirror=mirror)
             if dependency.source is not None:
                 self.checkouts[dependency.name] = read_checkout(place)
+
+        for python in build.tools.pythons:
+            fetch_target_python(build, python, self.pins)
 
     def build_ort(self) -> dict[str, float]:
         """Build ONNX Runtime and its wheels, if this run builds it; return file name to seconds."""

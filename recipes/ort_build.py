@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipes.context import CONFIG, Context
+from recipes.genai_build import python_defines
 from recipes.staging import Origin, find_libraries
 from recipes.tools import VISUAL_STUDIO, cache_defines
 from wheelhouse.errors import StepFailedError
@@ -21,12 +22,12 @@ def commands(build: Context) -> tuple[Command, ...]:
     # /Brepro keeps the time of the build out of every object and DLL; cl and link read these variables themselves
     env = {"CL": "/Brepro", "LINK": "/Brepro"} if build.target.os == "windows" else {}
     return tuple(
-        Command(argv=(python, str(script), *_arguments(build)), env=env, timeout=BUILD_SECONDS)
-        for python in build.tools.pythons.values()
+        Command(argv=(path, str(script), *_arguments(build, python)), env=env, timeout=BUILD_SECONDS)
+        for python, path in build.tools.pythons.items()
     )
 
 
-def _arguments(build: Context) -> Iterator[str]:
+def _arguments(build: Context, python: str) -> Iterator[str]:
     yield from ("--build_dir", str(build.ort_build), "--config", CONFIG, "--update", "--build")
     jobs = (str(build.options.jobs),) if build.options.jobs else ()
     yield from ("--parallel", *jobs, "--skip_tests", "--skip_submodule_sync", "--compile_no_warning_as_error")
@@ -40,6 +41,8 @@ def _arguments(build: Context) -> Iterator[str]:
         yield "--arm64"
     yield from build.ort.target_flags.get(build.target.name, ())
     defines = dict(build.ort.cmake_defines) | ({} if visual_studio else cache_defines(build.tools))
+    if build.cross:
+        defines |= python_defines(build, python)
     if defines:
         yield "--cmake_extra_defines"
         yield from (f"{name}={value}" for name, value in defines.items())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recipes import genai_build, ort_build, packing, windows
 from recipes.context import Context
 from recipes.dependencies import needed, plan
 from recipes.sources import commands, source_name
-from wheelhouse.process import Command, Shell, render
+from wheelhouse.process import Command, Shell, quote, render
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,27 @@ Item = Command | Note | Typed
 
 def transcript(build: Context) -> list[Item]:
     """Return the whole build, in order. What this program does itself appears as the `invoke` task that does it."""
-    return [
-        *_fetch(build),
-        *_prompt(build),
-        *_ort(build),
-        *_stage(build),
-        *_core(build),
-        *_wheels(build),
-    ]
+    compiled = [*_ort(build), *_stage(build), *_core(build), *_wheels(build)]
+    return [*_fetch(build), *_prompt(build), *_variables(compiled), *(_bare(item) for item in compiled)]
+
+
+def _variables(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the variables that the commands share, to be set once, as a person would."""
+    shared = {name: value for item in items if isinstance(item, Command) for name, value in item.env.items()}
+    if shared:
+        yield Note(text="keep the place and time of the build out of the binaries")
+    for name, value in shared.items():
+        yield Typed(
+            lines={
+                "cmd": f"set {name}={value}",
+                "powershell": f"$env:{name} = {quote(value, 'powershell')}",
+                "posix": f"export {name}={quote(value, 'posix')}",
+            }
+        )
+
+
+def _bare(item: Item) -> Item:
+    return replace(item, env={}) if isinstance(item, Command) else item
 
 
 def lines(items: Iterable[Item], shell: Shell) -> list[str]:
@@ -68,6 +81,10 @@ def _fetch(build: Context) -> Iterator[Item]:
     for dependency in needed(build.genai, build.target):
         for step in plan(dependency, build.layout, mirror=mirror):
             yield step if isinstance(step, Command) else Note(text=step)
+    for python in build.tools.pythons:
+        files = build.target_python(python)
+        if files is not None:
+            yield Note(text=f"download {files.url} and unpack it to {build.target_python_folder(python)}")
 
 
 def _prompt(build: Context) -> Iterator[Item]:

@@ -99,6 +99,19 @@ class ReleaseArchive(_Part, frozen=True, kw_only=True):
     """The folder inside the archive that holds the libraries."""
 
 
+class TargetPython(_Part, frozen=True, kw_only=True):
+    """Headers and import library of a Python for another processor, to cross-compile a module for it.
+
+    Without `sha256` the hash is recorded on first fetch and verified afterwards.
+    """
+
+    url: str
+    sha256: Sha256 | None = None
+    include_root: str
+    library: str
+    """The import library inside the archive, as 'tools/libs/python312.lib'."""
+
+
 class OnnxRuntime(_Part, frozen=True, kw_only=True):
     """The ONNX Runtime that the wheel is compiled against and pinned to."""
 
@@ -205,6 +218,8 @@ class Recipe(_Part, frozen=True, kw_only=True):
     targets: tuple[TargetName, ...] = ()
     pythons: tuple[PythonVersion, ...] = ()
     toolchain: Toolchain = Toolchain()
+    target_pythons: dict[TargetName, dict[PythonVersion, TargetPython]] = field(default_factory=dict)
+    """For cross-compiling: target and Python to its development files."""
     onnxruntime: OnnxRuntime | None = None
     genai: GenAI | None = None
     published: Published | None = None
