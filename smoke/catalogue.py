@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -99,6 +99,8 @@ class ModelRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     size: Bytes
     """Bytes of the finished Hugging Face folder."""
     source: PackagedGguf | RandomPhi3
+    stable_norms: Literal["auto", "always", "never"] = "auto"
+    """Which norms of its DirectML exports get a scale in front: those that overflow in fp16, every one, none."""
 
 
 def _names(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ import msgspec
 from smoke import environments, manifests
 from smoke.environments import Environment
 from smoke.exporters import EXPORTERS, Exporter
+from smoke.heal.exports import mode_for, stabilise
 from smoke.models import Model
 from wheelhouse import process, steps
 from wheelhouse.console import task, warn
@@ -24,6 +25,8 @@ from wheelhouse.steps import Step
 EXPORTS = tuple(EXPORTERS)
 """cpu-fp32, cpu-int4, dml-fp16, dml-int4 (for ONNX Runtime GenAI), openvino-fp16, openvino-int4."""
 
+DIRECTML = "dml-"
+"""What the names of exports for DirectML begin with."""
 AT_ONCE = 2
 INFO = "export.json"
 _SECONDS = 3600.0
@@ -41,11 +44,13 @@ class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...]
 
 
-def export(model: Model, kind: str) -> Path:
+def export(model: Model, kind: str, *, stable_norms: str = "") -> Path:
     """Return the folder with `model` exported as `kind`, making it first unless it is there and whole.
 
-    Raise UsageError (unknown kind), ResourceError (disk, memory), StepFailedError (the exporter failed; the log and
-    its last lines are named), and what making the main environment may raise.
+    For DirectML, norms that overflow in fp16 are then rewritten, as `stable_norms` says ("": as the model's recipe
+    says; see docs/directml-norms.md). Raise UsageError (unknown kind or way), ResourceError (disk, memory),
+    StepFailedError (the exporter failed; the log and its last lines are named), and what making the main environment
+    may raise.
     """
     exporter = _exporter(kind)
     environment = environments.prepare(environments.MAIN)
@@ -60,21 +65,25 @@ def export(model: Model, kind: str) -> Path:
         _export(model, exporter, settings, environment, partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
-    return step.output
+    if not kind.startswith(DIRECTML):
+        return step.output
+    return stabilise(step.output, model=_plain(model.name), mode=mode_for(model.name, stable_norms))
 
 
-def export_all(model: Model, kinds: Sequence[str]) -> dict[str, Path | WheelhouseError]:
+def export_all(model: Model, kinds: Sequence[str], *, stable_norms: str = "") -> dict[str, Path | WheelhouseError]:
     """Export `model` as every kind, two at a time where the memory allows; a failure is the value, not the end.
 
-    Raise only what concerns all of them: UsageError for an unknown kind, and what making the environment may raise.
+    `stable_norms` is as for `export`. Raise only what concerns all of them: UsageError for an unknown kind, and what
+    making the environment may raise.
     """
     for kind in kinds:
         _exporter(kind)
+    mode_for(model.name, stable_norms)
     environments.prepare(environments.MAIN)  # before the threads, so that it fails once or is made once
 
     def attempt(kind: str) -> Path | WheelhouseError:
         try:
-            return export(model, kind)
+            return export(model, kind, stable_norms=stable_norms)
         except WheelhouseError as error:
             return error
 

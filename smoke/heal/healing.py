@@ -32,7 +32,7 @@ def check(folder: Path) -> Answer:
     """Measure the norms of a model folder and change nothing. Raise InputError, UnsupportedError or StepFailedError."""
     graph = _graph(folder)
     with task(f"check the norms of {folder.name}") as shown:
-        return _run(graph, folder, mode="never", write=None, shown=shown)
+        return _run(graph, folder, mode="never", write=None, shown=shown, log=folder.name)
 
 
 def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record:
@@ -43,11 +43,11 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
     appears by a rename: an interrupted run leaves the folder as it was. Raise UsageError (unknown mode), InputError
     (no usable model in `folder`, or something in `out`), UnsupportedError or StepFailedError.
     """
-    chosen = _mode(mode)
+    chosen = mode_of(mode)
     graph = _graph(folder)
     if out is None:
         with locked(folder.resolve()), task(f"heal {folder.name}") as shown:
-            return _heal(graph, folder, mode=chosen, keep=True, shown=shown)
+            return _heal(graph, folder, mode=chosen, keep=True, shown=shown, log=folder.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already.", remedy="Give a folder that does not exist yet.")
     out = out.resolve()
@@ -63,15 +63,15 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
     return record
 
 
-def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task) -> Record:
-    """Make a healed copy of a model folder in `copy`, which may exist and be empty."""
+def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, log: str = "") -> Record:
+    """Make a healed copy of a model folder in `copy`, which may exist and be empty; `log` names the log file."""
     graph = _graph(folder)
     require_space(copy, 2 * graph.stat().st_size + 10_000_000, f"The healed copy of {folder.name}")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         relative = path.relative_to(folder)
         if not relative.name.startswith(".") and relative.name != NAME:
             _share(path, copy / relative)
-    return _heal(copy / graph.relative_to(folder), copy, mode=mode, keep=False, shown=shown)
+    return _heal(copy / graph.relative_to(folder), copy, mode=mode, keep=False, shown=shown, log=log or folder.name)
 
 
 def scripts_key() -> str:
@@ -79,19 +79,20 @@ def scripts_key() -> str:
     return " ".join(sha256_file(path)[:16] for path in sorted(SCRIPTS.glob("*.py")))
 
 
-def _mode(mode: str) -> Mode:
+def mode_of(mode: str) -> Mode:
+    """Return the mode of that name. Raise UsageError when there is none."""
     for known in MODES:
         if mode == known:
             return known
     raise UsageError(f"There is no way '{mode}' to treat norms. {nearest(mode, MODES)}")
 
 
-def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task) -> Record:
+def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log: str) -> Record:
     """Rewrite the graph in `folder`, record what was done, and put the new graph in place of the old one."""
     before = sha256_file(graph)
     healed = graph.with_name(f".healed-{graph.name}")
     try:
-        answer = _run(graph, folder, mode=mode, write=healed, shown=shown)
+        answer = _run(graph, folder, mode=mode, write=healed, shown=shown, log=log)
         known = load(folder)
         if known is not None and not healed.exists() and mode != "never":
             return known  # healed before, and still as that healing left it
@@ -127,10 +128,10 @@ def _share(source: Path, target: Path) -> None:
     shutil.copy2(source, target)
 
 
-def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task) -> Answer:
+def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str) -> Answer:
     """Run the job in the model environment and return its answer."""
     environment = environments.prepare(environments.MAIN)
-    log = log_dir() / "heal" / f"{folder.name}.log"
+    path = log_dir() / "heal" / f"{log or 'model'}.log"
     with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-heal-") as name:
         job, answer = Path(name, "job.json"), Path(name, "answer.json")
         content: dict[str, Any] = {
@@ -143,8 +144,8 @@ def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Ta
         }
         job.write_text(json.dumps(content), encoding="utf-8")
         command = environment.command(str(SCRIPTS), str(job), timeout=_SECONDS)
-        process.run(command, log=log, on_line=shown.update)
-        return _decode(answer.read_bytes(), folder, log)
+        process.run(command, log=path, on_line=shown.update)
+        return _decode(answer.read_bytes(), folder, path)
 
 
 def _decode(content: bytes, folder: Path, log: Path) -> Answer:

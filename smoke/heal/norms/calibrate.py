@@ -50,8 +50,9 @@ def calibration(folder: Path, decoder: Decoder) -> tuple[list[NDArray[np.int64]]
     length = min(FULL_LENGTH, decoder.context_length or FULL_LENGTH)
     chats = _chats(folder)
     encoded = [_of_length(encode, "".join(texts()), length)]
-    encoded += [encode(chat, special=False)[:CHAT_LENGTH] for chat in chats]
-    encoded += [encode(text)[:CHAT_LENGTH] for text in texts()]
+    short = min(CHAT_LENGTH, length)
+    encoded += [encode(chat, special=False)[:short] for chat in chats]
+    encoded += [encode(text)[:short] for text in texts()]
     batches = [np.array([ids], np.int64) for ids in encoded if ids]
     vocabulary = decoder.vocabulary or tokenizer.get_vocab_size()
     special = [int(index) for index, token in tokenizer.get_added_tokens_decoder().items() if token.special]
