@@ -52,26 +52,39 @@ class Content:
 
 
 class Sink:
-    """Receives a member's bytes as they are unpacked, in one mapping: of plain memory, or of a file when it is large.
+    """Receives a member's bytes as they are unpacked: into memory, or into a temporary file when it is large.
 
-    `size` is what the directory states; bytes beyond it are dropped (`read_member` reports the difference).
+    `size` is what the directory states; bytes beyond it are dropped (`read_member` reports the difference). `data` maps
+    what was written; of a file, only the pages that are looked at come into memory.
     """
 
     def __init__(self, size: int) -> None:
         self._file = tempfile.TemporaryFile() if size > limits.IN_MEMORY else None  # noqa: SIM115 - see `close`
-        if self._file is not None:
-            self._file.truncate(size)
-        self.data = mmap.mmap(self._file.fileno() if self._file else -1, max(size, 1))
+        self._memory = None if self._file else mmap.mmap(-1, max(size, 1))
+        self._mapped: mmap.mmap | None = None
         self._room = size
 
     def write(self, piece: bytes) -> None:
         """Append bytes as far as there is room."""
-        self.data.write(piece[: self._room])
+        (self._file or self._memory).write(piece[: self._room])  # type: ignore[union-attr]
         self._room -= min(self._room, len(piece))
+
+    @property
+    def data(self) -> mmap.mmap:
+        """The bytes that were written; a member that turned out shorter than stated has zeros at its end."""
+        if self._memory is not None:
+            return self._memory
+        if self._mapped is None and self._file is not None:
+            self._file.flush()
+            self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        assert self._mapped is not None  # noqa: S101 - one of the two was made
+        return self._mapped
 
     def close(self) -> None:
         """Give the memory or the file back."""
-        self.data.close()
+        for mapping in (self._memory, self._mapped):
+            if mapping is not None:
+                mapping.close()
         if self._file is not None:
             self._file.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any, Literal, cast
 
+from recipes.audit import limits
 from recipes.audit.api_version import compiled_api, offered_api
 from recipes.audit.binary import Binary, Import, Machine
 from recipes.audit.code_image import CodeImage
@@ -116,7 +117,8 @@ def _all_facts(facts: Binary, parsed: Any, elf: _Elf) -> Binary:
         needs=tuple(sorted(_version_needs(elf))),
         version=next(iter(elf.texts("DT_SONAME")), ""),
     )
-    if facts.machine not in ("x64", "arm64"):
+    code = sum(s.size for s in elf.segments if s.executable)
+    if facts.machine not in ("x64", "arm64") or max(code, len(elf.data) // 4) > limits.MAX_CODE:
         return facts
     arch: Literal["x64", "arm64"] = "x64" if facts.machine == "x64" else "arm64"
     if "OgaCreateModel" in facts.exports:

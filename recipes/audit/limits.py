@@ -34,5 +34,8 @@ IN_MEMORY = 40 * MIB
 MAX_BINARY = 1 * GIB
 """Largest binary that is parsed at all."""
 
+MAX_CODE = 64 * MIB
+"""Most machine code in which version numbers are looked for; GenAI's and onnxruntime's libraries have a third of it."""
+
 CHUNK = 1 * MIB
 """Bytes read at a time."""

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from recipes.audit import limits
 from recipes.audit.api_version import asked_agility, compiled_api, offered_api
-from recipes.audit.binary import Binary, Import, Machine, Reading
+from recipes.audit.binary import Binary, Import, Machine
 from recipes.audit.code_image import CodeImage
 
 _MACHINES: dict[int, Machine] = {0x14C: "x86", 0x8664: "x64", 0xAA64: "arm64", 0x1C4: "arm", 0xA641: "arm64ec"}
@@ -113,7 +114,8 @@ def _readings(facts: Binary, parsed: Any, addresses: dict[bytes, int]) -> dict[s
     base = parsed.OPTIONAL_HEADER.ImageBase
     if b"D3D12SDKVersion" in addresses:
         made["agility_carried"] = int.from_bytes(parsed.get_data(addresses[b"D3D12SDKVersion"], 4), "little")
-    if facts.machine not in ("x64", "arm64"):
+    code = sum(s.SizeOfRawData for s in parsed.sections if s.Characteristics & _EXECUTABLE)
+    if facts.machine not in ("x64", "arm64") or code > limits.MAX_CODE:
         return made
     if facts.imported_from("onnxruntime.dll") and "OgaCreateModel" in facts.exports:
         made["api_compiled"] = compiled_api(_image(facts, parsed, "onnxruntime.dll", ("OrtGetApiBase", 1)))
@@ -143,8 +145,3 @@ def _image(facts: Binary, parsed: Any, library: str, symbols: tuple[str | int, .
         read=lambda address, size: bytes(parsed.get_data(address - base, size)),
         slots=frozenset(slots),
     )
-
-
-def unreadable(path: str, why: str) -> Binary:
-    """Return the facts about a PE file that was not parsed at all."""
-    return Binary(path=path, format="pe", problem=why, api_compiled=Reading(value=None, how=why))

@@ -105,6 +105,8 @@ def read_wheel(path: Path, *, own: bool = False, roots: tuple[str, ...] = ()) ->
     try:
         with open_archive(path) as archive, path.open("rb") as raw:
             problems += inspect(archive, raw)
+            if any(p.rule == "archive-bomb" and not p.member for p in problems):
+                return Wheel(path=path, readable=False, named=named, problems=tuple(problems), own=own)
             return _read(path, named, archive, problems, own=own, roots=roots)
     except (BrokenArchiveError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -133,14 +135,13 @@ def _read(
     roots: tuple[str, ...],
 ) -> Wheel:
     unsafe = {p.member for p in problems if p.rule in ("archive-bomb", "archive-method", "archive-link")}
-    total_bomb = any(p.rule == "archive-bomb" and not p.member for p in problems)
     members: dict[str, Member] = {}
     binaries: dict[str, Binary] = {}
     texts: dict[str, bytes] = {}
     for info in archive.infolist():
         if info.is_dir():
             continue
-        skip = total_bomb or info.filename in unsafe
+        skip = info.filename in unsafe
         content = (
             Content(sha256="", size=info.file_size, head=b"") if skip else _take(archive, info, binaries, texts, roots)
         )

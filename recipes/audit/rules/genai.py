@@ -136,9 +136,9 @@ def layout(wheel: Wheel, _context: Context) -> Iterator[Finding]:
 def api_version(wheel: Wheel, context: Context) -> Iterator[Finding]:
     """Compare the API version that GenAI asks for with what its onnxruntime offers."""
     genai = genai_library(wheel)
-    if genai is None or genai.api_compiled is None:
+    if genai is None:
         return
-    asked = genai.api_compiled
+    asked = genai.api_compiled or Reading(value=None, how="its code was not read")
     if asked.value is None:
         yield UNKNOWN.finding(wheel.file, f"the compiled API version is not known: {asked.how}", where=genai.path)
         return
