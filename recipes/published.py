@@ -75,6 +75,11 @@ def plan_published(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[C
     return [*downloads, *packing]
 
 
+def index_files_of(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[IndexFile]:
+    """Return what the lane downloads for these Pythons (none: all)."""
+    return _files(select(_published(recipe).artifacts, pythons))
+
+
 def select(artifacts: Iterable[schema.Artifact], pythons: Sequence[str]) -> list[schema.Artifact]:
     """Return the artifacts for these Pythons. Raise UsageError when one of them has none."""
     everything = list(artifacts)
