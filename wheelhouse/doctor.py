@@ -11,6 +11,7 @@ from msgspec import Struct
 from wheelhouse import lane_checks
 from wheelhouse.facts import Facts, Readiness
 from wheelhouse.files import human_size
+from wheelhouse.host_windows import numbers
 from wheelhouse.lane_checks import Lane
 
 MARKS = {"ready": "✓", "missing": "✗", "impossible": "-"}
@@ -73,9 +74,15 @@ print(json.dumps({name: core.get_property(name, "FULL_DEVICE_NAME") for name in 
 
 def diagnose() -> Report:
     """Gather this machine's facts and judge every lane over them."""
-    from recipes.load import load
+    return examine(collect(), cmake=_oldest_cmake())
 
-    return examine(collect(), cmake=load("cpu").toolchain.cmake)
+
+def _oldest_cmake() -> str:
+    """Return the CMake that satisfies every recipe that compiles."""
+    from recipes.load import available, load
+
+    recipes = [load(name) for name in available()]
+    return max((r.toolchain.cmake for r in recipes if r.genai is not None), key=numbers, default="0")
 
 
 def examine(facts: Facts, *, cmake: str) -> Report:
