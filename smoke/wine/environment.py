@@ -8,7 +8,8 @@ from pathlib import Path
 
 from smoke import dml
 from smoke.environments import Environment, Readiness
-from smoke.wine import namespace, places, recipe, setup, windows_python
+from smoke.wine import namespace, places, recipe, selftest, setup, windows_python
+from wheelhouse import steps
 from wheelhouse.errors import InputError, UnsupportedError
 from wheelhouse.paths import wheels_dir
 from wheelhouse.steps import Step
@@ -33,7 +34,7 @@ def prepare(wheels: Sequence[Path] = ()) -> WineEnvironment:
     pip cannot resolve what the wheels require.
     """
     wheels = tuple(wheel.resolve() for wheel in wheels)
-    return _environment(setup.set_up(wheels))
+    return _environment(setup.python_with(wheels))
 
 
 def _environment(made: Step) -> WineEnvironment:
@@ -74,7 +75,7 @@ class WineSource:
         problem = namespace.obstacle()
         if problem is not None:
             return Readiness(ready=False, makeable=False, reason=problem.message, remedy=problem.remedy)
-        if not setup.finished(recipe.load()):
+        if not setup.finished(recipe.load()) or steps.why_to_run(selftest.step(recipe.load())) is not None:
             return Readiness(
                 ready=False,
                 makeable=False,  # by this command; a download of this size is asked for by name

@@ -14,8 +14,8 @@ from wheelhouse.locks import locked
 from wheelhouse.steps import Step
 
 
-def set_up(wheels: Sequence[Path] = ()) -> Step:
-    """Make what is missing of the runtime, and the Windows Python with `wheels`; return that Python's step.
+def make_runtime() -> WineRecipe:
+    """Make what is missing of the root, d3d12.dll and the prefix; return the recipe.
 
     Raise UnsupportedError where this host cannot, NetworkError, ToolchainError, ResourceError or StepFailedError.
     """
@@ -26,7 +26,12 @@ def set_up(wheels: Sequence[Path] = ()) -> Step:
     if not finished(wanted):
         with locked(places.base() / "set-up"):
             _make(wanted)
-    return windows_python.ensure(wanted, wheels)
+    return wanted
+
+
+def python_with(wheels: Sequence[Path]) -> Step:
+    """Return the step of the Windows Python with `wheels`, making it if needed; the runtime as well."""
+    return windows_python.ensure(make_runtime(), wheels)
 
 
 def finished(wanted: WineRecipe) -> bool:

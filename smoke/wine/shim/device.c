@@ -1,5 +1,5 @@
 /*
- * Two answers of Wine's ID3D12Device are replaced, in place, in its table of methods.
+ * Two answers of Wine's ID3D12Device are replaced, and one failure is explained, in place, in its table of methods.
  *
  * In place, because Wine recognises its own devices by the address of that table: an object of ours around the device,
  * or a copy of the table, would be refused by every Wine function that is handed a device. The table is static, one
@@ -11,18 +11,24 @@
 #include "shim.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* Defined here rather than taken from libuuid, so that the shim links against nothing but kernel32. */
 static const GUID iid_device5 = {0x8b4f173b, 0x2fea, 0x4b80, {0x8f, 0x58, 0x43, 0x07, 0x19, 0x1a, 0xb9, 0x5d}};
 
 /* A header that disagrees with the documentation would make us write into another method's slot. */
+_Static_assert(offsetof(ID3D12Device5Vtbl, CreateComputePipelineState) == 11 * sizeof(void *), "ID3D12Device: slot 11");
 _Static_assert(offsetof(ID3D12Device5Vtbl, CheckFeatureSupport) == 13 * sizeof(void *), "ID3D12Device: slot 13");
 _Static_assert(offsetof(ID3D12Device5Vtbl, EnumerateMetaCommands) == 59 * sizeof(void *), "ID3D12Device5: slot 59");
 
 typedef HRESULT(STDMETHODCALLTYPE *check_feature_t)(ID3D12Device5 *, D3D12_FEATURE, void *, UINT);
 typedef HRESULT(STDMETHODCALLTYPE *enumerate_t)(ID3D12Device5 *, UINT *, D3D12_META_COMMAND_DESC *);
 
+typedef HRESULT(STDMETHODCALLTYPE *create_compute_t)(ID3D12Device5 *, const D3D12_COMPUTE_PIPELINE_STATE_DESC *,
+                                                     REFIID, void **);
+
 static check_feature_t wine_check_feature;
+static create_compute_t wine_create_compute;
 
 /*
  * Metacommands are vendor-made kernels; a device may have none. The documented way to say so is a count of 0 and S_OK.
@@ -63,6 +69,40 @@ static HRESULT STDMETHODCALLTYPE check_feature_support(ID3D12Device5 *device, D3
     return result;
 }
 
+/* Whether a shader is DXIL: its container (the documented DXBC layout: count at 28, offsets from 32) has such a part. */
+static BOOL is_dxil(const D3D12_SHADER_BYTECODE *shader)
+{
+    const BYTE *start = shader->pShaderBytecode;
+    DWORD count, offset, i;
+
+    if (!start || shader->BytecodeLength < 32 || memcmp(start, "DXBC", 4))
+        return FALSE;
+    memcpy(&count, start + 28, sizeof(count));
+    for (i = 0; i < count && 36 + 4 * (SIZE_T)i <= shader->BytecodeLength; ++i)
+    {
+        memcpy(&offset, start + 32 + 4 * i, sizeof(offset));
+        if ((SIZE_T)offset + 4 <= shader->BytecodeLength && !memcmp(start + offset, "DXIL", 4))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/*
+ * Changes nothing, only says it: some kernels of DirectML exist as DXIL alone (element-wise fp32 in fours, for one),
+ * whatever the device reports, and Wine refuses them with nothing but E_FAIL.
+ */
+static HRESULT STDMETHODCALLTYPE create_compute_pipeline_state(ID3D12Device5 *device,
+                                                               const D3D12_COMPUTE_PIPELINE_STATE_DESC *description,
+                                                               REFIID iid, void **state)
+{
+    HRESULT result = wine_create_compute(device, description, iid, state);
+
+    if (FAILED(result))
+        shim_trace("CreateComputePipelineState -> 0x%08lx%s", (unsigned long)result,
+                   is_dxil(&description->CS) ? ": DXIL shader refused" : "");
+    return result;
+}
+
 static HRESULT mend_table(ID3D12Device5Vtbl *table)
 {
     DWORD protection;
@@ -71,6 +111,8 @@ static HRESULT mend_table(ID3D12Device5Vtbl *table)
     if (!VirtualProtect(table, sizeof(*table), PAGE_READWRITE, &protection))
         return HRESULT_FROM_WIN32(GetLastError());
     wine_check_feature = (check_feature_t)table->CheckFeatureSupport;
+    wine_create_compute = (create_compute_t)table->CreateComputePipelineState;
+    table->CreateComputePipelineState = create_compute_pipeline_state;
     table->CheckFeatureSupport = check_feature_support;
     table->EnumerateMetaCommands = (enumerate_t)enumerate_meta_commands;
     VirtualProtect(table, sizeof(*table), protection, &protection);

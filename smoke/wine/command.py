@@ -1,0 +1,47 @@
+"""What `invoke wine-setup` and `invoke wine-clean` do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from smoke.wine import debian, environment, places, recipe, selftest, setup
+from wheelhouse.console import say
+from wheelhouse.errors import InputError
+from wheelhouse.files import human_size
+from wheelhouse.paths import wheels_dir
+
+
+def wine_setup(*, record: bool) -> str:
+    """Make the runtime, prove that it works, and return what to say; with `record`, write down Debian's versions."""
+    started = time.monotonic()
+    wanted = recipe.load()
+    setup.make_runtime()
+    made = environment.prepare(pair())
+    selftest.ensure(wanted, made)
+    if record:
+        debian.record()
+    debian.verify(wanted)
+    return f"The Wine runtime in {places.base()} is ready ({time.monotonic() - started:.1f} s): {made.label}."
+
+
+def pair() -> tuple[Path, ...]:
+    """Return a pair of wheels for the runtime's Python: the one in wheels/, or the published one, made now."""
+    found = environment.find_pair((), wheels_dir())
+    if not found:
+        from recipes import lanes, request
+
+        minor = recipe.load().python.minor
+        say(f"There is no pair for Python {minor} in wheels/: making the published one")
+        wanted = request.Request(recipe="", options=request.options_from(pythons=(minor,)))
+        lanes.build(lanes.choose_lane("published"), wanted)
+        found = environment.find_pair((), wheels_dir())
+    if not found:
+        raise InputError("wheels/ has no pair of DirectML wheels that fits.", remedy="`invoke build-dml` makes one.")
+    return found
+
+
+def wine_clean() -> str:
+    """Remove the runtime; return what to say."""
+    freed = setup.clean()
+    return f"Removed {places.base()}: {human_size(freed)}." if freed else "There is no Wine runtime to remove."

@@ -1,0 +1,280 @@
+"""The operators of the suite: how to build each as a model of one node, at which sizes, with which tolerance.
+
+A case is a family with integer parameters (`dims`); the same function builds the case and the smaller ones that are
+tried when it fails. Imports numpy and onnx only.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+Dims = Mapping[str, int]
+Arrays = dict[str, Any]
+TYPES = {"fp32": np.float32, "fp16": np.float16}
+OPSETS = (("", 17), ("com.microsoft", 1))
+IR_VERSION = 8
+
+
+class Case:
+    """One operator at one size: `dims` in elements, `dtype` "fp32" or "fp16", `tolerance` of the largest value."""
+
+    def __init__(self, family: str, label: str, dims: Dims, dtype: str, *, amplitude: float = 1.0) -> None:
+        self.family = family
+        self.label = label
+        self.dims = dict(dims)
+        self.dtype = dtype
+        self.amplitude = amplitude
+        self.tolerance = TOLERANCES[FAMILIES[family][1]]["fp16" if family == "Cast" else dtype]
+
+    @property
+    def name(self) -> str:
+        """How the case is called in the report."""
+        size = f", |x| up to {self.amplitude:g}" if self.amplitude != 1.0 else ""
+        return f"{self.family} {self.label} {self.dtype}{size}"
+
+    def resized(self, dims: Dims) -> Case:
+        """Return the same case at another size."""
+        return Case(self.family, self.label, dims, self.dtype, amplitude=self.amplitude)
+
+    def build(self) -> tuple[bytes, Arrays]:
+        """Return the model and its inputs; the same for the same dims, whatever ran before."""
+        seed = zlib.crc32(repr((self.family, sorted(self.dims.items()), self.dtype, self.amplitude)).encode())
+        graph = Graph(np.random.default_rng(seed), TYPES[self.dtype], self.amplitude)
+        FAMILIES[self.family][0](graph, self.dims)
+        return graph.model(), graph.feeds
+
+
+class Graph:
+    """A model of one node in the making."""
+
+    def __init__(self, random: Any, kind: Any, amplitude: float) -> None:
+        self.random = random
+        self.kind = kind
+        self.amplitude = amplitude
+        self.feeds: Arrays = {}
+        self._constants: list[Any] = []
+        self._node: Any = None
+        self._outputs: list[Any] = []
+
+    def values(self, *shape: int, amplitude: float = 1.0) -> Any:
+        """Return random values between plus and minus `amplitude`."""
+        return (self.random.uniform(-1, 1, shape) * amplitude).astype(self.kind)
+
+    def input(self, name: str, array: Any) -> str:
+        """Add an input with the value that it will be fed."""
+        self.feeds[name] = array
+        return name
+
+    def data(self, name: str, *shape: int) -> str:
+        """Add an input of random values as large as the case says."""
+        return self.input(name, self.values(*shape, amplitude=self.amplitude))
+
+    def weight(self, name: str, array: Any) -> str:
+        """Add a constant: a weight, as in a real model, which the provider may prepare beforehand."""
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def node(self, operator: str, inputs: list[str], outputs: Mapping[str, Any], **attributes: Any) -> None:
+        """Set the node; `outputs`: name to numpy type, in order. Names that begin with "_" are left out."""
+        names = ["" if name.startswith("_") else name for name in outputs]
+        self._node = helper.make_node(operator, inputs, names, **attributes)
+        self._outputs = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), None)
+            for name, kind in outputs.items()
+            if not name.startswith("_")
+        ]
+
+    def model(self) -> bytes:
+        """Return the model in ONNX's format."""
+        inputs = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+            for name, array in self.feeds.items()
+        ]
+        graph = helper.make_graph([self._node], "case", inputs, self._outputs, self._constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS])
+        model.ir_version = IR_VERSION
+        return bytes(model.SerializeToString())
+
+
+def _two_inputs(operator: str) -> Callable[[Graph, Dims], None]:
+    def build(graph: Graph, dims: Dims) -> None:
+        shape = (dims["rows"], dims["width"])
+        graph.node(operator, [graph.data("a", *shape), graph.data("b", *shape)], {"y": graph.kind})
+
+    return build
+
+
+def _mul(graph: Graph, dims: Dims) -> None:
+    # One factor stays near 1, so that the product is as large as the case says.
+    shape = (dims["rows"], dims["width"])
+    graph.node("Mul", [graph.data("a", *shape), graph.input("b", graph.values(*shape))], {"y": graph.kind})
+
+
+def _matmul(graph: Graph, dims: Dims) -> None:
+    weight = graph.values(dims["k"], dims["n"], amplitude=dims["k"] ** -0.5)
+    graph.node("MatMul", [graph.data("a", dims["rows"], dims["k"]), graph.weight("w", weight)], {"y": graph.kind})
+
+
+def _gemm(graph: Graph, dims: Dims) -> None:
+    weight = graph.values(dims["n"], dims["k"], amplitude=dims["k"] ** -0.5)
+    inputs = [graph.data("a", dims["rows"], dims["k"]), graph.weight("w", weight)]
+    graph.node("Gemm", [*inputs, graph.weight("c", graph.values(dims["n"]))], {"y": graph.kind}, transB=1)
+
+
+def _matmul_nbits(graph: Graph, dims: Dims) -> None:
+    k, n, block = dims["k"], dims["n"], 32
+    packed = graph.random.integers(0, 256, (n, k // block, block // 2), dtype=np.uint8)
+    scales = (graph.random.uniform(0.5, 1, n * (k // block)) * k**-0.5 / 8).astype(graph.kind)
+    inputs = [graph.data("a", dims["rows"], k), graph.weight("w", packed), graph.weight("s", scales)]
+    graph.node("MatMulNBits", inputs, {"y": graph.kind}, domain="com.microsoft", K=k, N=n, bits=4, block_size=block)
+
+
+def _softmax(graph: Graph, dims: Dims) -> None:
+    graph.node("Softmax", [graph.data("a", dims["rows"], dims["width"])], {"y": graph.kind}, axis=-1)
+
+
+def _norm(operator: str, *, skip: bool = False, bias: bool = False) -> Callable[[Graph, Dims], None]:
+    def build(graph: Graph, dims: Dims) -> None:
+        shape = (1, dims["rows"], dims["width"])
+        inputs = [graph.data("x", *shape)]
+        if skip:
+            inputs.append(graph.input("skip", graph.values(*shape)))
+        inputs.append(graph.weight("gamma", graph.values(dims["width"])))
+        if bias:
+            inputs.append(graph.weight("beta", graph.values(dims["width"])))
+        outputs = {"y": graph.kind, **({"_mean": None, "_inv": None, "sum": graph.kind} if skip else {})}
+        attributes: dict[str, Any] = {"domain": "com.microsoft"} if skip else {"axis": -1}
+        graph.node(operator, inputs, outputs, epsilon=1e-5, **attributes)
+
+    return build
+
+
+def _tables(graph: Graph, length: int, size: int) -> tuple[str, str]:
+    angles = np.outer(np.arange(length), 10000.0 ** (-np.arange(size // 2) / (size // 2)))
+    return (
+        graph.weight("cos", np.cos(angles).astype(graph.kind)),
+        graph.weight("sin", np.sin(angles).astype(graph.kind)),
+    )
+
+
+def _rotary(graph: Graph, dims: Dims) -> None:
+    rows = dims["rows"]
+    x = graph.data("x", 1, rows, dims["heads"] * dims["size"])
+    positions = graph.input("positions", np.arange(rows, dtype=np.int64)[None] + 3)
+    inputs = [x, positions, *_tables(graph, rows + 3, dims["size"])]
+    graph.node("RotaryEmbedding", inputs, {"y": graph.kind}, domain="com.microsoft")
+
+
+def _attention(graph: Graph, dims: Dims) -> None:
+    """Attention of `rows` new tokens after `past` ones. With `room`, past and present share a buffer of that length."""
+    rows, past, size, room = dims["rows"], dims["past"], dims["size"], dims.get("room", 0)
+    heads, kv_heads = dims["kv_heads"] * dims["group"], dims["kv_heads"]
+    cache = graph.values(2, 1, kv_heads, room or past, size)
+    cache[:, :, :, past:] = 0
+    inputs = [
+        graph.data("query", 1, rows, heads * size),
+        graph.input("key", graph.values(1, rows, kv_heads * size)),
+        graph.input("value", graph.values(1, rows, kv_heads * size)),
+        graph.input("past_key", cache[0]),
+        graph.input("past_value", cache[1]),
+        graph.input("seqlens_k", np.array([past + rows - 1], dtype=np.int32)),
+        graph.input("total_sequence_length", np.array(past + rows, dtype=np.int32)),
+        *_tables(graph, max(room, past + rows), size),
+    ]
+    outputs = {"y": graph.kind, "present_key": graph.kind, "present_value": graph.kind}
+    counts = {"num_heads": heads, "kv_num_heads": kv_heads, "do_rotary": 1}
+    graph.node("GroupQueryAttention", inputs, outputs, domain="com.microsoft", **counts)
+
+
+def _gather(graph: Graph, dims: Dims) -> None:
+    table = graph.weight("table", graph.values(dims["n"], dims["width"], amplitude=graph.amplitude))
+    indices = graph.random.integers(0, dims["n"], (1, dims["rows"]), dtype=np.int64)
+    graph.node("Gather", [table, graph.input("indices", indices)], {"y": graph.kind})
+
+
+def _cast(graph: Graph, dims: Dims) -> None:
+    target, code = (np.float16, TensorProto.FLOAT16) if graph.kind is np.float32 else (np.float32, TensorProto.FLOAT)
+    graph.node("Cast", [graph.data("a", dims["rows"], dims["width"])], {"y": target}, to=code)
+
+
+# The largest error of a right implementation, as a part of the largest value of the result. "moved": nothing is
+# computed; "rounded": each value is rounded once or twice (2^-11 in fp16, 2^-24 in fp32); "reduced": sums of many
+# values, which may be kept in the type of the data and in any order. Either end of a Cast is fp16, and Direct3D lets a
+# conversion to fp16 round towards zero.
+TOLERANCES = {
+    "moved": {"fp32": 0.0, "fp16": 0.0},
+    "rounded": {"fp32": 2.0**-22, "fp16": 2.0**-10},
+    "reduced": {"fp32": 1e-5, "fp16": 1e-2},
+}
+
+FAMILIES: dict[str, tuple[Callable[[Graph, Dims], None], str]] = {
+    "Add": (_two_inputs("Add"), "rounded"),
+    "Mul": (_mul, "rounded"),
+    "Cast": (_cast, "rounded"),
+    "Gather": (_gather, "moved"),
+    "MatMul": (_matmul, "reduced"),
+    "Gemm": (_gemm, "reduced"),
+    "MatMulNBits": (_matmul_nbits, "reduced"),
+    "Softmax": (_softmax, "reduced"),
+    "LayerNormalization": (_norm("LayerNormalization", bias=True), "reduced"),
+    "SimplifiedLayerNormalization": (_norm("SimplifiedLayerNormalization"), "reduced"),
+    "SkipSimplifiedLayerNormalization": (_norm("SkipSimplifiedLayerNormalization", skip=True), "reduced"),
+    "RotaryEmbedding": (_rotary, "reduced"),
+    "GroupQueryAttention": (_attention, "reduced"),
+}
+
+MODELS = {
+    "SmolLM2-135M": {"hidden": 576, "inner": 1536, "kv_heads": 3, "group": 3, "size": 64, "words": 49152},
+    "Phi-3-mini": {"hidden": 3072, "inner": 8192, "kv_heads": 32, "group": 1, "size": 96, "words": 32064},
+}
+ROWS = 8
+PAST = 24
+
+
+def _of_model(model: str, dtype: str) -> list[Case]:
+    m = MODELS[model]
+    hidden, inner = {"rows": ROWS, "width": m["hidden"]}, {"rows": ROWS, "width": m["inner"]}
+    # 8 rows of such widths are a multiple of four values, 3 by an odd width are not: other kernels.
+    odd = {"rows": 3, "width": m["hidden"] - 1}
+    project = {"rows": ROWS, "k": m["hidden"], "n": m["inner"]}
+    heads = {"kv_heads": m["kv_heads"], "group": m["group"], "size": m["size"]}
+    rotary = {"rows": ROWS, "heads": m["kv_heads"] * m["group"], "size": m["size"]}
+    sizes: list[tuple[str, str, Dims]] = [
+        ("Add", "", hidden), ("Add", "odd", odd), ("Mul", "", inner), ("Mul", "odd", odd),
+        ("Cast", "", hidden), ("Gather", "", {**hidden, "n": m["words"]}),
+        ("MatMul", "up", project), ("MatMul", "down", {"rows": 1, "k": m["inner"], "n": m["hidden"]}),
+        ("Gemm", "up", project), ("MatMulNBits", "up", project),
+        ("MatMulNBits", "down", {"rows": 1, "k": m["inner"], "n": m["hidden"]}),
+        ("Softmax", "", {"rows": m["kv_heads"] * m["group"] * ROWS, "width": ROWS}),
+        ("LayerNormalization", "", hidden), ("SimplifiedLayerNormalization", "", hidden),
+        ("SkipSimplifiedLayerNormalization", "", hidden), ("RotaryEmbedding", "", rotary),
+        ("GroupQueryAttention", "prefill, shared buffer", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
+        ("GroupQueryAttention", "decode, shared buffer", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
+        ("GroupQueryAttention", "decode, own buffers", {**heads, "rows": 1, "past": PAST}),
+    ]  # fmt: skip
+    return [Case(family, f"{model} {label}".strip(), dims, dtype) for family, label, dims in sizes]
+
+
+def _large(dtype: str) -> list[Case]:
+    """Return cases with values up to near fp16's largest, 65504; the results stay below it."""
+    small = {"rows": ROWS, "width": 576}
+    product = {"rows": ROWS, "k": 576, "n": 64}
+    large = [
+        ("Add", small, 30000.0), ("Mul", small, 60000.0), ("Cast", small, 60000.0), ("MatMul", product, 10000.0),
+        ("Gemm", product, 10000.0), ("MatMulNBits", product, 10000.0), ("Softmax", small, 60000.0),
+        ("Gather", {**small, "n": 64}, 60000.0), ("RotaryEmbedding", {"rows": ROWS, "heads": 9, "size": 64}, 30000.0),
+    ]  # fmt: skip
+    norms = ("LayerNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization")
+    cases = [Case(family, "large", dims, dtype, amplitude=amplitude) for family, dims, amplitude in large]
+    cases += [Case(norm, "large", small, dtype, amplitude=size) for norm in norms for size in (100.0, 400.0, 30000.0)]
+    return cases
+
+
+def all_cases() -> list[Case]:
+    """Return every case of the suite."""
+    return [case for dtype in TYPES for case in [*(c for m in MODELS for c in _of_model(m, dtype)), *_large(dtype)]]

@@ -1,0 +1,197 @@
+"""Runs single operators on DirectML and on the CPU provider, and dumps how far apart they are.
+
+`<python of an environment> operators.py JOB.json`; the job: `output` (folder), `only` (parts of case names, all if
+empty), `shrink` (whether to look for the smallest size at which a failing case still fails), `trace` (file that our
+d3d12.dll traces to, or null). The dump lists every case with its error; judging is the reader's business.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import operator_cases
+import operator_probes
+import worker_dump
+import worker_engine
+import worker_host
+from operator_cases import Case
+
+DML = [
+    ("DmlExecutionProvider", {"device_id": "0"})
+]  # without a device id Python's onnxruntime asks DXCore, and falls back
+CPU = ["CPUExecutionProvider"]
+VERSIONS = ("onnxruntime-directml", "numpy", "onnx")
+LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxgi")
+SHRINK_TRIES = 24
+
+
+def run_once(model: bytes, feeds: Mapping[str, Any], providers: Any, *, profile: str = "") -> list[Any]:
+    """Run a model once; with `profile` in a session that refuses the CPU and writes its profile there."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # what fails is in the exception as well
+    if providers is DML:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.enable_mem_pattern = False  # DirectML requires both
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    session = ort.InferenceSession(model, options, providers=providers)
+    outputs = _shared(session, feeds, providers) if _shares(feeds) else session.run(None, dict(feeds))
+    if profile:
+        session.end_profiling()
+    return list(outputs)
+
+
+def _shares(feeds: Mapping[str, Any]) -> bool:
+    """Return whether past and present are one buffer: the past has room for the new tokens."""
+    return "past_key" in feeds and feeds["past_key"].shape[2] >= int(feeds["total_sequence_length"])
+
+
+def _shared(session: Any, feeds: Mapping[str, Any], providers: Any) -> list[Any]:
+    """Run attention with the present written into the past's buffer, as ONNX Runtime GenAI does."""
+    import onnxruntime as ort
+
+    device = "dml" if providers is DML else "cpu"
+    binding = session.io_binding()
+    for name, array in feeds.items():
+        if name.startswith("past_"):
+            value = ort.OrtValue.ortvalue_from_numpy(array.copy(), device, 0)
+            binding.bind_ortvalue_input(name, value)
+            binding.bind_ortvalue_output(name.replace("past_", "present_"), value)
+        else:
+            binding.bind_cpu_input(name, array)
+    binding.bind_output("y", "cpu")
+    session.run_with_iobinding(binding)
+    found = dict(zip([output.name for output in session.get_outputs()], binding.get_outputs(), strict=True))
+    length = int(feeds["total_sequence_length"])
+    return [value.numpy() if name == "y" else value.numpy()[:, :, :length] for name, value in found.items()]
+
+
+def error_of(ours: list[Any], right: list[Any]) -> float:
+    """Return the largest error over all outputs, each as a part of its largest right value; inf for a NaN or inf."""
+    worst = 0.0
+    for one, other in zip(ours, right, strict=True):
+        a, b = one.astype(np.float64), other.astype(np.float64)
+        if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+            return float("inf")
+        where = np.isfinite(b)
+        scale = float(np.abs(b[where]).max(initial=0.0)) or 1.0
+        worst = max(worst, float(np.abs(a[where] - b[where]).max(initial=0.0)) / scale)
+    return worst
+
+
+class Suite:
+    """All cases, and what the Direct3D beneath says of each."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.output = Path(job["output"])
+        self.shrink = bool(job.get("shrink", True))
+        self.trace = Path(job["trace"]) if job.get("trace") else None
+
+    def measure(self, case: Case, *, profile: str = "") -> dict[str, Any]:
+        """Return the error of a case, or the message of the provider that failed ("dml" or "cpu")."""
+        model, feeds = case.build()
+        try:
+            right = run_once(model, feeds, CPU)
+        except Exception as error:  # noqa: BLE001 - whatever a runtime throws is the result
+            return {"status": "no reference", "message": _line(error)}
+        refused = self._refused_shaders()
+        try:
+            ours = run_once(model, feeds, DML, profile=profile)
+        except Exception as error:  # noqa: BLE001
+            status = "no shader" if self._refused_shaders() > refused else "failed"
+            return {"status": status, "message": _line(error)}
+        return {"status": "ran", "error": error_of(ours, right)}
+
+    def row(self, case: Case) -> dict[str, Any]:
+        """Return everything about one case: its error, its place, and when it fails the smallest size that does."""
+        started = time.perf_counter()
+        profile = str(self.output / "profile")
+        found = {
+            "name": case.name, "family": case.family, "dtype": case.dtype, "dims": case.dims,
+            "amplitude": case.amplitude, "tolerance": case.tolerance, **self.measure(case, profile=profile),
+        }  # fmt: skip
+        found["providers"] = self._providers()
+        if is_wrong(found) and self.shrink:
+            found["smallest"] = self._smallest(case, found)
+        return {**found, "seconds": time.perf_counter() - started}
+
+    def _providers(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for path in self.output.glob("profile*.json"):
+            for event in json.loads(path.read_text(encoding="utf-8")):
+                provider = event.get("args", {}).get("provider") if event.get("cat") == "Node" else None
+                if provider:
+                    counts[provider] = counts.get(provider, 0) + 1
+            path.unlink()
+        return counts
+
+    def _smallest(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Halve one dimension after the other as long as the case still fails in the same way."""
+        best, left = dict(case.dims), SHRINK_TRIES
+        measured = {key: found[key] for key in ("status", "error", "message") if key in found}
+        progress = True
+        while progress and left > 0:
+            progress = False
+            for name, size in list(best.items()):
+                smaller = {**best, name: size // 2}
+                if size <= 1 or left == 0:
+                    continue
+                left -= 1
+                result = self._try(case.resized(smaller))
+                if result and result["status"] == found["status"] and is_wrong({**found, **result}):
+                    best, measured, progress = smaller, result, True
+        return {"dims": best, **measured}
+
+    def _try(self, case: Case) -> dict[str, Any] | None:
+        try:
+            return self.measure(case)
+        except (ValueError, IndexError, ZeroDivisionError):  # a size at which the operator is not defined
+            return None
+
+    def _refused_shaders(self) -> int:
+        """Return how many shaders Wine has refused because they are DXIL, by our d3d12.dll's trace."""
+        if self.trace is None or not self.trace.exists():
+            return 0
+        return self.trace.read_text(encoding="utf-8", errors="replace").count("DXIL shader refused")
+
+
+def is_wrong(row: Mapping[str, Any]) -> bool:
+    """Return whether a row is a fault of DirectML's: it failed, or its error is beyond its tolerance."""
+    return row["status"] == "failed" or (row["status"] == "ran" and not row["error"] <= row["tolerance"])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[-300:]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the suite of the job file; return 0 when the dump is there."""
+    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    suite = Suite(job)
+    only = job.get("only") or [""]
+    cases = [case for case in operator_cases.all_cases() if any(part in case.name for part in only)]
+    dump: dict[str, Any] = {"status": "ok", "cases": []}
+    for number, case in enumerate(cases, 1):
+        print(f"@progress {number}/{len(cases)} {case.name}", flush=True)
+        dump["cases"].append(suite.row(case))
+    if job.get("probe", True):
+        print("@progress limits of the norms", flush=True)
+        dump["limits"] = operator_probes.norm_limits(run_once, error_of, DML, CPU)
+    dump["versions"] = worker_engine.versions(*VERSIONS)
+    dump["loaded"] = worker_host.loaded_libraries(LIBRARIES)
+    worker_dump.write(job["output"], dump)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
