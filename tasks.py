@@ -247,3 +247,19 @@ def backends(_c: Context) -> None:
     from wheelhouse.console import result
 
     result(backends_table())
+
+
+@task(help={"record": "write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test"})
+def wine_setup(_c: Context, record: bool = False) -> None:
+    """Make the Wine runtime, in which DirectML runs on Linux without a GPU, and test it. Needs root."""
+    from smoke.wine.command import wine_setup as set_up
+
+    print(set_up(record=record))
+
+
+@task
+def wine_clean(_c: Context) -> None:
+    """Remove the Wine runtime."""
+    from smoke.wine.command import wine_clean as clean_up
+
+    print(clean_up())
