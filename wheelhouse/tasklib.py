@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
@@ -16,11 +18,16 @@ def _explained(body: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(body)
     def call(*args: Any, **kwargs: Any) -> object:
         try:
-            return body(*args, **kwargs)
+            result = body(*args, **kwargs)
+            sys.stdout.flush()
         except WheelhouseError as error:
             raise Exit(f"error: {error}", code=error.exit_code) from error
         except KeyboardInterrupt:
             raise Exit("interrupted: what was finished is kept, the next run goes on from there", code=130) from None
+        except BrokenPipeError:  # `invoke doctor | head`: the reader has seen enough, and Python must not flush again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=141) from None
+        return result
 
     return call
 

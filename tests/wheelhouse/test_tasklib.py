@@ -33,3 +33,22 @@ def test_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     done = invoke(tmp_path, "interrupted")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(
+        "from wheelhouse.tasklib import task\n\n@task\ndef talk(_c):\n    'x'\n    print('line\\n' * 200_000)\n"
+    )
+    talk = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "talk"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert talk.stdout is not None
+    talk.stdout.readline()
+    talk.stdout.close()
+    assert talk.stderr is not None
+    assert talk.stderr.read() == b""
+    talk.stderr.close()
+    assert talk.wait(timeout=60) == 141
