@@ -35,6 +35,8 @@ class LogitMetrics(Struct, frozen=True, kw_only=True):
     kl: float
     kl_max: float
     top1: float
+    top1_margin: float
+    """Largest golden margin, in spreads, where the best token is another one; 0 when it is the same everywhere."""
     top10: float
 
 
@@ -66,6 +68,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.rows = self.values = self.same_top = self.shared_top = 0
+        self.lost_margin = 0.0
         self.max_abs = self.abs = self.error = self.power = self.kl = self.kl_max = 0.0
 
     def add(self, ours: NDArray[Any], theirs: NDArray[Any]) -> None:
@@ -84,10 +87,18 @@ class _Sums:
         divergence = _divergence(wide, error)
         self.kl += float(divergence.sum())
         self.kl_max = max(self.kl_max, float(divergence.max()))
-        self.same_top += int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum())
+        self._add_choices(ours, theirs)
         self.shared_top += _shared_top(ours, theirs)
         self.rows += len(ours)
         self.values += ours.size
+
+    def _add_choices(self, ours: NDArray[Any], theirs: NDArray[Any]) -> None:
+        mine, golden = ours.argmax(axis=1), theirs.argmax(axis=1)
+        differing = (mine != golden).nonzero()[0]
+        self.same_top += len(ours) - len(differing)
+        if len(differing):
+            leading = theirs[differing, golden[differing]] - theirs[differing, mine[differing]]
+            self.lost_margin = max(self.lost_margin, float(leading.max()))
 
 
 def compare_logits(ours: Sequence[Logits], golden: Sequence[Logits]) -> LogitMetrics:
@@ -104,15 +115,17 @@ def compare_logits(ours: Sequence[Logits], golden: Sequence[Logits]) -> LogitMet
         for block, other in zip(mine.blocks(), theirs.blocks(), strict=True):
             sums.add(block, other)
     top = min(TOP, golden[0].vocabulary)
+    spread = math.sqrt(sums.power / sums.values)
     return LogitMetrics(
         positions=sums.rows,
-        spread=math.sqrt(sums.power / sums.values),
+        spread=spread,
         max_abs=sums.max_abs,
         mean_abs=sums.abs / sums.values,
         nmse=sums.error / sums.power if sums.power else (0.0 if sums.error == 0 else math.inf),
         kl=sums.kl / sums.rows,
         kl_max=sums.kl_max,
         top1=sums.same_top / sums.rows,
+        top1_margin=sums.lost_margin / spread if spread else 0.0,
         top10=sums.shared_top / (sums.rows * top),
     )
 
