@@ -17,7 +17,9 @@ from recipes.audit import limits
 _OVERLAP = 400  # bytes kept from one piece to the next, so that a path across the border is still seen whole
 
 _PATH_END = rb"[^\x00-\x1f\"'<>|*?\x7f-\xff]{0,160}"
-_PERSON = re.compile(rb"(?:[A-Za-z]:[\\/]Users[\\/]|/home/|/Users/)([A-Za-z0-9._ -]{1,40})[\\/]" + _PATH_END)
+_PERSON = re.compile(
+    rb"(?:[A-Za-z]:[\\/]Users[\\/]|/home/|/Users/)([A-Za-z0-9_][A-Za-z0-9._ -]{0,39})[\\/]" + _PATH_END
+)
 _ANCHORS = (b"Users", b"/home/")
 _BEFORE_ANCHOR = 3  # bytes of "C:\\" before "Users"
 

@@ -41,6 +41,11 @@ def is_system(name: str) -> bool:
     )
 
 
+def beyond_python(name: str) -> bool:
+    """Say whether the DLL is of the Visual C++ runtime, and not one of the two that Python itself carries."""
+    return is_runtime(name) and name.lower() not in ("vcruntime140.dll", "vcruntime140_1.dll")
+
+
 def is_runtime(name: str) -> bool:
     """Say whether the DLL belongs to the Visual C++ runtime, which neither Windows nor every Python carries."""
     return bool(_RUNTIME.match(name))

@@ -16,6 +16,7 @@ from recipes.audit.code_image import CodeImage
 _MACHINES: dict[int, Machine] = {0x14C: "x86", 0x8664: "x64", 0xAA64: "arm64", 0x1C4: "arm", 0xA641: "arm64ec"}
 _EXECUTABLE = 0x20000000
 _CODEVIEW = 2
+_MAX_EXPORTS = 60_000  # pefile's own limit of 8192 cuts off OpenBLAS; a table beyond ours counts as unknown
 _FILE_VERSION = re.compile(rb"F\0i\0l\0e\0V\0e\0r\0s\0i\0o\0n\0\0\0(?:\0\0)*((?:[0-9.]\0){3,40})")
 
 
@@ -25,7 +26,7 @@ def read_pe(path: str, data: bytes | mmap.mmap) -> Binary:
 
     blank = Binary(path=path, format="pe")
     try:
-        parsed = pefile.PE(data=data, fast_load=True)
+        parsed = pefile.PE(data=data, fast_load=True, max_symbol_exports=_MAX_EXPORTS)
         facts = _header_facts(blank, parsed)
         parsed.parse_data_directories(directories=[0, 1, 6, 13])
     except Exception as error:  # noqa: BLE001 - pefile raises whatever its input provokes
@@ -62,7 +63,8 @@ def _all_facts(facts: Binary, parsed: Any) -> Binary:
     imports = tuple(_imports(getattr(parsed, "DIRECTORY_ENTRY_IMPORT", ()), delayed=False))
     imports += tuple(_imports(getattr(parsed, "DIRECTORY_ENTRY_DELAY_IMPORT", ()), delayed=True))
     table = getattr(parsed, "DIRECTORY_ENTRY_EXPORT", None)
-    symbols = [s for s in table.symbols if s.name] if table else []
+    whole = table is not None and table.struct.NumberOfNames <= _MAX_EXPORTS
+    symbols = [s for s in table.symbols if s.name] if table and whole else []
     facts = replace(
         facts,
         machine=_hybrid(parsed, facts.machine),

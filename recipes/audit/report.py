@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recipes.audit.binary import Binary, Reading
@@ -18,27 +19,32 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO
 
 
 def to_table(findings: Sequence[Finding], *, explained: bool = False) -> Table:
-    """Return the findings as a table, worst first; with `explained`, each rule's explanation too."""
+    """Return the findings as a table, worst first, what several wheels have in common as one row.
+
+    With `explained`, each rule's explanation is in it too.
+    """
     from rich.table import Table
     from rich.text import Text
-
-    from recipes.audit.rules import CHECKS  # noqa: F401 - declares the rules that are looked up below
 
     table = Table(show_lines=True, header_style="bold")
     for name in ("severity", "rule", "where", "what, and what to do"):
         table.add_column(name, overflow="fold")
+    alike: dict[Finding, list[str]] = {}
     for finding in findings:
+        alike.setdefault(replace(finding, wheel=""), []).append(finding.wheel)
+    for finding, wheels in alike.items():
         what = Text(f"{finding.message}\n")
         if explained:
             what.append(f"{_explanation(finding.rule)}\n", style="italic")
         what.append(finding.remedy, style="dim")
-        where = f"{finding.wheel}\n{finding.where}" if finding.where else finding.wheel
+        where = Text("\n".join([*wheels, finding.where] if finding.where else wheels))
         severity = Text(finding.severity.value, style=_STYLES[finding.severity])
-        table.add_row(severity, finding.rule, Text(where), what)
+        table.add_row(severity, finding.rule, where, what)
     return table
 
 
 def _explanation(rule: str) -> str:
+    from recipes.audit import rules  # noqa: F401 - declares them
     from recipes.audit.model import REGISTRY
 
     return REGISTRY[rule].explanation

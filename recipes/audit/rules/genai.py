@@ -136,7 +136,7 @@ def layout(wheel: Wheel, _context: Context) -> Iterator[Finding]:
 def api_version(wheel: Wheel, context: Context) -> Iterator[Finding]:
     """Compare the API version that GenAI asks for with what its onnxruntime offers."""
     genai = genai_library(wheel)
-    if genai is None:
+    if genai is None or genai.machine not in ("x64", "arm64"):
         return
     asked = genai.api_compiled or Reading(value=None, how="its code was not read")
     if asked.value is None:

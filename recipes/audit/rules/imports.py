@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from recipes.audit.binary import Binary, Import
 from recipes.audit.context import RUNTIMES, Context, canonical, runtime_requirements
-from recipes.audit.libraries import declared, is_linux_system, is_runtime, is_system
+from recipes.audit.libraries import beyond_python, declared, is_linux_system, is_runtime, is_system
 from recipes.audit.model import Family, Finding, Severity
 from recipes.audit.wheel import Wheel
 
@@ -45,8 +45,8 @@ MSVC = _FAMILY.rule(
     Severity.INFO,
     "The Visual C++ runtime it needs",
     "Binaries linked with the dynamic Visual C++ runtime need at least the runtime of their linker's version. Python "
-    "carries vcruntime140.dll but not msvcp140.dll; an older copy (conda's, say) fails with 'A dynamic link library "
-    "(DLL) initialization routine failed'.",
+    "carries vcruntime140.dll but not msvcp140.dll and the others, so wheels that need those say so here; an older "
+    "copy (conda's, say) fails with 'A dynamic link library (DLL) initialization routine failed'.",
     "Install the current Visual C++ Redistributable, or `pip install msvc-runtime`.",
 )
 WINDOWS = _FAMILY.rule(
@@ -129,7 +129,7 @@ def windows_needs(wheel: Wheel, context: Context) -> Iterator[Finding]:
     needing = [
         b
         for b in native
-        if b.runtime and any(is_runtime(i.library) and i.library.lower() not in carried for i in b.imports)
+        if b.runtime and any(beyond_python(i.library) and i.library.lower() not in carried for i in b.imports)
     ]
     if needing and not required.intersection(_RUNTIME_PACKAGES):
         newest = max(needing, key=lambda b: b.runtime or (0, 0))
