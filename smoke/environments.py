@@ -48,9 +48,15 @@ class Environment:
         """Return how this Python names a path of the host; the same, except for a Windows Python in Wine."""
         return str(path)
 
-    def command(self, *arguments: str, cwd: Path | None = None, timeout: float = 3600.0) -> Command:
-        """Return the command that starts this Python with `arguments`, shielded from the user's Python settings."""
-        return Command(argv=(*self.python, *arguments), cwd=cwd, env=self.env, unset=_FOREIGN, timeout=timeout)
+    def command(
+        self, *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 3600.0
+    ) -> Command:
+        """Return the command that starts this Python with `arguments`, shielded from the user's Python settings.
+
+        `env` is added to the environment's own variables; `timeout` is in seconds.
+        """
+        variables = {**self.env, **(env or {})}
+        return Command(argv=(*self.python, *arguments), cwd=cwd, env=variables, unset=_FOREIGN, timeout=timeout)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,8 @@ DIRECTML = "dml-"
 AT_ONCE = 2
 INFO = "export.json"
 _SECONDS = 3600.0
+_VARIABLES = {"OMP_NUM_THREADS": "1"}
+"""Exporting is tracing and writing, on one thread; idle OpenMP threads of two exports at once only wait busily."""
 _FIXED_MEMORY = 800_000_000
 """Bytes that an exporter's libraries take before the first weight."""
 
@@ -115,7 +117,8 @@ def _export(
     title = f"export {model.name} as {exporter.kind}"
     require_space(partial, int(_weights(model) * exporter.size) + 20_000_000, title[0].upper() + title[1:])
     log = log_dir() / "exports" / f"{_plain(model.name)}-{exporter.kind}.log"
-    command = environment.command(*exporter.arguments(model.folder, partial, settings), cwd=partial, timeout=_SECONDS)
+    arguments = exporter.arguments(model.folder, partial, settings)
+    command = environment.command(*arguments, cwd=partial, env=_VARIABLES, timeout=_SECONDS)
     with task(title) as shown:
         try:
             process.run(command, log=log, on_line=shown.update)

@@ -48,7 +48,7 @@ def own(target: Path | None = None) -> tuple[str, ...] | None:
 def install(pip: tuple[str, ...], arguments: Sequence[str], *, title: str, shown: Task) -> None:
     """Run `pip install` with its lines as the note of `shown`. Raise what `explain` makes of a failure.
 
-    Nothing is compiled to bytecode: of 20 000 files a process imports a few hundred, and Python keeps those.
+    Nothing is compiled to bytecode: of 12 000 modules a process imports a few hundred, and Python keeps those.
     """
     _run([*pip, "install", *_QUIET, "--no-compile", *arguments], log_dir() / "environments" / f"{title}.log", shown)
 

@@ -23,13 +23,10 @@ def run(script: str, *arguments: str, title: str, online: bool = False) -> None:
 
     `online` lifts the environment's ban on asking the hub. Raise StepFailedError with its last lines when it fails.
     """
-    from dataclasses import replace
-
     from smoke import environments
 
     environment = environments.prepare(environments.MAIN)
-    command = environment.command("-u", str(_FOLDER / script), *arguments, timeout=_SECONDS)
-    if online:
-        command = replace(command, env={**command.env, "HF_HUB_OFFLINE": "0"})
+    env = {"HF_HUB_OFFLINE": "0"} if online else {}
+    command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=_SECONDS)
     with task(title) as shown:
         process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.update)
