@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from recipes.pins import Pins
@@ -54,7 +55,7 @@ def unpack(archive: Path, into: Path) -> None:
         else:
             with tarfile.open(archive) as opened_tar:
                 opened_tar.extractall(into, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise IntegrityError(
             f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from recipes.context import Context
+from recipes.context import Context, compiled_parts
 from recipes.load import load, locate
 from recipes.plan import Item, transcript
 from recipes.request import Request, options_from
@@ -63,6 +63,7 @@ def build_git_lane(request: Request, out: Path, *, until: Part = "wheel") -> dic
 def plan_git_lane(request: Request) -> list[Item]:
     """Return the transcript of the build on the target's own system, from any host; nothing is run or fetched."""
     recipe = load(request.recipe)
+    compiled_parts(recipe)
     target = choose_target(recipe, target=request.target, arch=request.arch)
     here = host_target()
     if target.os == here.os:
@@ -77,6 +78,7 @@ def context(request: Request, *, planned: bool = False) -> Context:
     from recipes.tools import find_tools
 
     recipe = load(request.recipe)
+    compiled_parts(recipe)
     host = host_target()
     target = choose_target(recipe, target=request.target, arch=request.arch, host=host)
     if not planned:

@@ -28,20 +28,12 @@ class Context:
     @property
     def ort(self) -> OnnxRuntime:
         """The recipe's ONNX Runtime. Raise UsageError when the recipe compiles nothing."""
-        if self.recipe.onnxruntime is None:
-            raise UsageError(
-                f"Recipe '{self.recipe.name}' compiles nothing.",
-                remedy="`invoke build-dml --lane published` assembles it; `invoke recipes` lists recipes that compile.",
-            )
-        return self.recipe.onnxruntime
+        return compiled_parts(self.recipe)[0]
 
     @property
     def genai(self) -> GenAI:
         """The recipe's GenAI. Raise UsageError when the recipe compiles nothing."""
-        if self.recipe.genai is None:
-            _ = self.ort
-            raise AssertionError("the schema has both or neither")
-        return self.recipe.genai
+        return compiled_parts(self.recipe)[1]
 
     @property
     def cross(self) -> bool:
@@ -116,6 +108,16 @@ class Context:
     def wheel(self, python: str) -> PurePath:
         """The folder of one Python's wheel."""
         return self.layout.work / f"wheel-{python_tag(python)}"
+
+
+def compiled_parts(recipe: Recipe) -> tuple[OnnxRuntime, GenAI]:
+    """Return what a recipe compiles. Raise UsageError when it is for the published lane only."""
+    if recipe.onnxruntime is None or recipe.genai is None:
+        raise UsageError(
+            f"Recipe '{recipe.name}' compiles nothing.",
+            remedy="`invoke build-dml --lane published` assembles it; `invoke recipes` lists all recipes.",
+        )
+    return recipe.onnxruntime, recipe.genai
 
 
 def python_tag(version: str) -> str:

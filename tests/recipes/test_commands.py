@@ -1,0 +1,72 @@
+"""What the tasks of the git lane print and refuse."""
+
+import pytest
+from invoke import Collection
+from invoke.program import Program
+
+import tasks
+from recipes import commands
+from recipes.request import Request, options_from
+from tests.recipes import upstream
+from tests.recipes.test_staging import COMMITS
+from wheelhouse.errors import UsageError
+
+PARTS = ["build", "fetch", "build-ort", "stage", "build-genai", "wheel"]
+
+
+@pytest.fixture
+def request_(tmp_path):
+    (tmp_path / "mini.toml").write_text(upstream.recipe_text(COMMITS))
+    return Request(recipe=str(tmp_path / "mini.toml"), target="windows-x64", options=options_from(pythons=("3.12",)))
+
+
+def test_every_part_is_a_task_with_help(capsys):
+    program = Program(namespace=Collection.from_module(tasks))
+    program.run("invoke --list", exit=False)
+    listed = capsys.readouterr().out
+    assert all(f"  {part} " in listed for part in [*PARTS, "recipes"])
+    for part in PARTS:
+        program.run(f"invoke --help {part}", exit=False)
+        assert "--source-mirror" in capsys.readouterr().out
+
+
+def test_a_task_prints_a_plan(tmp_path, request_, capsys):
+    program = Program(namespace=Collection.from_module(tasks))
+    program.run(f"invoke build --plan --recipe {request_.recipe} --target windows-arm64 --python 3.12", exit=False)
+    assert "--arm64" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("build", 2, "Which recipe"),
+        ("build --recipe no-such", 2, "There is no recipe"),
+        ("build --recipe published", 2, "compiles nothing"),
+        ("fetch --recipe published --target windows-x64 --plan", 2, "compiles nothing"),
+        ("stage --recipe x.toml", 4, "cannot be read"),
+    ],
+)
+def test_mistakes_are_one_paragraph_with_an_exit_code(capsys, arguments, code, message):
+    program = Program(namespace=Collection.from_module(tasks))
+    with pytest.raises(SystemExit) as ended:
+        program.run(f"invoke {arguments}")
+    error = capsys.readouterr().err
+    assert ended.value.code == code
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_shells(request_):
+    assert "rem fetch" in commands.transcript(request_)
+    assert "$env:CL" in commands.transcript(request_, "powershell")
+    with pytest.raises(UsageError, match="Did you mean 'powershell'"):
+        commands.transcript(request_, "power")
+    with pytest.raises(UsageError, match="is not built from a posix shell"):
+        commands.transcript(request_, "posix")
+
+
+def test_recipes_are_listed():
+    text = commands.list_recipes()
+    assert text.startswith("published")
+    assert "windows-x64" in text
+    assert "compiles nothing" in commands.list_recipes(check=True, recipe="published")
