@@ -210,6 +210,8 @@ def audit(
         "strict": "fail when something was skipped, too",
         "wheel": "wheel to run instead of the pinned one; repeatable, or with commas",
         "timeout": "seconds that one worker may take",
+        "stable-norms": "auto, always or never: scale norms that overflow in fp16 in exports for DirectML; default: "
+        "what the model's recipe says",
     },
 )
 def smoke(
@@ -223,6 +225,7 @@ def smoke(
     report: str = "",
     strict: bool = False,
     timeout: float = 900.0,
+    stable_norms: str = "",
 ) -> None:
     """Run one model through the backends and say who agrees with the reference, token by token."""
     from smoke import command
@@ -237,6 +240,7 @@ def smoke(
         strict=strict,
         wheels=split(wheel),
         timeout=timeout,
+        stable_norms=stable_norms,
     )
 
 

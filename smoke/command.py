@@ -28,6 +28,7 @@ def smoke(
     strict: bool,
     wheels: Sequence[str],
     timeout: float,
+    stable_norms: str = "",
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -51,6 +52,7 @@ def smoke(
         max_new_tokens=max_new_tokens,
         report=folder,
         timeout=timeout,
+        stable_norms=stable_norms,
     )
     found = run.smoke(request)
     reports.write(found, folder)

@@ -15,6 +15,7 @@ from smoke.clock import Clock
 from smoke.environments import Environment
 from smoke.export import export_all
 from smoke.gates import IsGolden
+from smoke.heal import reporting
 from smoke.jobs import Questions, Worker
 from smoke.judge import Expectation
 from smoke.judging import Attempt, Bench, Finished, not_run
@@ -43,6 +44,8 @@ class Request:
     max_new_tokens: int
     report: Path
     timeout: float
+    stable_norms: str = ""
+    """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_new_tokens <= 4096:
@@ -61,7 +64,7 @@ def smoke(request: Request) -> Report:
         model = resolve(request.model)
     kinds = [item.variant.export for item in runnable if item.variant.export and _has(environments, item)]
     with clock.part("exports"):
-        exports = export_all(model, tuple(dict.fromkeys(kinds))) if kinds else {}
+        exports = export_all(model, tuple(dict.fromkeys(kinds)), stable_norms=request.stable_norms) if kinds else {}
     with scratch.folder() as folder:
         require_space(folder, BYTES_PER_PROMPT * len(request.prompts) * KEPT_AT_ONCE, "Comparing logits")
         run = Run(request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock)
@@ -69,6 +72,7 @@ def smoke(request: Request) -> Report:
             results = run.all()
         finally:
             run.bench.close()
+    norms = reporting.section(exports)
     timings = tuple(Timing(part=part, seconds=seconds) for part, seconds in clock.seconds.items())
     return Report(
         schema=1,
@@ -81,6 +85,7 @@ def smoke(request: Request) -> Report:
         results=tuple(results),
         timings=timings,
         seconds=time.monotonic() - clock.started,
+        sections=() if norms is None else (norms,),
     )
 
 
@@ -149,7 +154,9 @@ class Run:
                 self._note_devices()
                 waiting = selection.present(plan, self.devices)
                 plan += waiting
-        return [self._finished(item.name).result for item in plan]
+        return [
+            reporting.advised(self._finished(item.name).result, self.exports.get(item.variant.export)) for item in plan
+        ]
 
     def _note_devices(self) -> None:
         for name in self._futures:

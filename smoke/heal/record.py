@@ -134,5 +134,6 @@ def advice(folder: Path) -> str:
         return ""
     return (
         f"Its norms pass fp16, which DirectML gets wrong, from {unhealed[0].place} on (mean square "
-        f"{unhealed[0].worst_mean_square or 0:.0f}, limit {record.limit:.0f}): `invoke heal {folder}` cures it."
+        f"{unhealed[0].worst_mean_square or 0:.0f}, limit {record.limit:.0f}): `invoke heal {folder} --out HEALED` makes a copy that is right, and "
+        "`--stable-norms auto` uses one."
     )

@@ -51,7 +51,7 @@ def smoke(tmp_path, monkeypatch):
         "offline": NetworkError("PyPI cannot be reached.", remedy="Connect."),
     }
     monkeypatch.setattr(run, "resolve", lambda spec: model)
-    monkeypatch.setattr(run, "export_all", lambda model, kinds: {kind: exports[kind] for kind in kinds})
+    monkeypatch.setattr(run, "export_all", lambda model, kinds, **_: {kind: exports[kind] for kind in kinds})
 
     def call(*backends, prompts=("one", "two words"), timeout=120.0, names=()) -> Report:
         known = backends if any(b.name == "reference" for b in backends) else (fakes.reference(), *backends)
