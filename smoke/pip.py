@@ -24,6 +24,9 @@ from wheelhouse.process import Command
 
 SECONDS = 3600.0
 _QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+_SETTINGS = {"PIP_USER": "0"}
+"""A user's `user = true` would be refused in a virtual environment."""
+_MISLEADING = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV")
 _UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Max retries exceeded|Connection refused"
     r"|Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionResetError",
@@ -84,8 +87,10 @@ def _required() -> tuple[str, ...]:
 
 
 def _run(argv: Sequence[str], log: Path, shown: Task, variables: Mapping[str, str] | None = None) -> None:
+    env = {**_SETTINGS, **(variables or {})}
+    command = Command(argv=tuple(argv), env=env, unset=_MISLEADING, timeout=SECONDS)
     try:
-        process.run(Command(argv=tuple(argv), env=variables or {}, timeout=SECONDS), log=log, on_line=shown.update)
+        process.run(command, log=log, on_line=shown.update)
     except StepFailedError as error:
         raise explain(error, log) from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,14 +82,17 @@ def _live() -> Progress:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # "[/x]" in a log line is no markup
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, TextColumn("[dim]{task.fields[note]}", markup=True), console=stderr(), transient=True)
+    return Progress(
+        *columns, TextColumn("{task.fields[note]}", style="dim", markup=False), console=stderr(), transient=True
+    )
 
 
 _open_tasks = 0
+_counting = threading.Lock()
 
 
 @contextmanager
@@ -99,9 +103,10 @@ def task(title: str) -> Iterator[Task]:
     """
     global _open_tasks  # noqa: PLW0603 - the display belongs to the process, and stops with its last task
     progress = _live() if stderr().is_terminal else None
-    if progress and _open_tasks == 0:
-        progress.start()
-    _open_tasks += 1
+    with _counting:
+        if progress and _open_tasks == 0:
+            progress.start()
+        _open_tasks += 1
     group = _open_tasks == 1 and "GITHUB_ACTIONS" in os.environ
     if progress is None:
         say(f"::group::{title}" if group else f"… {title}")
@@ -113,9 +118,10 @@ def task(title: str) -> Iterator[Task]:
     finally:
         if progress is not None and current._id is not None:  # noqa: SLF001 - same module
             progress.remove_task(current._id)  # noqa: SLF001
-        _open_tasks -= 1
-        if progress and _open_tasks == 0:
-            progress.stop()
+        with _counting:
+            _open_tasks -= 1
+            if progress and _open_tasks == 0:
+                progress.stop()
         if group:
             say("::endgroup::")
         say(f"{mark} {title}  {current.seconds:.1f} s", style=style)

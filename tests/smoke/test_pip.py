@@ -50,6 +50,19 @@ def test_lines_become_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert notes == ["Collecting numpy", "Installing"]
 
 
+def test_users_settings_for_other_places_do_not_reach_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["PIP_USER", "PIP_TARGET", "PYTHONPATH"]
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    script = tmp_path / "show.py"
+    script.write_text(f"import os\nprint([os.environ.get(name) for name in {names!r}])\n", encoding="utf-8")
+    notes: list[str] = []
+    with task("demo") as shown:
+        monkeypatch.setattr(shown, "update", notes.append)
+        pip.install((sys.executable, str(script)), [], title="demo", shown=shown)
+    assert notes == ["['0', None, None]"]
+
+
 def test_python_without_pip_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ToolchainError, match="ensurepip"):
