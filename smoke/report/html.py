@@ -6,7 +6,6 @@ from pathlib import Path
 
 from smoke.report import wording
 from smoke.results import Report
-from smoke.verdicts import Verdict
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -16,15 +15,18 @@ def render(report: Report) -> bytes:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["shown"] = lambda text: wording.printable(text, keep_lines=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     longest = max((timing.seconds for timing in report.timings), default=0.0) or 1.0
     page = template.render(
         report=report,
         w=wording,
         bars=[(t.part, t.seconds, 100 * t.seconds / longest) for t in report.timings if t.seconds >= 0.05],
-        fault=Verdict.is_fault,
     )
-    return page.encode("utf-8", "replace")
+    return page.encode()
+
+
+def _shown(value: object) -> object:
+    """Return what the page shows of a value: text from models and logs without control characters."""
+    return wording.printable(value, keep_lines=True) if isinstance(value, str) else value
