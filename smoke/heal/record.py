@@ -132,8 +132,9 @@ def advice(folder: Path) -> str:
     unhealed = [norm for norm in record.at_risk if norm.scale is None]
     if not unhealed:
         return ""
+    first = unhealed[0]
     return (
-        f"Its norms pass fp16, which DirectML gets wrong, from {unhealed[0].place} on (mean square "
-        f"{unhealed[0].worst_mean_square or 0:.0f}, limit {record.limit:.0f}): `invoke heal {folder} --out HEALED` makes a copy that is right, and "
-        "`--stable-norms auto` uses one."
+        f"Its norms pass fp16, which DirectML gets wrong, from {first.place} on (mean square "
+        f"{first.worst_mean_square or 0:.0f}, limit {record.limit:.0f}): `invoke heal {folder} --out HEALED` makes a "
+        "copy that is right, and `--stable-norms auto` uses one."
     )
