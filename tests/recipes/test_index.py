@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html.parser
+import http.server
 import json
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -108,6 +114,41 @@ def test_damaged_pages_are_mended(folder: Path) -> None:
     write_index(folder)
     assert page.read_bytes() == good
     assert metadata.read_bytes()
+
+
+def test_pip_takes_it_from_a_web_server_and_reads_metadata_without_the_wheel(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip checks the hashes of METADATA and wheel, and asks for the wheel of the version that it has chosen only."""
+    write_index(folder)
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            asked.append(unquote(self.path))
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
+    index = f"http://127.0.0.1:{server.server_port}/simple"
+    target = (
+        "--platform",
+        "win_amd64",
+        "--python-version",
+        "3.12",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--index-url",
+        index,
+    )
+    argv = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", *target, "demo-pkg"]
+    done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120)
+    server.shutdown()
+    server.server_close()
+    assert done.returncode == 0, done.stderr
+    wheel = "demo_pkg-1.0+local.1-cp312-cp312-win_amd64.whl"
+    assert sha256_file(tmp_path / wheel) == sha256_file(folder / wheel)
+    assert asked == ["/simple/demo-pkg/", f"/{wheel}.metadata", f"/{wheel}"]
 
 
 @pytest.mark.parametrize("name", ["x.whl", "a-1.0-py3-none.whl", "a-not a version-py3-none-any.whl"])
