@@ -248,5 +248,5 @@ def test_the_tools_are_part_of_the_test_extra() -> None:
     import tomllib
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["test"]
-    assert {"check-jsonschema", "zizmor"} <= {re.split(r"[><=\[]", e)[0] for e in extras}
+    assert {"check-jsonschema", "zizmor"} <= {re.split(r"[~><=\[]", e)[0] for e in extras}
     assert importlib.util.find_spec("ruamel.yaml") is not None
