@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from smoke import environments, export, models
 from smoke.models import Model, hub, made
 from smoke.models.folder import check
+from tests.smoke.main_environment import in_main
 
 pytestmark = pytest.mark.integration
 
@@ -36,16 +36,6 @@ TEXTS = [
     "<not_special> <|not|>",
     "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𐍈",  # noqa: RUF001 - four bytes each
 ]
-
-
-def in_main(*arguments: str, given: object = None) -> str:
-    """Run a script in the main environment with JSON on its standard input; return its standard output."""
-    command = environments.prepare(environments.MAIN).command(*arguments)
-    done = subprocess.run(
-        command.argv, env=command.environment(), input=json.dumps(given), capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
