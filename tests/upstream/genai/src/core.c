@@ -5,15 +5,15 @@
 #include "onnxruntime_c_api.h"
 
 /* As upstream does on Linux: the library is loaded by the path that the Python package has found. */
-static const struct MiniOrtApi* load(void) {
+static const struct OrtApi* load(void) {
   const char* path = getenv("ORT_LIB_PATH");
   void* library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-  const struct MiniOrtApi* (*get)(uint32_t) = library ? dlsym(library, "OrtGetApi") : NULL;
-  return get ? get(ORT_API_VERSION) : NULL;
+  const struct OrtApiBase* (*base)(void) = library ? dlsym(library, "OrtGetApiBase") : NULL;
+  return base ? base()->GetApi(ORT_API_VERSION) : NULL;
 }
 
 int mini_answer(void) {
-  const struct MiniOrtApi* api = load();
+  const struct OrtApi* api = load();
   return api ? mathlib_double((int)api->GetVersion()) : -1;
 }
 int mini_telemetry(void) { return TELEMETRY; }

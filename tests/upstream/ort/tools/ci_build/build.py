@@ -1,7 +1,10 @@
 """The part of upstream's build.py that is used, with the same flags and the same places for what comes out."""
 
 import argparse
+import base64
+import hashlib
 import os
+import platform
 import subprocess
 import sys
 import zipfile
@@ -25,22 +28,31 @@ def arguments():
     return parser.parse_args()
 
 
+def record_line(name, data):
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return f"{name},sha256={digest},{len(data)}\n"
+
+
 def write_wheel(build, version):
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     info = f"miniort-{version}.dist-info"
-    platform = f"Root-Is-Purelib: false\nTag: {tag}-{tag}-linux_x86_64"
+    machine = platform.machine()
+    notices = "No third parties."
+    files = {
+        "miniort/ThirdPartyNotices.txt": notices.encode(),
+        "miniort/__init__.py": b"",
+        "miniort/capi/libonnxruntime.so": (build / "libonnxruntime.so").read_bytes(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: miniort\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": (
+            f"Wheel-Version: 1.0\nGenerator: mini\nRoot-Is-Purelib: false\nTag: {tag}-{tag}-linux_{machine}\n".encode()
+        ),
+        f"{info}/licenses/LICENSE": b"Part of dml-wheelhouse's tests.",
+    }
+    files[f"{info}/RECORD"] = ("".join(record_line(*f) for f in files.items()) + f"{info}/RECORD,,\n").encode()
     (build / "dist").mkdir(exist_ok=True)
-    with zipfile.ZipFile(build / "dist" / f"miniort-{version}-{tag}-{tag}-linux_x86_64.whl", "w") as wheel:
-        files = {
-            "miniort/__init__.py": "",
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: miniort\nVersion: {version}\n",
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: mini\n{platform}\n",
-        }
-        names = [*files, "miniort/capi/libonnxruntime.so", f"{info}/RECORD"]
-        for name, text in files.items():
-            wheel.writestr(zipfile.ZipInfo(name), text)
-        wheel.writestr(zipfile.ZipInfo(names[-2]), (build / "libonnxruntime.so").read_bytes())
-        wheel.writestr(zipfile.ZipInfo(names[-1]), "".join(f"{name},,\n" for name in names))
+    with zipfile.ZipFile(build / "dist" / f"miniort-{version}-{tag}-{tag}-linux_{machine}.whl", "w") as wheel:
+        for name, data in files.items():
+            wheel.writestr(zipfile.ZipInfo(name), data)
 
 
 def main():

@@ -11,11 +11,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-struct MiniOrtApi {
+struct OrtApi {
   uint32_t (*GetVersion)(void);
 };
-/* The library's functions for API `version`, or NULL when it is newer than the library. */
-__attribute__((visibility("default"))) const struct MiniOrtApi* OrtGetApi(uint32_t version);
+struct OrtApiBase {
+  /* The functions of API `version`, or NULL when that is newer than the library. */
+  const struct OrtApi* (*GetApi)(uint32_t version);
+};
+__attribute__((visibility("default"))) const struct OrtApiBase* OrtGetApiBase(void);
 #ifdef __cplusplus
 }
 #endif
