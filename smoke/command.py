@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelhouse import console
-from wheelhouse.errors import InputError, ParityError
+from wheelhouse.errors import InputError, ParityError, ResourceError
 from wheelhouse.paths import cache_dir, display
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from smoke.results import Report
+    from smoke.run import Request
 
 
 def smoke(
@@ -37,7 +39,7 @@ def smoke(
     """
     from smoke import prompts as questions
     from smoke import report as reports
-    from smoke import run, selection
+    from smoke import run, selection, suites
     from smoke.report import terminal
 
     folder = report_folder(report)
@@ -45,21 +47,40 @@ def smoke(
     for wheel in given:
         if not wheel.is_file():
             raise InputError(f"The wheel {wheel} does not exist.", remedy="`ls wheels/` shows what has been built.")
-    request = run.Request(
-        plan=selection.select(backends, everything=all_backends, wheels=given),
-        model=model,
-        prompts=questions.load(Path(prompts).expanduser() if prompts else None),
-        max_new_tokens=max_new_tokens,
-        report=folder,
-        timeout=timeout,
-        stable_norms=stable_norms,
-    )
-    found = run.smoke(request)
+    suite_names, models = suites.split(backends)
+    found = suites.empty_report()
+    if models or all_backends or not suite_names:
+        request = run.Request(
+            plan=selection.select(models, everything=all_backends, wheels=given),
+            model=model,
+            prompts=questions.load(Path(prompts).expanduser() if prompts else None),
+            max_new_tokens=max_new_tokens,
+            report=folder,
+            timeout=timeout,
+            stable_norms=stable_norms,
+        )
+        found = _run(request)
+    found = suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout)
     reports.write(found, folder)
     for part in terminal.render(found):
         console.result(part)
     console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
     require_success(found, strict=strict)
+
+
+def _run(request: Request) -> Report:
+    """Run the models. Raise ResourceError when the disk fills up, and what `run.smoke` raises."""
+    from smoke import run
+
+    try:
+        return run.smoke(request)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise ResourceError(
+            f"The disk is full ({error.filename or 'while writing'}).",
+            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+        ) from error
 
 
 def report_folder(given: str) -> Path:
@@ -79,7 +100,7 @@ def require_success(report: Report, *, strict: bool) -> None:
     """Raise ParityError naming every result that is a fault, or with `strict` that is not a PASS."""
     from smoke.verdicts import Verdict
 
-    wrong = [r for r in report.results if r.verdict.is_fault or (strict and r.verdict is Verdict.SKIPPED)]
+    wrong = [r for r in report.results if r.is_fault or (strict and r.verdict is not Verdict.PASS)]
     if wrong:
         listed = ", ".join(f"{r.backend} {r.variant} {r.verdict.value}" for r in wrong)
         raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")
@@ -92,6 +113,7 @@ def backends_table() -> Table:
     from rich.text import Text
 
     from smoke.backends import BACKENDS
+    from smoke.suites import SUITES
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("backend", "runs", "variants", "state", "remedy"):
@@ -101,7 +123,19 @@ def backends_table() -> Table:
         state = "ready" if status.ready else "made on first use" if status.makeable else "missing"
         style = "green" if status.ready else "none" if status.makeable else "yellow"
         always = [variant.name for variant in backend.variants if not variant.if_present]
-        devices = [f"{v.name} (where there is a {v.device})" for v in backend.variants if v.if_present]
+        others = [variant.name for variant in backend.variants if variant.if_present]
+        devices = [f"with the device {', '.join(others)}"] if others else []
         said = "" if status.ready or status.makeable else f"{status.reason} {status.remedy}"
-        table.add_row(backend.name, backend.summary, ", ".join(always + devices), Text(state, style=style), Text(said))
+        table.add_row(
+            backend.name,
+            backend.summary,
+            "; ".join([", ".join(always), *devices]),
+            Text(state, style=style),
+            Text(said),
+        )
+    for suite in SUITES:
+        status = suite.source.status()
+        state = Text("ready", style="green") if status.ready else Text("missing", style="yellow")
+        said = "" if status.ready else f"{status.reason} {status.remedy}"
+        table.add_row(suite.name, suite.summary, suite.variant, state, Text(said))
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -23,15 +24,17 @@ from smoke.models import Model, resolve
 from smoke.parity import Golden
 from smoke.results import ModelInfo, Report, Result, Timing
 from smoke.selection import Planned
-from smoke.verdicts import Judgement, Verdict
+from smoke.verdicts import Judgement, Verdict, not_made
 from wheelhouse.console import task
-from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, UsageError, WheelhouseError
+from wheelhouse.errors import UsageError, WheelhouseError
 from wheelhouse.files import require_space
 
-BYTES_PER_PROMPT = 14_000_000
-"""Room that one prompt's logits take: 64 positions of 50,000 tokens in float32."""
 KEPT_AT_ONCE = 4
 """Dumps that lie on the disk at a time: golden ones, the one being written, the one being judged."""
+
+
+LARGEST_VOCABULARY = 300_000
+"""For models whose config.json does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ def smoke(request: Request) -> Report:
     with clock.part("exports"):
         exports = export_all(model, tuple(dict.fromkeys(kinds)), stable_norms=request.stable_norms) if kinds else {}
     with scratch.folder() as folder:
-        require_space(folder, BYTES_PER_PROMPT * len(request.prompts) * KEPT_AT_ONCE, "Comparing logits")
+        require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
         run = Run(request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock)
         try:
             results = run.all()
@@ -81,7 +84,7 @@ def smoke(request: Request) -> Report:
         host=machine.host(run.devices),
         prompts=tuple(request.prompts),
         max_new_tokens=request.max_new_tokens,
-        passed=not any(result.verdict.is_fault for result in results),
+        passed=not any(result.is_fault for result in results),
         results=tuple(results),
         timings=timings,
         seconds=time.monotonic() - clock.started,
@@ -89,7 +92,18 @@ def smoke(request: Request) -> Report:
     )
 
 
+def _dump_size(request: Request, model: Model) -> int:
+    """Return the most bytes that one dump's logits can take."""
+    config = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
+    vocabulary = int(config.get("vocab_size") or LARGEST_VOCABULARY)
+    return 4 * vocabulary * request.max_new_tokens * len(request.prompts)
+
+
 def _why_not(item: Planned) -> Judgement | None:
+    reason = item.variant.unasked() if item.variant.unasked and not item.asked else ""
+    if reason:
+        remedy = f"`invoke smoke --backend {item.name}` runs it all the same."
+        return Judgement(verdict=Verdict.SKIPPED, reason=reason, remedy=remedy)
     status = item.backend.source.status()
     if status.ready or status.makeable:
         return None
@@ -114,19 +128,6 @@ def _prepare(plan: Sequence[Planned]) -> dict[str, Environment | WheelhouseError
 
 def _has(environments: dict[str, Environment | WheelhouseError], item: Planned) -> bool:
     return isinstance(environments.get(item.backend.name), Environment)
-
-
-def not_made(error: WheelhouseError, what: str) -> Judgement:
-    """Return the verdict on a variant whose environment or model could not be made.
-
-    What this machine lacks is a reason to skip; anything else is a fault that must not look like success.
-    """
-    lacking = isinstance(error, NetworkError | ToolchainError | UnsupportedError)
-    return Judgement(
-        verdict=Verdict.SKIPPED if lacking else Verdict.CRASHED,
-        reason=f"{what} could not be made: {error.message}",
-        remedy=error.remedy,
-    )
 
 
 @dataclass(kw_only=True)
@@ -228,8 +229,10 @@ class Run:
                 model_key=self.model.key,
                 export=item.variant.export,
                 libraries=item.variant.libraries,
+                announced=item.variant.announced,
                 tokens_only=item.variant.tokens_only,
                 prompts=len(self.request.prompts),
+                home=environment.home,
             ),
         )
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 
 from smoke.parity import Metrics
+from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.process import Completed
 
 
@@ -81,3 +82,16 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
     if done.returncode != 0:
         return Judgement(verdict=Verdict.CRASHED, reason=f"The worker {describe_exit(done.returncode)}.{said}")
     return None
+
+
+def not_made(error: WheelhouseError, what: str) -> Judgement:
+    """Return the verdict on a variant whose environment or model could not be made.
+
+    What this machine lacks is a reason to skip; anything else is a fault that must not look like success.
+    """
+    lacking = isinstance(error, NetworkError | ToolchainError | UnsupportedError)
+    return Judgement(
+        verdict=Verdict.SKIPPED if lacking else Verdict.CRASHED,
+        reason=f"{what} could not be made: {error.message}",
+        remedy=error.remedy,
+    )

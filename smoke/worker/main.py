@@ -38,13 +38,13 @@ class Run:
         self.stage = "start"
         self._since = time.perf_counter()
 
-    def enter(self, stage: str) -> None:
+    def enter(self, stage: str, note: str = "") -> None:
         """Begin a stage: the time so far belongs to the one before; the parent shows the line as progress."""
         now = time.perf_counter()
         seconds = self.dump["seconds"]
         seconds[self.stage] = seconds.get(self.stage, 0.0) + now - self._since
         self.stage, self._since = stage, now
-        print(f"@progress {stage}", flush=True)
+        print(f"@progress {stage} {note}".rstrip(), flush=True)
 
     def whole(self) -> None:
         """Do the job."""
@@ -58,9 +58,10 @@ class Run:
         # The first inference compiles kernels and fills caches; the times that follow are those of a program in use.
         engine.generate(prompts[0]["ids"], 2)
         for number, prompt in enumerate(prompts):
-            self.enter("generate")
+            which = f"prompt {number + 1} of {len(prompts)}"
+            self.enter("generate", which)
             self._generate(engine, prompt)
-            self.enter("score")
+            self.enter("score", which)
             self._score(engine, prompt, number)
         self._perplexity(engine)
         self.enter("end")

@@ -48,6 +48,7 @@ def reference(**options):
 def model(folder, seed=1):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "seed").write_text(str(seed))
+    (folder / "config.json").write_text('{"vocab_size": 64}')
     return Model(name="stand-in", folder=folder, key=KEY, label="a stand-in")
 
 

@@ -1,0 +1,93 @@
+"""The command itself, with real runtimes on the tiny model. Makes the environments when they are not there."""
+
+import json
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from smoke.report import schema
+from wheelhouse.paths import ROOT
+
+pytestmark = pytest.mark.integration
+
+SAME_WEIGHTS = {("ort-cpu", "fp32"), ("ort-cpu", "dml-fp16"), ("openvino", "fp16"), ("openvino-genai", "fp16")}
+QUANTISED = {("ort-cpu", "int4"), ("ort-cpu", "dml-int4"), ("openvino", "int4"), ("openvino-genai", "int4")}
+
+
+def invoke(*arguments, code=0):
+    command = [sys.executable, "-m", "invoke", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    invoke("smoke", "--all-backends", "--model", "tiny-phi3", "--report", str(folder))
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def test_every_backend_that_can_run_agrees(report):
+    jsonschema.validate(report, json.loads(schema.PATH.read_text(encoding="utf-8")))
+    results = {(r["backend"], r["variant"]): r for r in report["results"]}
+    for name in SAME_WEIGHTS | QUANTISED:
+        assert results[name]["verdict"] == "PASS", results[name]["reason"]
+        assert results[name]["device"] == "CPU"
+        assert results[name]["performance"]["tokens_per_s"] > 0
+        assert results[name]["performance"]["peak_memory_bytes"] > 30_000_000
+    for name in SAME_WEIGHTS:
+        metrics = results[name]["metrics"]
+        assert metrics["prefix"] == metrics["golden_tokens"]
+        assert metrics["logits"] is None or metrics["logits"]["kl"] < 1e-3
+    for name in QUANTISED:
+        assert results[name]["gate"].startswith("across quantisation")
+
+
+def test_the_parent_stays_small(report):
+    assert report["host"]["parent_peak_memory_bytes"] < 150_000_000
+
+
+def test_a_second_run_makes_nothing(report, tmp_path):
+    done = invoke("smoke", "--backend", "ort-cpu:fp32", "--model", "tiny-phi3", "--report", str(tmp_path))
+    started = [line for line in done.stderr.splitlines() if line.startswith("+ ")]
+    assert len(started) == 2, started  # the reference's worker and the one that was asked for
+    assert all("worker" in line for line in started)
+    again = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert again["results"][0]["text"] == report["results"][0]["text"]
+
+
+def test_a_device_that_is_absent_is_skipped_and_strict_minds(tmp_path):
+    arguments = ["smoke", "--backend", "openvino-genai:npu-fp16", "--model", "tiny-phi3", "--report", str(tmp_path)]
+    if "NPU" in invoke(*arguments, "--timeout", "600").stdout and _verdict(tmp_path) != "SKIPPED":
+        pytest.skip("this machine has an NPU")
+    assert "OpenVINO finds no NPU here" in _result(tmp_path)["reason"]
+    invoke(*arguments, "--strict", code=13)
+
+
+def _result(folder):
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))["results"][-1]
+
+
+def _verdict(folder):
+    return _result(folder)["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--backend", "ort_cpu"], 2, "Did you mean 'ort-cpu'?"),
+        (["--model", "tiny-phi"], 2, "tiny-phi3"),
+        (["--model", "./no/such/folder"], 4, "does not exist"),
+        (["--prompts", "/no/such/file"], 4, "cannot be read"),
+        (["--max-new-tokens", "0"], 2, "between 1 and 4096"),
+        (["--wheel", "missing.whl"], 4, "does not exist"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_paragraph(arguments, code, words, tmp_path):
+    done = invoke("smoke", "--report", str(tmp_path), *arguments, code=code)
+    said = done.stderr + done.stdout
+    assert words in said
+    assert "Traceback" not in said
