@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from wheelhouse.facts import Device, Facts
 
 INTEL = 0x8086
+OPTIONAL = frozenset({"dml", "npu-legacy"})
+"""Environments of one backend each: without them that backend is skipped, and the others run."""
 _LINUX = (
     ("NPU", "libze_intel_npu.so.1", "Intel's linux-npu-driver"),
     ("GPU", "libOpenCL.so.1", "intel-opencl-icd and ocl-icd-libopencl1"),
@@ -17,8 +19,12 @@ _LINUX = (
 def notes(facts: Facts) -> Iterator[str]:
     """Yield a line per environment that is not made yet and per device that will be skipped."""
     for name, state in facts.environments.items():
-        if not state.ready:
+        if state.ready or (name == "dml" and facts.system != "win32"):
+            continue
+        if state.makeable:
             yield f"environment '{name}' is not made yet: {state.remedy or state.reason}"
+        elif name in OPTIONAL:
+            yield f"environment '{name}', for its own backend only, cannot be made: {state.reason} {state.remedy}"
     if facts.windows is not None and all(a.software for a in facts.windows.adapters):
         problem = f" ({facts.windows.adapters_problem})" if facts.windows.adapters_problem else ""
         yield f"no hardware DirectX adapter{problem}: backend dml will be skipped"

@@ -41,12 +41,15 @@ def collect() -> Facts:
 
 
 def _wine() -> Readiness:
-    from smoke.wine import namespace, recipe, setup
+    """Return whether DirectML runs in Wine at once, or whether the runtime can be set up here."""
+    from smoke.wine import namespace
+    from smoke.wine.environment import WineSource
 
     obstacle = namespace.obstacle()
     if obstacle is not None:
         return Readiness(ready=False, makeable=False, reason=obstacle.message, remedy=obstacle.remedy)
-    return Readiness(ready=setup.finished(recipe.load()), makeable=True)
+    state = WineSource().status()
+    return Readiness(ready=state.ready, makeable=True, reason=state.reason, remedy=state.remedy)
 
 
 def _openvino() -> dict[str, str] | None:
@@ -159,5 +162,5 @@ def _found(facts: Facts) -> list[str]:
 
 def _lane_text(lane: Lane) -> list[str]:
     lines = [f"{MARKS[lane.state]} {lane.name}: {lane.purpose}"]
-    lines += [f"    {gap.what}. {gap.remedy}" for gap in lane.gaps]
+    lines += [f"    {gap.what.rstrip('.')}. {gap.remedy}" for gap in lane.gaps]
     return lines + [f"    note: {note}" for note in lane.notes]

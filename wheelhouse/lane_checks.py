@@ -199,7 +199,7 @@ def smoke(facts: Facts) -> Lane:
         if facts.this_python.venv is False:
             yield Gap(what="this Python cannot make virtual environments", remedy=_pip_remedy(facts))
         for name, state in facts.environments.items():
-            if name != "npu-legacy" and not state.ready and not state.makeable:
+            if name not in device_notes.OPTIONAL and not state.ready and not state.makeable:
                 yield Gap(what=f"environment '{name}': {state.reason}", remedy=state.remedy)
         if facts.memory.total < SMOKE_MEMORY:
             yield Gap(
@@ -227,5 +227,5 @@ def wine(facts: Facts) -> Lane:
         if not state.ready:
             yield from _room(facts, "wine")
 
-    notes = () if state.ready else ("its runtime is not set up yet: `invoke wine-setup`",)
+    notes = () if state.ready or not state.makeable else (f"not ready yet: {state.reason} {state.remedy}".strip(),)
     return _lane("wine", purpose, gaps(), notes)

@@ -143,6 +143,16 @@ def test_why_wine_cannot_be_set_up_is_passed_on() -> None:
     assert (lane.state, lane.gaps[0].what, lane.gaps[0].remedy) == ("missing", "It needs root.", "Use sudo.")
 
 
+@pytest.mark.parametrize(("name", "state"), [("main", "missing"), ("npu-legacy", "ready"), ("dml", "ready")])
+def test_an_environment_that_cannot_be_made_matters_when_every_backend_needs_it(name: str, state: str) -> None:
+    lacking = {"ready": False, "makeable": False, "reason": "Python 3.12 was not found.", "remedy": "Install it."}
+    lane = lanes_of(facts_of("windows-ai-pc", environments={name: lacking, "ort": {"ready": True, "makeable": True}}))[
+        "smoke"
+    ]
+    assert lane.state == state
+    assert "Python 3.12 was not found. Install it." in said(lane)
+
+
 @pytest.mark.parametrize(
     ("usable", "library", "words"),
     [

@@ -136,3 +136,21 @@ def test_as_a_program_it_needs_nothing_but_the_standard_library() -> None:
         assert isinstance(json.loads(done.stdout), list)
     else:
         assert (done.returncode, done.stderr.strip()) == (1, f"{sys.platform} has no DXGI")
+
+
+@pytest.mark.wine
+def test_real_com_objects_answer_in_wines_python(tmp_path: Path) -> None:
+    """Wine's DXGI is not Microsoft's, but its tables of functions and structures are those of dxgi.h."""
+    from smoke.wine import environment
+    from wheelhouse.process import run
+
+    lines: list[str] = []
+    wine = environment.prepare()
+    command = wine.command(wine.host_path(Path(dxgi.__file__)), timeout=300)
+    run(command, log=tmp_path / "dxgi.log", on_line=lines.append)
+    adapters = json.loads(lines[-1])
+    assert adapters
+    for adapter in adapters:
+        assert adapter["name"].isprintable()
+        assert 0 < adapter["vendor_id"] < 1 << 32
+        assert adapter["dedicated_memory"] > 1 << 20
