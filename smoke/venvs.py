@@ -11,9 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from smoke import interpreters, pip
 from smoke.catalogue import EnvironmentRecipe
 from smoke.interpreters import python_in
+from smoke.wheel_files import distribution, requirements
 from wheelhouse import process
 from wheelhouse.console import task, warn
 from wheelhouse.errors import ToolchainError
@@ -29,10 +33,11 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
     """
     require_space(folder, int(recipe.size * 1.1), f"The environment '{name}'")
     base = interpreters.find(version)
-    with task(f"environment {name}: {recipe.label}") as shown:
+    what = f" with {', '.join(wheel.name for wheel in wheels)}" if wheels else f": {recipe.label}"
+    with task(f"environment {name}{what}") as shown:
         installer = _bare(folder, base, name)
         pins = folder / "pins.txt"
-        kept = [pin for pin in recipe.packages if not (wheels and _package(pin) in recipe.replaceable)]
+        kept = [pin for pin in recipe.packages if not wheels or _still_wanted(pin, recipe, wheels)]
         pins.write_text("\n".join(kept) + "\n", encoding="utf-8")
         pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown)
         if recipe.resolved:
@@ -65,8 +70,20 @@ def _bare(folder: Path, base: tuple[str, ...], name: str) -> tuple[str, ...]:
     return (target, "-m", "pip")
 
 
-def _package(pin: str) -> str:
-    return pin.split("==", maxsplit=1)[0].strip().lower().replace("_", "-")
+def _still_wanted(pin: str, recipe: EnvironmentRecipe, wheels: Sequence[Path]) -> bool:
+    """Say whether a pin holds beside `wheels`: one that they replace does only if they ask for it and allow it.
+
+    So a GenAI wheel that is content with the pinned ONNX Runtime gets that, and not whatever is newest today.
+    """
+    pinned = Requirement(pin)
+    name = canonicalize_name(pinned.name)
+    if name not in recipe.replaceable:
+        return True
+    if any(distribution(wheel) == name for wheel in wheels):
+        return False
+    version = next(iter(pinned.specifier)).version
+    asked = [r for wheel in wheels for r in requirements(wheel) if canonicalize_name(r.name) == name]
+    return bool(asked) and all(r.specifier.contains(version, prereleases=True) for r in asked)
 
 
 def _beside(wheels: Sequence[Path]) -> list[str]:

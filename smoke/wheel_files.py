@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.metadata import parse_email
+from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -33,6 +35,15 @@ def wheel_tags(wheel: Path) -> frozenset[Tag]:
 def distribution(wheel: Path) -> str:
     """Return the normalized name of the package in a wheel: "onnxruntime-genai"."""
     return str(parse_wheel_filename(wheel.name)[0])
+
+
+def requirements(wheel: Path) -> list[Requirement]:
+    """Return what a wheel requires on this host. Raise InputError when it cannot be read."""
+    from recipes.wheels import read_metadata
+
+    raw, _ = parse_email(read_metadata(wheel))
+    found = [Requirement(line) for line in raw.get("requires_dist", [])]
+    return [r for r in found if r.marker is None or r.marker.evaluate({"extra": ""})]
 
 
 def python_for(wheels: Sequence[Path], preferred: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smoke import catalogue, environments, interpreters, pip
+from smoke import catalogue, environments, interpreters, pip, venvs
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse import process
 from wheelhouse.errors import InputError, NetworkError, ToolchainError, UsageError
@@ -140,6 +140,28 @@ def test_processes_are_shielded_from_the_users_python(monkeypatch: pytest.Monkey
     assert "VIRTUAL_ENV" not in seen
     assert seen["GREETING"] == "hello"
     assert made.host_path(tmp_path) == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("requires", "kept"),
+    [
+        ("", {"helper==1.0"}),
+        ("runtime>=0.9", {"helper==1.0", "runtime==1.0"}),
+        ("runtime==2.0", {"helper==1.0"}),
+        ('runtime>=0.9; sys_platform == "plan9"', {"helper==1.0"}),
+        ("runtime>=0.9; extra == 'all'", {"helper==1.0"}),
+    ],
+)
+def test_pins_that_hold_beside_a_wheel(tmp_path: Path, requires: str, kept: set[str]) -> None:
+    own = wheel(tmp_path, "genai", "9.0", *filter(None, [requires]))
+    recipe = catalogue.EnvironmentRecipe(
+        label="demo",
+        python="3.11",
+        size=1,
+        packages=("runtime==1.0", "genai==1.0", "helper==1.0"),
+        replaceable=("runtime", "genai"),
+    )
+    assert {pin for pin in recipe.packages if venvs._still_wanted(pin, recipe, [own])} == kept
 
 
 @pytest.mark.integration
