@@ -164,8 +164,7 @@ BACKENDS: tuple[Backend, ...] = (
                 name=name,
                 export=f"dml-{name}",
                 device="DirectML",
-                gate=gates.FP16,
-                options={"provider": "dml"},
+                gate=gates.FP16_DIRECTML,
                 against=f"ort-cpu:dml-{name}",
                 libraries=("directml",),
             )

@@ -135,7 +135,7 @@ def backends_table() -> Table:
         )
     for suite in SUITES:
         status = suite.source.status()
-        state = Text("ready", style="green") if status.ready else Text("missing", style="yellow")
+        state, style = ("ready", "green") if status.ready else ("missing", "yellow")
         said = "" if status.ready else f"{status.reason} {status.remedy}"
-        table.add_row(suite.name, suite.summary, suite.variant, state, Text(said))
+        table.add_row(suite.name, suite.summary, suite.variant, Text(state, style=style), Text(said))
     return table

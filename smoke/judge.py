@@ -20,7 +20,8 @@ class Expectation:
     """What a worker was asked to do: on which device, with which model, judged by which gate.
 
     `export` is the kind of the export that it was given ("": the Hugging Face folder itself, which carries no record).
-    `libraries`: parts of file names of which the worker must have loaded at least one each.
+    `libraries`: parts of file names of which the worker must have loaded at least one each. `home`: the folder that
+    these, and every onnxruntime library, must have come from ("" where it is not known); see Environment.
     """
 
     gate: Gate
@@ -30,6 +31,7 @@ class Expectation:
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
     prompts: int = 0
+    home: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
 
 
 def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> Judgement:
-    wrong = wrong_model(dump, expected) or wrong_device(dump, expected)
+    wrong = wrong_model(dump, expected) or stray_library(dump, expected) or wrong_device(dump, expected)
     try:
         metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
@@ -112,6 +114,24 @@ def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
         f"export '{expected.export}'.",
         remedy="Remove the export's folder in the cache; the next run makes it again.",
     )
+
+
+def stray_library(dump: Dump, expected: Expectation) -> Judgement | None:
+    """Return DIVERGED when a library that counts was not loaded from the environment: System32 has old ones, too."""
+    if not expected.home:
+        return None
+    home = expected.home.replace("\\", "/").rstrip("/").lower() + "/"
+    for library in dump.loaded:
+        path = library.path.replace("\\", "/").lower()
+        name = path.rsplit("/", 1)[-1]
+        if any(part in name for part in ("onnxruntime", *expected.libraries)) and not path.startswith(home):
+            return Judgement(
+                verdict=Verdict.DIVERGED,
+                reason=f"It ran another library than the wheels': {library.path} (SHA-256 {library.sha256[:12]}), "
+                f"not one below {expected.home}.",
+                remedy="Remove that file, or keep its folder out of where this process looks for DLLs.",
+            )
+    return None
 
 
 def wrong_device(dump: Dump, expected: Expectation) -> Judgement | None:

@@ -50,5 +50,8 @@ def log(name: str) -> Path:
 
 
 def windows(path: Path) -> str:
-    """Return how programs in Wine name a path of the host: its whole file system is drive Z:."""
-    return "Z:" + str(path.absolute()).replace("/", "\\")
+    """Return how programs in Wine name a path of the host: its whole file system is drive Z:.
+
+    Links are followed here, because an absolute link would lead to another place inside the Debian root.
+    """
+    return "Z:" + str(path.resolve()).replace("/", "\\")

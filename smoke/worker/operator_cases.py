@@ -277,4 +277,5 @@ def _large(dtype: str) -> list[Case]:
 
 def all_cases() -> list[Case]:
     """Return every case of the suite."""
-    return [case for dtype in TYPES for case in [*(c for m in MODELS for c in _of_model(m, dtype)), *_large(dtype)]]
+    cases = [case for dtype in TYPES for model in MODELS for case in _of_model(model, dtype)]
+    return [*cases, *_large("fp16")]

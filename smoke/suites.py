@@ -1,0 +1,71 @@
+"""Backends that answer other questions than a model's: they add results and tables of their own to the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from smoke import dml, machine
+from smoke.backends import Source
+from smoke.dml_ops import suite as dml_ops
+from smoke.dml_ops.suite import Outcome
+from smoke.results import ModelInfo, Report, Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """One suite: how it is named on the command line, what it does, where it runs."""
+
+    name: str
+    summary: str
+    variant: str
+    source: Source
+
+
+SUITES = (Suite(name=dml_ops.NAME, summary=dml_ops.SUMMARY, variant=dml_ops.VARIANT, source=dml.source()),)
+
+
+def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names that are suites, and the others."""
+    known = {suite.name for suite in SUITES}
+    return [name for name in names if name in known], [name for name in names if name not in known]
+
+
+def empty_report() -> Report:
+    """Return the report of a run in which no model takes part."""
+    return Report(
+        schema=1,
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        model=ModelInfo(name="no model", label="", key=""),
+        host=machine.host({}),
+        prompts=(),
+        max_new_tokens=0,
+        passed=True,
+        results=(),
+        timings=(),
+        seconds=0.0,
+    )
+
+
+def added(report: Report, names: Sequence[str], *, wheels: Sequence[Path], folder: Path, timeout: float) -> Report:
+    """Run the suites `names` and return `report` with what they found."""
+    for _ in dict.fromkeys(names):  # one suite so far
+        fitting = [wheel for wheel in wheels if dml.source().takes(wheel)]
+        outcome = dml_ops.run(wheels=fitting, report=folder, timeout=timeout)
+        report = _with(report, outcome)
+    return report
+
+
+def _with(report: Report, outcome: Outcome) -> Report:
+    return msgspec.structs.replace(
+        report,
+        results=(*report.results, outcome.result),
+        sections=(*report.sections, *outcome.sections),
+        timings=(*report.timings, Timing(part=f"worker {outcome.result.backend}", seconds=outcome.seconds)),
+        seconds=report.seconds + outcome.seconds,
+        passed=report.passed and not outcome.result.verdict.is_fault,
+    )
