@@ -16,6 +16,8 @@ from typing import IO, Literal
 
 from wheelhouse.console import say
 from wheelhouse.errors import StepFailedError, ToolchainError
+from wheelhouse.lifeline import die_with_parent
+from wheelhouse.orphans import ending_with_us
 
 Shell = Literal["posix", "cmd", "powershell"]
 
@@ -101,7 +103,11 @@ def run(
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:
         stream.write(f"+ {render(command)}\n")
-        with _start(command) as process, _deadline(process, command.timeout) as expired:
+        with (
+            _start(command) as process,
+            ending_with_us(process),
+            _deadline(process, command.timeout) as expired,
+        ):
             _running.add(process)
             try:
                 _pump(process.stdout, stream, tail, on_line)
@@ -135,6 +141,7 @@ def _start(command: Command) -> subprocess.Popen[str]:
             encoding="utf-8",
             errors="replace",
             start_new_session=os.name == "posix",
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
         )
     except FileNotFoundError as error:
         raise ToolchainError(

@@ -1,0 +1,52 @@
+"""What was started does not outlive a program that is killed outright."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from wheelhouse.lifeline import _prctl, die_with_parent
+
+PARENT = """
+import sys, threading
+from pathlib import Path
+from wheelhouse.process import Command, run
+
+body = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+command = Command(argv=(sys.executable, "-c", body))
+
+def start():
+    run(command, log=Path(sys.argv[1]) / "x.log", on_line=lambda line: print(line, flush=True))
+
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+def test_a_started_process_dies_with_a_killed_program(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    end = time.monotonic() + 30
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "the child goes on"
+        time.sleep(0.05)
+
+
+def test_elsewhere_nothing_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    _prctl.cache_clear()
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert die_with_parent() is None
+    _prctl.cache_clear()
