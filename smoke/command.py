@@ -59,7 +59,9 @@ def smoke(
             timeout=timeout,
             stable_norms=stable_norms,
         )
+        make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)
+    make_folder(folder)
     found = suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout)
     reports.write(found, folder)
     for part in terminal.render(found):
@@ -84,16 +86,19 @@ def _run(request: Request) -> Report:
 
 
 def report_folder(given: str) -> Path:
-    """Return the folder for a report, made: the one `given`, or a new one in the cache. Raise InputError."""
+    """Return the folder for a report: the one `given`, or a new one in the cache. Makes nothing."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = Path(given).expanduser().resolve() if given else cache_dir("reports", stamp)
+    return Path(given).expanduser().resolve() if given else cache_dir("reports", stamp)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for a report. Raise InputError when it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
         ) from error
-    return folder
 
 
 def require_success(report: Report, *, strict: bool) -> None:

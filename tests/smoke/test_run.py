@@ -273,8 +273,8 @@ def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
 
 
 def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
-    from smoke.command import report_folder
+    from smoke.command import make_folder, report_folder
 
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        report_folder(str(tmp_path / "file"))
+        make_folder(report_folder(str(tmp_path / "file")))
