@@ -5,12 +5,12 @@ An entry whose environment needs more than pins brings a `Source` of its own (se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from smoke import dml, environments, gates
+from smoke import dml, environments, gates, npu
 from smoke.environments import Environment, Readiness
 from smoke.gates import Gate
 from wheelhouse.errors import UnsupportedError
@@ -82,6 +82,9 @@ class Variant:
     `export` "" means the Hugging Face folder itself. `against` names another backend's variant. With `if_present`,
     the variant runs unasked only where an earlier result has seen its device. `tokens_only`: the runtime shows no
     logits, so that single choices have to do. `libraries`: see judge.Expectation.
+
+    `unasked` returns why the variant is skipped here when it was not named ("": it is not). `announced`: its name says
+    that it runs on another device than the one it is about, so that FELL_BACK is its best verdict and no fault.
     """
 
     name: str
@@ -93,6 +96,8 @@ class Variant:
     if_present: bool = False
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
+    unasked: Callable[[], str] | None = None
+    announced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +141,38 @@ _ORT_CPU = (
     # What DirectML would load, computed by the CPU provider: checks the models where there is no DirectML.
     Variant(name="dml-fp16", export="dml-fp16", gate=gates.FP16),
     Variant(name="dml-int4", export="dml-int4", gate=gates.INT4),
+)
+
+_NPU = (
+    # The two ways that OpenVINO documents, with its settings for NPUs.
+    Variant(name="fp16", export="openvino-fp16", device="NPU", gate=gates.FP16, options={"route": "optimum"}),
+    # Without an NPU, fp16 alone is tried: it gets the runtime's reason, and an export for nothing is saved.
+    Variant(
+        name="int4",
+        export="openvino-npu-int4",
+        device="NPU",
+        gate=gates.INT4,
+        options={"route": "optimum"},
+        unasked=npu.why_not_unasked,
+    ),
+    Variant(
+        name="genai-int4",
+        export="openvino-npu-int4",
+        device="NPU",
+        gate=gates.INT4,
+        options={"route": "genai"},
+        tokens_only=True,
+        unasked=npu.why_not_unasked,
+    ),
+    # The transformations and static shapes of an NPU, computed by the CPU: what would be wrong there is wrong here.
+    Variant(
+        name="npuw-cpu",
+        export="openvino-fp16",
+        device="NPU",
+        gate=gates.FP16,
+        options={"route": "optimum", "on": "CPU"},
+        announced=True,
+    ),
 )
 
 BACKENDS: tuple[Backend, ...] = (
@@ -183,16 +220,23 @@ BACKENDS: tuple[Backend, ...] = (
         summary="OpenVINO GenAI's LLMPipeline",
         engine=WORKER / "engine_openvino_genai.py",
         source=Pinned(name=environments.MAIN),
-        variants=_openvino_variants(("GPU", "NPU"), tokens_only=True),
+        variants=_openvino_variants(("GPU",), tokens_only=True),
     ),
     Backend(
         name="npu",
-        summary="intel-npu-acceleration-library",
+        summary="OpenVINO's NPU device",
         engine=WORKER / "engine_npu.py",
-        source=Absent(
-            reason="No environment for the archived intel-npu-acceleration-library is set up here.",
-            remedy="For an Intel NPU use --backend openvino-genai:npu-fp16, which Intel maintains.",
+        source=Pinned(name=environments.MAIN),
+        variants=_NPU,
+    ),
+    Backend(
+        name="npu-legacy",
+        summary="intel-npu-acceleration-library (archived)",
+        engine=WORKER / "engine_npu_legacy.py",
+        source=Pinned(name=environments.NPU_LEGACY),
+        variants=tuple(
+            Variant(name=name, device="NPU", gate=gate, options={"dtype": name}, unasked=npu.why_not_legacy)
+            for name, gate in (("fp16", gates.FP16), ("int8", gates.INT4), ("int4", gates.INT4))
         ),
-        variants=(Variant(name="fp16", device="NPU", gate=gates.FP16),),
     ),
 )

@@ -26,6 +26,9 @@ MAIN = "main"
 ORT = "ort"
 """ONNX Runtime GenAI alone; the one to give wheels of one's own to."""
 
+NPU_LEGACY = "npu-legacy"
+"""Intel's archived NPU library with the libraries of its time."""
+
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 
 

@@ -23,7 +23,7 @@ from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.steps import Step
 
 EXPORTS = tuple(EXPORTERS)
-"""cpu-fp32, cpu-int4, dml-fp16, dml-int4 (for ONNX Runtime GenAI), openvino-fp16, openvino-int4."""
+"""cpu-fp32, cpu-int4, dml-fp16, dml-int4 (for ONNX Runtime GenAI), openvino-fp16, openvino-int4, openvino-npu-int4…"""
 
 DIRECTML = "dml-"
 """What the names of exports for DirectML begin with."""

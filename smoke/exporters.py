@@ -38,7 +38,7 @@ class Exporter:
 
     def settings(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the options for a model with this config.json: the guide's, unless they cannot work for it."""
-        if "--group-size" in self.options and not group_size_fits(config):
+        if str(GROUP_SIZE) in self.options and not group_size_fits(config):
             return (*self.options, "--group-size-fallback", "adjust")
         return self.options
 
@@ -105,5 +105,9 @@ EXPORTERS: Mapping[str, Exporter] = {
         _genai("dml-int4", "int4", "dml", 0.5, "--extra_options", "shared_embeddings=false"),
         _openvino("openvino-fp16", "fp16", 0.7),
         _openvino("openvino-int4", "int4", 0.5, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
+        # OpenVINO's settings for NPUs: symmetric, every layer in int4; one scale per group or (above 1 billion
+        # parameters) per channel.
+        _openvino("openvino-npu-int4", "int4", 0.5, "--sym", "--ratio", "1.0", "--group-size", str(GROUP_SIZE)),
+        _openvino("openvino-npu-int4-channel", "int4", 0.5, "--sym", "--ratio", "1.0", "--group-size", "-1"),
     )
 }

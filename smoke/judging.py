@@ -111,6 +111,7 @@ def not_run(planned: Planned, judgement: Judgement) -> Result:
         verdict=judgement.verdict,
         reason=judgement.reason,
         remedy=judgement.remedy,
+        announced=planned.variant.announced,
     )
 
 

@@ -51,6 +51,13 @@ class Result(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = field(default_factory=dict)
     loaded: tuple[Library, ...] = ()
     log: str = ""
+    announced: bool = False
+    """The variant's name says that it runs on another device: FELL_BACK is then what was asked for."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something went wrong that nobody announced."""
+        return self.verdict.is_fault and not (self.announced and self.verdict is Verdict.FELL_BACK)
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -106,4 +113,4 @@ class Report(Struct, frozen=True, kw_only=True):
 
     def faults(self) -> list[Result]:
         """Return the results that ran and went wrong."""
-        return [result for result in self.results if result.verdict.is_fault]
+        return [result for result in self.results if result.is_fault]

@@ -15,11 +15,12 @@ QUICK = ("ort-cpu",)
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A variant to run; `wheels` are those of the user that go into its environment."""
+    """A variant to run; `wheels` are those of the user that go into its environment. `asked`: it was named."""
 
     backend: Backend
     variant: Variant
     wheels: tuple[Path, ...] = ()
+    asked: bool = True
 
     @property
     def name(self) -> str:
@@ -46,7 +47,12 @@ def select(
     routed = _route(wheels, chosen.values())
     order = [name for name in catalogue if name in wanted]
     planned = [
-        Planned(backend=catalogue[name][0], variant=catalogue[name][1], wheels=routed[catalogue[name][0].name])
+        Planned(
+            backend=catalogue[name][0],
+            variant=catalogue[name][1],
+            wheels=routed[catalogue[name][0].name],
+            asked=not everything,
+        )
         for name in order
     ]
     return _after_their_base(planned)

@@ -15,13 +15,14 @@ def render(report: Report) -> bytes:
     """Return the XML document. DIVERGED and FELL_BACK are failures, CRASHED and TIMED_OUT errors."""
     root = Element("testsuites")
     verdicts = [result.verdict for result in report.results]
+    faults = [result.verdict for result in report.faults()]
     suite = SubElement(
         root,
         "testsuite",
         name=_clean(f"smoke {report.model.name}"),
         timestamp=report.created,
         tests=str(len(verdicts)),
-        failures=str(sum(verdict.is_fault and verdict not in _CRASHES for verdict in verdicts)),
+        failures=str(sum(verdict not in _CRASHES for verdict in faults)),
         errors=str(sum(verdict in _CRASHES for verdict in verdicts)),
         skipped=str(verdicts.count(Verdict.SKIPPED)),
         time=f"{report.seconds:.3f}",
@@ -44,7 +45,7 @@ def _case(suite: Element, result: Result) -> None:
     said = _clean(" ".join(part for part in (result.reason, result.remedy) if part))
     if result.verdict is Verdict.SKIPPED:
         SubElement(case, "skipped", message=said)
-    elif result.verdict.is_fault:
+    elif result.is_fault:
         kind = "error" if result.verdict in _CRASHES else "failure"
         SubElement(case, kind, type=result.verdict.value, message=said).text = said
     if result.text:

@@ -62,6 +62,12 @@ def text(value: object) -> str:
 def describe(names: Sequence[str], evidence: str) -> dict[str, str]:
     """Return the description of the devices that OpenVINO reports to execute on."""
     known = devices()
+    present = {name.split(".", maxsplit=1)[0] for name in known}
+    absent = [name for name in names if name.split(".", maxsplit=1)[0] not in present]
+    if absent:
+        # The NPU plugin says NPU even where it has handed everything to the CPU.
+        evidence = f"{evidence} says {','.join(absent)}, which is not on this machine"
+        return {"name": f"not {','.join(absent)}", "description": "", "evidence": evidence}
     name = ",".join(names)
     described = {"name": name, "description": ", ".join(known.get(n, "") for n in names).strip(", ")}
     if any(n.startswith("NPU") for n in names):

@@ -12,6 +12,7 @@ from smoke.models import Model
 
 ENGINE = Path(__file__).with_name("fake_engine.py")
 KEY = "a" * 64
+FIELDS = ("if_present", "libraries", "tokens_only", "unasked", "announced")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ def backend(name, *variants, source=None):
 def variant(name, *, gate=gates.FP32, export="healthy", device="CPU", against="reference:fp32", **rest):
     if rest.get("tokens_only"):
         rest["shows_no_logits"] = True  # what the engine is told; the field says that it is expected
-    fields = {key: rest.pop(key) for key in ("if_present", "libraries", "tokens_only") if key in rest}
+    fields = {key: rest.pop(key) for key in FIELDS if key in rest}
     return Variant(name=name, gate=gate, export=export, device=device, options=rest, against=against, **fields)
 
 

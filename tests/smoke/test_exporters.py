@@ -14,6 +14,7 @@ GUIDE = (
     "--weight-format int4 --group-size 128 --ratio 0.6 --sym --trust-remote-code"
 )
 OPTIMUM = "-m optimum.commands.optimum_cli export openvino --model M --task text-generation-with-past"
+NPU = "--weight-format int4 --sym --ratio 1.0"
 BUILDER = "-m onnxruntime_genai.models.builder -i M -o OUT"
 FITS = {"hidden_size": 2048, "num_attention_heads": 16, "intermediate_size": 8192}
 SMOLLM2 = {"hidden_size": 576, "num_attention_heads": 9, "head_dim": 64, "intermediate_size": 1536}
@@ -37,18 +38,17 @@ def line(kind: str, config: dict[str, int]) -> str:
         (
             "openvino-npu-int4",
             FITS,
-            f"{OPTIMUM} --weight-format int4 --sym --ratio 1.0 --group-size 128 --trust-remote-code OUT",
+            f"{OPTIMUM} {NPU} --group-size 128 --trust-remote-code OUT",
         ),
         (
             "openvino-npu-int4",
             SMOLLM2,
-            f"{OPTIMUM} --weight-format int4 --sym --ratio 1.0 --group-size 128 --trust-remote-code "
-            "--group-size-fallback adjust OUT",
+            f"{OPTIMUM} {NPU} --group-size 128 --trust-remote-code --group-size-fallback adjust OUT",
         ),
         (
             "openvino-npu-int4-channel",
             SMOLLM2,
-            f"{OPTIMUM} --weight-format int4 --sym --ratio 1.0 --group-size -1 --trust-remote-code OUT",
+            f"{OPTIMUM} {NPU} --group-size -1 --trust-remote-code OUT",
         ),
         ("cpu-fp32", FITS, f"{BUILDER} -p fp32 -e cpu -c OUT/.cache"),
         ("cpu-int4", FITS, f"{BUILDER} -p int4 -e cpu -c OUT/.cache"),

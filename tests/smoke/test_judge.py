@@ -217,6 +217,32 @@ def test_devices(base, tmp_path, asked, reported, verdict):
     assert verdict is Verdict.PASS or reported in judged.reason
 
 
+ELSEWHERE = {"name": "CPU", "evidence": "the runtime's word"}
+
+
+def announced(base, folder, names):
+    golden, logits = base
+    made = case(folder, logits)
+    for name in names:
+        FAULTS[name](made)
+    made.expected = dataclasses.replace(made.expected, device="NPU", announced=True)
+    made.fields.setdefault("device", Device(**ELSEWHERE))
+    return made.judged(golden, logits)
+
+
+def test_an_announced_fall_back_says_that_its_numbers_pass(base, tmp_path):
+    judged = announced(base, tmp_path, [])
+    assert judged.verdict is Verdict.FELL_BACK
+    assert "numbers pass the gate" in judged.reason
+    assert judged.metrics.logits.positions == 48
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"cpu instead", "no device", "library missing"}))
+def test_an_announced_fall_back_forgives_nothing_else(base, tmp_path, name):
+    judged = announced(base, tmp_path, [name])
+    assert judged.verdict is EXPECTED.get(name, Verdict.DIVERGED)
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

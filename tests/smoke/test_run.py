@@ -1,5 +1,6 @@
 """Whole runs over real worker processes, with a stand-in for the runtime in them."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -278,3 +279,33 @@ def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
         make_folder(report_folder(str(tmp_path / "file")))
+
+
+def on_the_cpu(name, **fields):
+    """Return a variant that asks for an NPU and gets the CPU."""
+    return dataclasses.replace(fakes.variant(name, device="NPU", **fields), options={"device": "CPU"})
+
+
+def test_an_announced_fall_back_is_no_fault(smoke):
+    report = smoke(fakes.backend("a", on_the_cpu("pipeline-cpu", announced=True)))
+    assert by_variant(report)["pipeline-cpu"].verdict is Verdict.FELL_BACK
+    assert report.passed
+    assert report.faults() == []
+
+
+def test_an_unannounced_fall_back_fails_the_run(smoke):
+    report = smoke(fakes.backend("a", on_the_cpu("silent")))
+    assert by_variant(report)["silent"].verdict is Verdict.FELL_BACK
+    assert not report.passed
+
+
+def test_what_is_not_run_unasked_is_skipped_with_the_command_that_runs_it(smoke):
+    backend = fakes.backend("a", fakes.variant("shy", unasked=lambda: "There is no such device."))
+    skipped = by_variant(smoke(backend))["shy"]
+    assert (skipped.verdict, skipped.reason) == (Verdict.SKIPPED, "There is no such device.")
+    assert "invoke smoke --backend a:shy" in skipped.remedy
+
+
+def test_what_is_named_is_run_all_the_same(smoke):
+    backend = fakes.backend("a", fakes.variant("shy", unasked=lambda: "There is no such device."))
+    assert by_variant(smoke(backend, names=["a:shy"]))["shy"].verdict is Verdict.PASS
