@@ -5,7 +5,6 @@ Otherwise a killed run's compiler or pip would go on, and write into the folder 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -18,6 +17,8 @@ _PR_SET_PDEATHSIG = 1
 
 @cache
 def _prctl() -> Any | None:
+    import ctypes
+
     try:
         return ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     except (OSError, AttributeError):

@@ -1,9 +1,7 @@
-"""The workflows: checked by the tools made for that, held to the recipes, and their scripts really run."""
+"""The workflows, issue forms and hooks: checked by the tools made for that, and held to the recipes."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import re
 import shutil
@@ -15,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from recipes.index import write_index
 from recipes.load import available, load
-from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -173,80 +169,18 @@ def test_every_script_that_a_workflow_calls_is_there_and_starts() -> None:
         assert run_tool("bash", "-n", str(ROOT / script)).returncode == 0
 
 
-def test_site_is_an_index_that_a_browser_and_pip_can_walk(tmp_path: Path) -> None:
-    wheels = tmp_path / "wheels"
-    wheel = make_wheel(wheels)
-    write_index(wheels)
-    done = run_tool("bash", str(ROOT / ".ci" / "site"), str(wheels), str(tmp_path / "site"))
-    assert done.returncode == 0, done.stderr
-    page = (tmp_path / "site/simple/demo-pkg/index.html").read_text()
-    found = re.search(r'href="([^#"]+)', page)
-    assert found is not None
-    target = tmp_path / "site/simple/demo-pkg" / found[1]
-    assert target.resolve().read_bytes() == wheel.read_bytes()
-    assert target.resolve().with_name(wheel.name + ".metadata").is_file()
-    assert (tmp_path / "site/index.html").is_file()
+def test_issue_forms_and_hooks_follow_their_schemas_and_ask_the_doctor() -> None:
+    check = tool("check-jsonschema")
+    forms = [p for p in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if p.stem != "config"]
+    assert forms
+    done = run_tool(check, "--builtin-schema", "vendor.github-issue-forms", *map(str, forms))
+    assert done.returncode == 0, done.stdout
+    assert all("invoke doctor --json" in form.read_text(encoding="utf-8") for form in forms)
 
 
-def test_no_site_is_made_of_wheels_that_changed_after_they_were_indexed(tmp_path: Path) -> None:
-    wheels = tmp_path / "wheels"
-    wheel = make_wheel(wheels)
-    write_index(wheels)
-    wheel.write_bytes(b"swapped")
-    done = run_tool("bash", str(ROOT / ".ci" / "site"), str(wheels), str(tmp_path / "site"))
-    assert done.returncode != 0
-    assert not (tmp_path / "site").exists()
-
-
-REPORT = {
-    "model": {"label": "tiny | Phi-3"},
-    "results": [
-        {"verdict": "PASS", "backend": "ort-cpu", "variant": "fp32", "device": "CPU", "reason": "",
-         "performance": {"tokens_per_s": 23.456}},
-        {"verdict": "SKIPPED", "backend": "npu", "variant": "fp16", "device": "", "reason": "no NPU\nhere"},
-    ],
-}  # fmt: skip
-
-
-def summary(folder: Path) -> str:
-    done = run_tool(sys.executable, "-I", str(ROOT / ".ci" / "summary"), str(folder))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_summary_tells_verdicts_and_last_lines(tmp_path: Path) -> None:
-    (tmp_path / "smoke").mkdir()
-    (tmp_path / "smoke" / "report.json").write_text(json.dumps(REPORT))
-    (tmp_path / "unit.log").write_text("first\n" * 50 + "== 12 passed in 3 s ==\n")
-    text = summary(tmp_path)
-    assert "### Smoke: tiny \\| Phi-3" in text
-    assert "| PASS | ort-cpu | fp32 | CPU | 23.5 |  |" in text
-    assert "| SKIPPED | npu | fp16 |  |  | no NPU here |" in text
-    assert "== 12 passed in 3 s ==" in text
-    assert text.count("first") < 20
-
-
-@pytest.mark.parametrize("report", ["", "[]", "{}", '{"model": 1}'])
-def test_summary_survives_a_run_that_ended_early(tmp_path: Path, report: str) -> None:
-    assert "No lane has run" in summary(tmp_path)
-    (tmp_path / "report.json").write_text(report)
-    assert "report.json cannot be read" in summary(tmp_path)
-
-
-def test_summary_reads_what_the_smoke_test_writes() -> None:
-    """The fields that the summary uses are required by the schema of report.json."""
-    from smoke.report import schema
-
-    content = json.loads(schema.generate())
-    result = content["$defs"]["Result"]["properties"]
-    assert {"verdict", "backend", "variant", "device", "reason", "performance"} <= set(result)
-    assert "tokens_per_s" in content["$defs"]["Performance"]["properties"]
-    assert "label" in content["$defs"]["ModelInfo"]["properties"]
-
-
-def test_the_tools_are_part_of_the_test_extra() -> None:
-    import tomllib
-
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["test"]
-    assert {"check-jsonschema", "zizmor"} <= {re.split(r"[~><=\[]", e)[0] for e in extras}
-    assert importlib.util.find_spec("ruamel.yaml") is not None
+def test_hooks_run_what_ci_runs() -> None:
+    (repo,) = read(ROOT / ".pre-commit-config.yaml")["repos"]
+    entries = {hook["entry"].split(" --force")[0] for hook in repo["hooks"]}
+    assert {"ruff format", "ruff check", "mypy", "pytest -q"} <= entries
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert all(re.search(rf"\b{entry.split()[0]}\b", ci) for entry in entries)
