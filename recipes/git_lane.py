@@ -124,7 +124,9 @@ class GitLane:
     def _make_ort(self, source: Checkout, command: Command, tag: str, into: Path) -> None:
         require_clean(source)
         require_space(Path(self.build.layout.work), ORT_ROOM, "Building ONNX Runtime")
-        keep_if_same(Path(self.build.ort_build), f"{source.commit} {source.tree} {' '.join(command.argv[2:])}")
+        # not the command line: it names the Python, and another Python must not throw away hours of compiling
+        same = f"{source.commit} {source.tree} {hash_part(self.build.ort)} {self.build.tools.identity}"
+        keep_if_same(Path(self.build.ort_build), same)
         with self._compiler():
             run_all((command,), "build ONNX Runtime")
         for name, path in ort_build.built_origin(self.build).libraries.items():
@@ -180,6 +182,7 @@ class GitLane:
             self.recipe_file,
             inputs={"ORT_API_VERSION": str(staging.read_manifest(Path(self.build.ort_home)).api_version)},
             toolchain=self._toolchain(),
+            known=self.pins.known,
         )
         packing.write_project(self.build, into)
         run_all((packing.command(self.build, python, into, materials.epoch),), f"pack {name}")

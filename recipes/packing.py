@@ -7,11 +7,11 @@ program's own Python whatever Python the module is for, so target Pythons need n
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 
 from recipes.context import Context, python_tag
-from recipes.dependencies import folder_of
+from recipes.dependencies import folder_of, needed
 from recipes.materials import Artifact, Materials, Patch
 from recipes.materials import Source as SourceMaterial
 from recipes.sources import Checkout, source_name
@@ -145,11 +145,12 @@ def materials_of(
     *,
     inputs: Mapping[str, str],
     toolchain: Mapping[str, str],
+    known: Callable[[str], str | None],
 ) -> Materials:
     """Return what a wheel is made from, for its SBOM and provenance.
 
-    `checkouts` maps names of sources to checkouts; `inputs` and `toolchain` must hold no path, or two builds from two
-    folders would differ.
+    `checkouts` maps names of sources to checkouts, `known` addresses to recorded hashes; `inputs` and `toolchain` must
+    hold no path, or two builds from two folders would differ.
     """
     sources = {source_name(build.genai.source): build.genai.source}
     if build.builds_ort:
@@ -170,7 +171,7 @@ def materials_of(
             SourceMaterial(name=name, url=source.repository, commit=checkouts[name].commit, version=source.tag or "")
             for name, source in sources.items()
         ),
-        artifacts=_artifacts(build),
+        artifacts=_artifacts(build, known),
         patches=tuple(patches),
         toolchain=toolchain,
         inputs=inputs,
@@ -178,11 +179,13 @@ def materials_of(
     )
 
 
-def _artifacts(build: Context) -> tuple[Artifact, ...]:
-    from recipes.dependencies import needed
-
+def _artifacts(build: Context, known: Callable[[str], str | None]) -> tuple[Artifact, ...]:
+    """List the archives that were downloaded: configure-time dependencies, and ONNX Runtime where it is a release."""
+    archives = [(d.name, "", d.url, d.sha256) for d in needed(build.genai, build.target) if d.url is not None]
+    release = build.ort.published.get(build.target.name)
+    if build.options.ort == "published" and release is not None:
+        archives.append((build.ort.package, build.ort.version, release.url, release.sha256))
     return tuple(
-        Artifact(name=d.name, version="", filename=PurePath(d.url).name, sha256=d.sha256 or "", url=d.url)
-        for d in needed(build.genai, build.target)
-        if d.url is not None
+        Artifact(name=name, version=version, filename=PurePath(url).name, sha256=sha256 or known(url) or "", url=url)
+        for name, version, url, sha256 in archives
     )

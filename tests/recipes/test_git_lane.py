@@ -16,7 +16,7 @@ from recipes.load import load
 from recipes.request import Request, options_from
 from recipes.target import host_target
 from tests.recipes import upstream
-from wheelhouse.errors import InputError, IntegrityError, StepFailedError
+from wheelhouse.errors import InputError, IntegrityError, ResourceError, StepFailedError
 
 pytestmark = [
     pytest.mark.integration,
@@ -142,6 +142,26 @@ def test_a_changed_checkout_is_refused_before_it_is_compiled(project):
     shutil.rmtree(project.work / "core")
     with pytest.raises(InputError, match=r"has been changed since it was fetched \(include/mathlib\.h\)"):
         project.build()
+
+
+def test_a_full_disk_is_named_before_compiling(project):
+    shutil.rmtree(project.work / "core")
+    project.monkeypatch.setattr("recipes.git_lane.CORE_ROOM", 10**18)
+    project.monkeypatch.setattr("recipes.git_lane.run_all", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(ResourceError, match="Building GenAI needs"):
+        project.build()
+
+
+def test_another_python_does_not_throw_the_build_away(project):
+    marker = project.work / "ort" / "Release" / "compiled-for-hours"
+    marker.write_text("")
+    shutil.rmtree(project.work / f"ort-{TAG}")
+    project.build(until="build-ort")
+    assert marker.exists()
+    recipe = project.upstream.recipe
+    recipe.write_text(recipe.read_text().replace('"--build_shared_lib", ', '"--build_shared_lib", "--skip_tests", '))
+    project.build(until="build-ort")
+    assert not marker.exists()
 
 
 def test_a_missing_dependency_is_named_before_configuring(project):
