@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from recipes.audit import limits
@@ -98,9 +99,11 @@ def read_member(
     *,
     scan: Literal["", "code", "text"],
     roots: tuple[str, ...] = (),
+    room: int = limits.MAX_TRACES,
 ) -> Content:
     """Unpack one member in pieces: hash it, write it to `sink`, and look for traces as `scan` says (`find_traces`).
 
+    At most `room` traces are kept.
     Never unpacks more than the size that the directory states; a member that cannot be unpacked has a `problem`.
     """
     digest = hashlib.sha256()
@@ -115,7 +118,9 @@ def read_member(
                 if sink is not None:
                     sink.write(piece)
                 if scan:
-                    traces.update(dict.fromkeys(find_traces(tail + piece, scan, roots)))
+                    traces.update(
+                        dict.fromkeys(islice(find_traces(tail + piece, scan, roots), max(room - len(traces), 0)))
+                    )
                     tail = piece[-_OVERLAP:]
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, NotImplementedError) as error:
         return Content(sha256=digest.hexdigest(), size=size, head=head, problem=f"cannot be unpacked: {error}")

@@ -39,3 +39,12 @@ MAX_CODE = 64 * MIB
 
 CHUNK = 1 * MIB
 """Bytes read at a time."""
+
+MAX_TEXTS = 24 * MIB
+"""Most bytes of METADATA, RECORD, SBOM… that are kept of one wheel."""
+
+MAX_SYMBOLS = 300_000
+"""Most imported and exported names that are kept of one wheel."""
+
+MAX_TRACES = 2000
+"""Most leaked paths and secrets that are kept of one wheel: one in each file would do to report it."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from recipes.audit import limits
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.version import Version
+
+_MAX_REQUIREMENTS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,7 @@ class Metadata:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RecordLine:
     """A line of RECORD: path, hash algorithm, digest (as written there), size in bytes (None: not stated)."""
 
@@ -73,8 +78,9 @@ def parse_metadata(raw: bytes | None) -> Metadata | None:
 def _requirements(lines: list[str]) -> tuple[tuple[Requirement, ...], list[str]]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    good, bad = [], []
-    for line in lines:
+    good: list[Requirement] = []
+    bad = [f"has {len(lines)} requirements, more than any wheel"] if len(lines) > _MAX_REQUIREMENTS else []
+    for line in lines[:_MAX_REQUIREMENTS]:
         try:
             good.append(Requirement(line))
         except InvalidRequirement:
@@ -87,15 +93,20 @@ def parse_record(raw: bytes) -> tuple[RecordLine, ...]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return (RecordLine(path="", algorithm="", digest="", size=None, problem=f"is not UTF-8 (byte {error.start})"),)
-    lines = []
+        return (_unreadable(f"is not UTF-8 (byte {error.start})"),)
+    lines: list[RecordLine] = []
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline="")), start=1):
-            if row:
-                lines.append(_record_line(number, row))
+        rows = csv.reader(io.StringIO(text, newline=""))
+        lines = [_record_line(number, row) for number, row in enumerate(islice(rows, limits.MAX_MEMBERS), 1) if row]
+        if next(rows, None) is not None:
+            lines.append(_unreadable("has more lines than any wheel has files"))
     except csv.Error as error:
-        lines.append(RecordLine(path="", algorithm="", digest="", size=None, problem=f"is not valid CSV: {error}"))
+        lines.append(_unreadable(f"is not valid CSV: {error}"))
     return tuple(lines)
+
+
+def _unreadable(problem: str) -> RecordLine:
+    return RecordLine(path="", algorithm="", digest="", size=None, problem=problem)
 
 
 def _record_line(number: int, row: list[str]) -> RecordLine:

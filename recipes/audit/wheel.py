@@ -6,7 +6,7 @@ import mmap
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _BINARY_NAME = re.compile(r"\.(dll|pyd|so(\.\d+)*|dylib)$", re.IGNORECASE)
-_TEXT_NAME = re.compile(r"\.dist-info/[^/]+$|\.dist-info/sboms/|/_dll_directory\.py$", re.IGNORECASE)
+_TEXT_NAME = re.compile(r"[^/]+\.dist-info/(METADATA|WHEEL|RECORD|provenance\.json|sboms/[^/]+\.json)")
 _SCANNED_NAME = re.compile(r"\.(json|toml|ya?ml|cfg|ini|txt|cmake|pc|env|pem|key)$|/direct_url\.json$", re.IGNORECASE)
 OWN_LABEL = "dmlwheelhouse"
 
@@ -45,6 +45,28 @@ class FileName:
     name: str
     version: Version
     tags: frozenset[Tag]
+
+
+@dataclass
+class _Gathered:
+    """What has been kept of a wheel's members so far, against the limits of what may be."""
+
+    binaries: dict[str, Binary] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)
+    text_room: int = limits.MAX_TEXTS
+    symbol_room: int = limits.MAX_SYMBOLS
+    trace_room: int = limits.MAX_TRACES
+
+    def add_text(self, path: str, data: bytes) -> None:
+        self.texts[path] = data
+        self.text_room -= len(data)
+
+    def add_binary(self, path: str, binary: Binary) -> None:
+        self.symbol_room -= len(binary.exports) + sum(len(i.symbols) + 1 for i in binary.imports)
+        if self.symbol_room < 0:
+            problem = "is not looked at: the wheel has more symbols than any"
+            binary = replace(binary, imports=(), exports={}, problem=problem)
+        self.binaries[path] = binary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,15 +158,13 @@ def _read(
 ) -> Wheel:
     unsafe = {p.member for p in problems if p.rule in ("archive-bomb", "archive-method", "archive-link")}
     members: dict[str, Member] = {}
-    binaries: dict[str, Binary] = {}
-    texts: dict[str, bytes] = {}
+    gathered = _Gathered()
     for info in archive.infolist():
         if info.is_dir():
             continue
         skip = info.filename in unsafe
-        content = (
-            Content(sha256="", size=info.file_size, head=b"") if skip else _take(archive, info, binaries, texts, roots)
-        )
+        unread = Content(sha256="", size=info.file_size, head=b"")
+        content = unread if skip else _take(archive, info, gathered, roots)
         if content.problem:
             problems.append(Problem(rule="archive-broken", member=info.filename, message=content.problem))
         members[info.filename] = Member(
@@ -155,7 +175,7 @@ def _read(
             time=info.date_time,
             traces=content.traces,
         )
-    dist_info = _dist_info(members)
+    dist_info, texts = _dist_info(members), gathered.texts
     metadata = parse_metadata(texts.get(f"{dist_info}/METADATA"))
     record = texts.get(f"{dist_info}/RECORD")
     ours = own or f"{dist_info}/provenance.json" in members or OWN_LABEL in (metadata.raw_version if metadata else "")
@@ -167,7 +187,7 @@ def _read(
         headers=_headers(texts.get(f"{dist_info}/WHEEL")),
         record=parse_record(record) if record is not None else None,
         members=members,
-        binaries=binaries,
+        binaries=gathered.binaries,
         texts=texts,
         problems=tuple(problems),
         own=ours,
@@ -189,26 +209,22 @@ def _headers(raw: bytes | None) -> dict[str, tuple[str, ...]]:
     return headers
 
 
-def _take(
-    archive: zipfile.ZipFile,
-    info: zipfile.ZipInfo,
-    binaries: dict[str, Binary],
-    texts: dict[str, bytes],
-    roots: tuple[str, ...],
-) -> Content:
+def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, gathered: _Gathered, roots: tuple[str, ...]) -> Content:
     """Read one member, and keep what the rules need of it: the facts of a binary, the bytes of a small text."""
     is_binary = bool(_BINARY_NAME.search(info.filename)) and info.file_size <= limits.MAX_BINARY
-    is_text = bool(_TEXT_NAME.search(info.filename)) and info.file_size <= limits.MAX_TEXT
+    room = min(limits.MAX_TEXT, gathered.text_room)
+    is_text = bool(_TEXT_NAME.fullmatch(info.filename)) and info.file_size <= room
     is_scanned = bool(_SCANNED_NAME.search(info.filename))
     sink = Sink(info.file_size) if is_binary or is_text else None
     try:
         scan: Literal["", "code", "text"] = "code" if is_binary else "text" if is_scanned else ""
-        content = read_member(archive, info, sink, scan=scan, roots=roots)
+        content = read_member(archive, info, sink, scan=scan, roots=roots, room=gathered.trace_room)
+        gathered.trace_room -= len(content.traces)
         if sink is not None and not content.problem:
             if is_text:
-                texts[info.filename] = sink.data[: content.size]
+                gathered.add_text(info.filename, sink.data[: content.size])
             elif (binary := _facts(info.filename, content.head, sink.data)) is not None:
-                binaries[info.filename] = binary
+                gathered.add_binary(info.filename, binary)
     finally:
         if sink is not None:
             sink.close()

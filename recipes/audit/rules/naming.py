@@ -10,6 +10,7 @@ from recipes.audit.model import Family, Finding, Severity
 from recipes.audit.wheel import Wheel
 
 _FAMILY = Family(title="Name and metadata")
+_MAX_TAG_LINES, _MAX_TAG_LENGTH = 500, 160
 _WHEEL_VERSION = re.compile(r"1\.\d+")
 
 FILENAME = _FAMILY.rule(
@@ -113,17 +114,27 @@ def _version(text: str) -> str:
 
 
 def _tags(wheel: Wheel) -> Iterator[Finding]:
-    from packaging.tags import parse_tag
-
     written = wheel.headers.get("tag", ())
     if wheel.named is None or f"{wheel.dist_info}/WHEEL" not in wheel.members:
         return
-    expanded = {str(tag) for text in written for tag in (parse_tag(text) if text.count("-") == 2 else ())}
+    expanded = {tag for text in written[:_MAX_TAG_LINES] for tag in _expanded(text)}
     named = {str(tag) for tag in wheel.named.tags}
     if expanded != named:
         here = ", ".join(sorted(expanded)[:6]) or "nothing"
         message = f"is tagged {', '.join(sorted(named)[:6])} by its file name and {here} by WHEEL"
         yield TAGS.finding(wheel.file, message, where=f"{wheel.dist_info}/WHEEL")
+
+
+def _expanded(text: str) -> set[str]:
+    """Return the tags of one Tag line; a line that is no tag, or would stand for thousands, stands for itself."""
+    from packaging.tags import parse_tag
+
+    if text.count("-") != 2 or len(text) > _MAX_TAG_LENGTH:
+        return {text[:_MAX_TAG_LENGTH]}
+    try:
+        return {str(tag) for tag in parse_tag(text)}
+    except ValueError:
+        return {text}
 
 
 def _format(wheel: Wheel) -> Iterator[Finding]:
