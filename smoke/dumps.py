@@ -84,6 +84,8 @@ class Dump(Struct, frozen=True, kw_only=True):
     origin: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: dict[str, Seconds] = msgspec.field(default_factory=dict)
     settings: dict[str, str] = msgspec.field(default_factory=dict)
+    cpu_seconds: Seconds = 0.0
+    """Seconds of processor time that the worker took, all threads together."""
     notes: tuple[str, ...] = ()
     devices: dict[str, str] = msgspec.field(default_factory=dict)
     versions: dict[str, str] = msgspec.field(default_factory=dict)

@@ -125,5 +125,6 @@ def _performance(attempt: Attempt, dump: Dump | None) -> Performance:
         first_token_s=statistics.median(prompt.first_seconds for prompt in dump.prompts),
         tokens_per_s=tokens / after_first if tokens and after_first > 0 else None,
         peak_memory_bytes=dump.peak_memory or None,
+        worker_cpu_s=dump.cpu_seconds or None,
         worker_s=attempt.done.seconds,
     )

@@ -26,6 +26,8 @@ class Performance(Struct, frozen=True, kw_only=True):
     """Largest resident size of the worker."""
     worker_s: float | None = None
     """Seconds from the worker's start to its end."""
+    worker_cpu_s: float | None = None
+    """Seconds of processor time in it, all threads together: comparable on a busy machine, too."""
 
 
 class Result(Struct, frozen=True, kw_only=True):

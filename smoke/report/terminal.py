@@ -106,4 +106,7 @@ def _times(report: Report) -> Text:
     rest = [f"{t.part} {t.seconds:.1f} s" for t in report.timings if not t.part.startswith("worker ")]
     named = sum(t.seconds for t in report.timings)
     other = [f"other {max(report.seconds - named, 0):.1f} s"]
-    return Text(f"Time: workers {workers:.1f} s, {', '.join(rest + other)}", style="dim")
+    busy = sum(result.performance.worker_cpu_s or 0 for result in report.results)
+    return Text(
+        f"Time: workers {workers:.1f} s ({busy:.1f} s of processor time), {', '.join(rest + other)}", style="dim"
+    )

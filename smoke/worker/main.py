@@ -74,6 +74,7 @@ class Run:
             versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
             loaded=worker_host.loaded_libraries(module.LIBRARIES),
             peak_memory=worker_host.peak_memory(),
+            cpu_seconds=time.process_time(),
             status="ok",
         )
 

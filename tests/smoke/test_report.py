@@ -126,7 +126,7 @@ def test_the_terminal_shows_every_column():
     assert "because of CRASHED" in text
     assert "The capital of France is Paris." in text
     assert "Operators" in text
-    assert "workers 9.0 s, model 1.0 s, other 2.0 s" in text
+    assert "workers 9.0 s (0.0 s of processor time), model 1.0 s, other 2.0 s" in text
     assert "m on 6 variants: 1 PASS, 1 DIVERGED, 1 FELL BACK, 1 CRASHED, 1 TIMED OUT, 1 SKIPPED, in 12 s" in text
 
 
