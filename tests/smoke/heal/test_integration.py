@@ -1,0 +1,86 @@
+"""Healing on a real model, and what real DirectML makes of norms."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from smoke import environments
+from smoke.export import export
+from smoke.heal import healing, record
+from smoke.models import resolve
+from wheelhouse import process
+from wheelhouse.files import sha256_tree
+
+SPEED = Path(healing.__file__).with_name("speed.py")
+REPRO = Path(healing.__file__).with_name("repro.py")
+
+
+@pytest.mark.integration
+def test_check_names_layer_12_of_smollm2(tmp_path: Path) -> None:
+    folder = export(resolve("smollm2-135m"), "dml-fp16", stable_norms="never")
+    before = sha256_tree(folder, skip=lambda path: path.name.startswith("."))
+    answer = healing.check(folder)
+    assert sha256_tree(folder, skip=lambda path: path.name.startswith(".")) == before
+    assert answer.at_risk[0].name == "/model/layers.12/input_layernorm/SkipLayerNorm"
+    assert answer.at_risk[0].worst_token == 0
+    assert answer.at_risk[0].worst_mean_square == pytest.approx(1.35e6, rel=0.1)
+    assert "layer 12" in record.advice(folder)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["dml-fp16", "dml-int4"])
+def test_a_healed_export_is_close_to_the_original_and_not_slower(kind: str) -> None:
+    model = resolve("smollm2-135m")
+    original, healed = (export(model, kind, stable_norms=mode) for mode in ("never", "auto"))
+    found = record.load(healed)
+    assert found is not None
+    assert found.rewritten
+    assert found.cpu_difference is not None
+    assert found.cpu_difference < 0.01
+    assert (original / "model.onnx.data").samefile(healed / "model.onnx.data")
+    again = healing.check(healed)
+    assert again.at_risk == ()
+    environment = environments.prepare(environments.ORT)
+    command = environment.command(str(SPEED), str(original), str(healed), "9")
+    printed = subprocess.run(command.argv, env=command.environment(), capture_output=True, check=True, text=True)
+    assert json.loads(printed.stdout.splitlines()[-1])["ratio"] > 0.9, "0.97 is what `speed.py` shows when idle"
+
+
+@pytest.mark.integration
+def test_a_model_without_large_rows_is_not_touched() -> None:
+    model = resolve("tiny-phi3")
+    original, treated = (export(model, "dml-fp16", stable_norms=mode) for mode in ("never", "auto"))
+    found = record.load(treated)
+    assert found is not None
+    assert not found.rewritten
+    assert (original / "model.onnx").read_bytes() == (treated / "model.onnx").read_bytes()
+
+
+@pytest.mark.wine
+def test_directml_saturates_at_fp16_and_a_scale_cures_it(tmp_path: Path) -> None:
+    from smoke.dml import source
+
+    environment = source().prepare([])
+    target = tmp_path / "norms.json"
+    command = environment.command(environment.host_path(REPRO), "--json", environment.host_path(target), timeout=600)
+    process.run(command, log=tmp_path / "log")
+    found = json.loads(target.read_text(encoding="utf-8"))
+    assert "DmlExecutionProvider" in found["providers"]
+    rows, errors = found["spikes"]["rows"], found["spikes"]["errors"]
+    for row, plain, scaled, wide in zip(
+        rows,
+        errors["DirectML: RMSNorm"],
+        errors["DirectML: RMSNorm, scaled by 1/16"],
+        errors["DirectML: RMSNorm, fp32 weight"],
+        strict=True,
+    ):
+        assert (plain > 1e-3) == (row > found["limit"])
+        assert scaled < 1e-3
+        assert wide < 1e-3
+    even = dict(zip(found["sizes"]["rows"], found["sizes"]["errors"]["DirectML: 1/64"], strict=True))
+    assert even[0.01] > 0.1, "a scale that is too large does harm"
+    assert even[1.0] < 1e-3
