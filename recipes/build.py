@@ -75,7 +75,7 @@ def plan_git_lane(request: Request) -> list[Item]:
 
 def context(request: Request, *, planned: bool = False) -> Context:
     """Return the context of a build on this machine. Raises as `load`, `choose_target` and `find_tools` do."""
-    from recipes.tools import find_tools
+    from recipes.tools import find_tools, tools_for_plan
 
     recipe = load(request.recipe)
     compiled_parts(recipe)
@@ -91,7 +91,9 @@ def context(request: Request, *, planned: bool = False) -> Context:
         target=target,
         host=host,
         options=request.options,
-        tools=find_tools(target, pythons, minimum_cmake=recipe.toolchain.cmake),
+        tools=tools_for_plan(target, pythons)
+        if planned
+        else find_tools(target, pythons, minimum_cmake=recipe.toolchain.cmake),
         layout=real_layout(recipe, target),
     )
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipes import windows
@@ -56,6 +56,18 @@ def find_tools(target: Target, pythons: Sequence[str], *, minimum_cmake: str) ->
         launcher=launcher,
         identity=" | ".join([compiler, stamp(Path(cmake)), stamp(Path(ninja))]),
     )
+
+
+def tools_for_plan(target: Target, pythons: Sequence[str]) -> Tools:
+    """Return this machine's tools where they are known without asking, the usual names elsewhere; starts no process."""
+    usual = assumed_tools(target, pythons)
+    try:
+        found = find_tools(target, (), minimum_cmake="0")
+    except ToolchainError:
+        return usual
+    remembered = {version: entry.partition("\n")[0] for version, entry in _read_notebook(_notebook()).items()}
+    running = {_running_version(): _base_python()}
+    return replace(found, pythons={v: ({**usual.pythons, **remembered} | running)[v] for v in pythons})
 
 
 def stamp(path: Path) -> str:
@@ -121,10 +133,9 @@ def find_python(version: str) -> str:
 
     Raise ToolchainError when this machine has none.
     """
-    running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if version == running:
+    if version == _running_version():
         return _base_python()
-    notebook = cache_dir("pythons.json")
+    notebook = _notebook()
     known = _read_notebook(notebook)
     path, _, seen = known.get(version, "").partition("\n")
     if path and Path(path).is_file() and stamp(Path(path)) == seen:
@@ -132,6 +143,14 @@ def find_python(version: str) -> str:
     found = _ask_for_python(version)
     write_atomic(notebook, json.dumps(known | {version: f"{found}\n{stamp(Path(found))}"}, indent=1))
     return found
+
+
+def _notebook() -> Path:
+    return cache_dir("pythons.json")
+
+
+def _running_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _base_python() -> str:

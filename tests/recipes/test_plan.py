@@ -3,6 +3,7 @@
 Write them anew with `python -m tests.recipes.test_plan` and read the difference.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_a_plan_starts_nothing_and_fetches_nothing(tmp_path, on_linux, monkeypat
     for name in CASES:
         made(tmp_path, name)
     assert [p.name for p in tmp_path.iterdir()] == ["mini.toml"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plan of this very system")
+@pytest.mark.parametrize("compiler", ["c++", "no-such-compiler"])
+def test_a_plan_for_this_system_needs_neither_its_tools_nor_its_pythons(tmp_path, monkeypatch, compiler):
+    recipe = tmp_path / "mini.toml"
+    recipe.write_text(upstream.recipe_text(dict.fromkeys(COMMITS, "0" * 40)))
+    monkeypatch.setenv("CXX", compiler)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
+    request = Request(recipe=str(recipe), options=options_from(pythons=("3.13", "3.14")))
+    text = "\n".join(lines(plan_git_lane(request), "posix"))
+    assert "3.14" in text
+    assert "wheel.tags=cp314-cp314-linux_" in text
 
 
 def test_every_process_of_a_plan_is_named_in_the_same_shell(tmp_path, on_linux):
