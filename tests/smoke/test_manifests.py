@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoke import manifests
@@ -56,6 +56,7 @@ def test_same_content_under_new_times_is_hashed_once(folder: Path, monkeypatch: 
     assert manifests.key(folder) == before
 
 
+@settings(max_examples=25)  # each lays three folders
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.binary(max_size=20), min_size=1), st.data())
 def test_key_depends_on_names_and_contents_alone(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], data: st.DataObject
