@@ -13,26 +13,30 @@ from typing import Any
 
 from recipes.audit.binary import Reading
 from recipes.audit.code_image import CodeImage, sites
-from recipes.audit.machinecode import RESULT, Call, Load, calls_from, canonical, instructions
+from recipes.audit.machinecode import RESULT, Call, Load, canonical, explore, instructions
 
 _HIGHEST_API = 999
+_ABOVE = frozenset({"ja", "jbe", "b.hi", "b.ls"})  # jumps that tell n from n + 1
+_FROM = frozenset({"jae", "jb", "b.hs", "b.lo"})  # jumps that tell n - 1 from n
+_MAX_SITES = 64  # GenAI has three; a hostile file may have any number
 _CREATE_DEVICE_FACTORY = 0x20  # ID3D12SDKConfiguration1's fifth method: three of IUnknown, then SetSDKVersion
 
 
 def compiled_api(image: CodeImage) -> Reading:
     """Return the ORT API version that the code passes to `GetApi`."""
     found: dict[int, int | None] = {}
-    for call in _calls(image):
-        version = call.arguments[0]
-        if call.target == Load(RESULT, 0) and isinstance(version, int) and 0 < version <= _HIGHEST_API:
-            found[version] = found.get(version) or _lowest(call, version)
+    for calls, listing in _explored(image):
+        for call in calls:
+            version = call.arguments[0]
+            if call.target == Load(RESULT, 0) and isinstance(version, int) and 0 < version <= _HIGHEST_API:
+                found[version] = found.get(version) or _lowest(listing, version)
     return _single(found, "the argument of OrtApiBase::GetApi")
 
 
 def asked_agility(image: CodeImage) -> Reading:
     """Return the D3D12 Agility SDK version that the code passes to `CreateDeviceFactory`."""
     found: dict[int, int | None] = {}
-    for call in _calls(image):
+    for call in (call for calls, _ in _explored(image) for call in calls):
         version = call.arguments[1]
         is_method = isinstance(call.target, Load) and call.target.offset == _CREATE_DEVICE_FACTORY
         if is_method and isinstance(version, int) and 0 < version < 10_000:
@@ -50,10 +54,10 @@ def offered_api(image: CodeImage, get_api_base: int) -> Reading:
     return _single(found, "the comparison in OrtApiBase::GetApi")
 
 
-def _calls(image: CodeImage) -> Iterator[Call]:
+def _explored(image: CodeImage) -> Iterator[tuple[list[Call], list[Any]]]:
     starts, stubs = sites(image)
-    for start in starts:
-        yield from calls_from(image, start, stubs)
+    for start in starts[:_MAX_SITES]:
+        yield explore(image, start, stubs)
 
 
 def _single(found: dict[int, int | None], how: str) -> Reading:
@@ -65,19 +69,16 @@ def _single(found: dict[int, int | None], how: str) -> Reading:
     return Reading(value=None, how=f"{how} was not found in the code")
 
 
-def _lowest(call: Call, version: int) -> int | None:
-    """Return the lowest version tried when the call is in a loop that counts down by one, None when it is not."""
-    counted = ""
-    for instruction in call.following:
-        operands = instruction.operands
-        if instruction.mnemonic in ("sub", "dec", "subs"):
-            last = operands[-1]
-            counts = instruction.mnemonic == "dec" or (last.type == 2 and last.imm == 1)
-            counted = canonical(instruction.reg_name(operands[0].reg) or "") if counts else counted
-        elif instruction.mnemonic == "cmp" and counted and operands[1].type == 2:
-            same = canonical(instruction.reg_name(operands[0].reg) or "") == counted
-            if same and 0 <= operands[1].imm < version:
-                return int(operands[1].imm) + 1
+def _lowest(listing: list[Any], version: int) -> int | None:
+    """Return the lowest version tried when there is a loop that counts down by one, None when there is none."""
+    for step, check, jump in zip(listing, listing[1:], listing[2:], strict=False):
+        counts = step.mnemonic == "dec" or (step.mnemonic in ("sub", "subs") and step.operands[-1].type == 2)
+        if not counts or (step.mnemonic != "dec" and step.operands[-1].imm != 1) or check.mnemonic != "cmp":
+            continue
+        same = step.op_str.split(", ")[0] == check.op_str.split(", ")[0]
+        bound = check.operands[1].imm if check.operands[1].type == 2 else version
+        if same and 0 <= bound < version:
+            return int(bound) + (jump.mnemonic not in ("jge", "jae", "b.ge", "b.hs"))
     return None
 
 
@@ -96,22 +97,28 @@ def _returned_address(image: CodeImage, function: int) -> int | None:
 
 
 def _accepted(image: CodeImage, function: int) -> Iterable[int]:
-    """Yield n for the check `1 <= version <= n`, which compilers turn into one unsigned comparison of version - 1."""
-    argument = {"x64": "rcx" if image.windows else "rdi", "arm64": "x0"}[image.arch]
-    less_one = bound = None
-    for instruction in instructions(image, function, 16):
-        name, operands = instruction.mnemonic, instruction.operands
-        if bound is not None and name in ("ja", "jbe", "b.hi", "b.ls"):
-            yield bound + 1
+    """Yield n for the check `1 <= version <= n`.
+
+    Optimised, it is one unsigned comparison of version - 1; otherwise version itself is compared, with 0 first.
+    """
+    copies = {{"x64": "rcx" if image.windows else "rdi", "arm64": "x0"}[image.arch]}
+    less_one: set[str] = set()
+    bound = None
+    for instruction in instructions(image, function, 24):
+        name = instruction.mnemonic
+        operands = [canonical(part) for part in instruction.op_str.split(", ")]
+        if bound is not None and name in (*_ABOVE, *_FROM):
+            yield bound if name in _ABOVE else bound - 1
             return
-        if bound is not None and name in ("jae", "jb", "b.hs", "b.lo"):
-            yield bound
-            return
-        first = canonical(instruction.reg_name(operands[0].reg) or "") if operands and operands[0].type == 1 else ""
-        if _is_less_one(instruction, argument):
-            less_one = first
-        elif name == "cmp" and less_one and first == less_one and operands[1].type == 2:
-            bound = int(operands[1].imm)
+        if name == "cmp" and operands[0] in copies | less_one and instruction.operands[1].type == 2:
+            limit = int(instruction.operands[1].imm)
+            checks_zero = operands[0] not in less_one and limit <= 1  # "version >= 1", however it is written
+            bound = None if checks_zero else limit + (operands[0] in less_one)
+        elif name in ("mov", "str", "stur"):
+            source, target = reversed(operands) if name == "mov" else operands
+            (copies.add if source in copies else copies.discard)(target)
+        elif any(_is_less_one(instruction, copy) for copy in copies):
+            less_one.add(operands[0])
 
 
 def _is_less_one(instruction: Any, argument: str) -> bool:

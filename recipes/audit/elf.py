@@ -189,7 +189,7 @@ def _image(elf: _Elf, arch: Literal["x64", "arm64"], imported: int | None) -> Co
         segments=tuple((s.address, bytes(elf.data[s.offset : s.offset + s.size])) for s in code),
         read=read,
         slots=frozenset(place for place, symbol, _ in relocations if imported and symbol == imported),
-        names=frozenset(_addresses_of(elf, b"\0OrtGetApiBase\0")),
+        names=frozenset(_addresses_of(elf, b"OrtGetApiBase\0")),
     )
 
 
@@ -203,9 +203,9 @@ def _relocations(elf: _Elf) -> Iterator[tuple[int, int, int]]:
 
 
 def _addresses_of(elf: _Elf, text: bytes) -> Iterator[int]:
-    """Yield where a string constant, given with the NULs around it, is in memory."""
+    """Yield where a string constant, given with its NUL, is in memory: linkers may merge it into a longer one."""
     for part in elf.segments:
         at = elf.data.find(text, part.offset, part.offset + part.size)
         while at >= 0:
-            yield part.address + at + 1 - part.offset
+            yield part.address + at - part.offset
             at = elf.data.find(text, at + 1, part.offset + part.size)

@@ -1,8 +1,9 @@
 """Follow a few dozen instructions with symbolic registers: enough to see which constant a call receives.
 
-The compiler may keep the constant in another register first, load the function's address into one, or call through
-Control Flow Guard's dispatcher. So registers hold values (a constant, a load from something, one of the names below)
-and every instruction that is not understood forgets what it writes.
+The compiler may keep the constant in another register or on the stack first, load the function's address into one, or
+call through Control Flow Guard's dispatcher. So registers and stack slots hold values (a constant, a load from
+something, one of the names below), and every instruction that is not understood forgets what it writes. Both ways of a
+conditional jump are followed, each instruction once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ FUNCTION: Literal["function"] = "function"
 RESULT: Literal["result"] = "result"
 NAME: Literal["name"] = "name"
 
-STEPS = 96
+STEPS = 160
 """Instructions that are followed from each site."""
+
+_ENDS = frozenset({"ret", "int3", "ud2", "udf", "br", "hlt", "brk"})
+_FRAME = frozenset({"rbp", "rsp", "sp", "x29"})
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,10 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that was followed: its target, its first two integer arguments, and what came after it."""
+    """A call that was followed: its target and its first two integer arguments, where they are known."""
 
     target: object
     arguments: tuple[object, object]
-    following: tuple[Any, ...] = ()
 
 
 _X64 = {f"{low}{name}": f"r{name}" for name in ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp") for low in ("e", "")}
@@ -67,33 +70,40 @@ def _disassembler(arch: str) -> Any:
 
 
 def instructions(image: CodeImage, address: int, count: int = STEPS) -> Iterator[Any]:
-    """Yield instructions from an address on, through unconditional jumps, up to a return or `count` of them."""
-    while count > 0:
-        jump = None
-        for instruction in _disassembler(image.arch).disasm(image.code_at(address, 16 * count), address, count):
-            count -= 1
-            yield instruction
-            if instruction.mnemonic in ("ret", "int3", "ud2", "udf", "br", "hlt"):
-                return
-            if instruction.mnemonic in ("jmp", "b"):
-                jump = instruction.operands[0].imm if instruction.operands[0].type == _IMM else None
-                break
-        if jump is None:
+    """Yield instructions from an address on, up to a jump without condition, a return, or `count` of them."""
+    for instruction in _disassembler(image.arch).disasm(image.code_at(address, 16 * count), address, count):
+        yield instruction
+        if instruction.mnemonic in _ENDS or instruction.mnemonic in ("jmp", "b"):
             return
-        address = jump
 
 
 _REG, _IMM = 1, 2  # capstone 5's numbers, the same for the operands of both architectures
 
 
-def calls_from(image: CodeImage, address: int, stubs: frozenset[int]) -> Iterator[Call]:
-    """Follow the code from a site and yield its calls, with the values of target and arguments where they are known."""
-    machine = _Machine(image, stubs)
-    listing = list(instructions(image, address))
-    for index, instruction in enumerate(listing):
-        call = machine.step(instruction)
-        if call is not None:
-            yield Call(target=call.target, arguments=call.arguments, following=tuple(listing[index + 1 : index + 17]))
+def explore(image: CodeImage, address: int, stubs: frozenset[int]) -> tuple[list[Call], list[Any]]:
+    """Follow the code from a site; return its calls, and the instructions that were followed in order of address."""
+    calls: list[Call] = []
+    seen: dict[int, Any] = {}
+    waiting = [(address, _Machine(image, stubs))]
+    while waiting and len(seen) < STEPS:
+        at, machine = waiting.pop()
+        for instruction in instructions(image, at, STEPS - len(seen)):
+            if instruction.address in seen:
+                break
+            seen[instruction.address] = instruction
+            if (target := _jump_target(instruction)) is not None:
+                waiting.append((target, machine.copy()))
+            elif (call := machine.step(instruction)) is not None:
+                calls.append(call)
+    return calls, [seen[key] for key in sorted(seen)]
+
+
+def _jump_target(instruction: Any) -> int | None:
+    """Return where a jump inside the code leads, None for other instructions and for jumps through registers."""
+    name = instruction.mnemonic
+    is_jump = name.startswith(("j", "b.", "cb", "tb")) or name == "b"
+    last = instruction.operands[-1] if is_jump and instruction.operands else None
+    return int(last.imm) if last is not None and last.type == _IMM else None
 
 
 class _Machine:
@@ -103,15 +113,24 @@ class _Machine:
         self.image = image
         self.stubs = stubs
         self.registers: dict[str, object] = {}
+        self.stack: dict[tuple[str, int], object] = {}
         self.x64 = image.arch == "x64"
         self.arguments = (("rcx", "rdx") if image.windows else ("rdi", "rsi")) if self.x64 else ("x0", "x1")
         self.lost = _LOST_ARM64 if not self.x64 else _LOST_WINDOWS if image.windows else _LOST_SYSV
+
+    def copy(self) -> _Machine:
+        """Return a machine in the same state, for the other way of a jump."""
+        made = _Machine(self.image, self.stubs)
+        made.registers, made.stack = dict(self.registers), dict(self.stack)
+        return made
 
     def step(self, instruction: Any) -> Call | None:
         """Carry out one instruction; return the call that it makes, if it is one."""
         if instruction.mnemonic in ("call", "bl", "blr"):
             return self._call(instruction)
         operands = instruction.operands
+        if len(operands) == 2 and self._store(instruction, *operands):
+            return None
         written = {canonical(instruction.reg_name(r) or "") for r in instruction.regs_access()[1]}
         value = self._value(instruction, operands) if len(operands) >= 2 and operands[0].type == _REG else None
         target = canonical(instruction.reg_name(operands[0].reg)) if value is not None else ""
@@ -121,10 +140,24 @@ class _Machine:
             self.registers[target] = value
         return None
 
+    def _store(self, instruction: Any, first: Any, second: Any) -> bool:
+        """Carry out a store to the stack; say whether the instruction was one to memory at all."""
+        name = instruction.mnemonic
+        place, source = (second, first) if name in ("str", "stur") else (first, second)
+        if place.type in (_REG, _IMM) or name in ("cmp", "test"):
+            return False
+        slot = (canonical(instruction.reg_name(place.mem.base) or ""), int(place.mem.disp))
+        if slot[0] in _FRAME:
+            self.stack.pop(slot, None)
+            if name in ("mov", "str", "stur"):
+                value = int(source.imm) if source.type == _IMM else self._get(instruction, source.reg)
+                self.stack[slot] = value
+        return True
+
     def _value(self, instruction: Any, operands: Any) -> object:
         """Return what an instruction puts into its first operand, None when that is not understood."""
         name, source = instruction.mnemonic, operands[1]
-        if name in ("mov", "movz", "movabs", "ldr", "adrp"):
+        if name in ("mov", "movz", "movabs", "ldr", "ldur", "adrp"):
             if source.type == _REG:
                 return self._get(instruction, source.reg)
             if source.type == _IMM:
@@ -152,7 +185,10 @@ class _Machine:
         if instruction.reg_name(memory.base) == "rip":
             address = instruction.address + instruction.size + memory.disp
             return FUNCTION if address in self.image.slots else Load("memory", address)
+        frame = canonical(instruction.reg_name(memory.base) or "")
         base = self._get(instruction, memory.base)
+        if frame in _FRAME and base is None:  # optimised code uses rbp as any other register
+            return self.stack.get((frame, int(memory.disp)))
         if isinstance(base, int) and not self.x64:
             return FUNCTION if base + memory.disp in self.image.slots else Load("memory", base + memory.disp)
         return Load(base, memory.disp)
