@@ -18,7 +18,7 @@ from recipes.dependencies import fetch_dependency, needed, require_present
 from recipes.lane_run import hash_part, hash_text, keep_if_same, run_all
 from recipes.origins import built_folder, find_origin, fingerprint
 from recipes.pins import Pins
-from recipes.sources import Checkout, fetch, read_checkout, require_clean, source_name
+from recipes.sources import Checkout, changes, fetch, read_checkout, require_clean, source_name
 from recipes.target_python import fetch_target_python
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import remove_tree, require_space, sha256_file, sha256_tree, write_atomic
@@ -122,13 +122,18 @@ class GitLane:
         return [wheel for folder in folders for wheel in sorted(folder.glob("*.whl"))]
 
     def _make_ort(self, source: Checkout, command: Command, tag: str, into: Path) -> None:
-        require_clean(source)
-        require_space(Path(self.build.layout.work), ORT_ROOM, "Building ONNX Runtime")
+        folder = Path(self.build.ort_build)
         # not the command line: it names the Python, and another Python must not throw away hours of compiling
         same = f"{source.commit} {source.tree} {hash_part(self.build.ort)} {self.build.tools.identity}"
-        keep_if_same(Path(self.build.ort_build), same)
-        with self._compiler():
-            run_all((command,), "build ONNX Runtime")
+        keep_if_same(folder, same)
+        left = folder.with_name("ort-left-in-source.txt")
+        require_clean(source, allowed=left.read_text(encoding="utf-8").splitlines() if left.is_file() else ())
+        require_space(Path(self.build.layout.work), ORT_ROOM, "Building ONNX Runtime")
+        try:
+            with self._compiler():
+                run_all((command,), "build ONNX Runtime")
+        finally:  # what build.py has written beside its sources is not somebody's work
+            write_atomic(left, "\n".join(changes(source)))
         for name, path in ort_build.built_origin(self.build).libraries.items():
             write_atomic(into / "lib" / name, path.read_bytes())
         wheel = ort_build.built_wheels(self.build, (tag,))[tag]
@@ -154,8 +159,9 @@ class GitLane:
         }
 
     def _make_core(self, into: Path) -> None:
-        for checkout in self.checkouts.values():
-            require_clean(checkout)
+        for name, checkout in self.checkouts.items():
+            if name != source_name(self.build.ort.source):  # compiled long ago; only its headers were taken
+                require_clean(checkout)
         require_space(Path(self.build.layout.work), CORE_ROOM, "Building GenAI")
         keep_if_same(Path(self.build.core_build), " ".join(self._core_inputs().values()))
         with self._compiler():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -155,21 +156,30 @@ def read_checkout(folder: Path) -> Checkout:
         raise InputError(f"{folder} is not a checkout of this program.", remedy="Remove it and fetch again.") from error
 
 
-def require_clean(checkout: Checkout) -> None:
-    """Raise InputError when somebody has worked in the checkout: what would be built is not what the recipe pins."""
+def require_clean(checkout: Checkout, *, allowed: Collection[str] = ()) -> None:
+    """Raise InputError when somebody has worked in the checkout: what would be built is not what the recipe pins.
+
+    `allowed` are files that upstream's own build is known to have left there.
+    """
     head = _ask(checkout.folder, "rev-parse", "HEAD")
-    changed = _ask_lines(checkout.folder, "diff", "--name-only")
-    # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
-    added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
+    found = [name for name in changes(checkout) if name not in allowed]
     tree = _ask(checkout.folder, "write-tree", "--missing-ok")
-    if head == checkout.commit and tree == checkout.tree and not changed and not added:
+    if head == checkout.commit and tree == checkout.tree and not found:
         return
-    what = ", ".join([*changed, *added][:3]) or f"HEAD is {head[:10]}"
+    what = ", ".join(found[:3]) or f"HEAD is {head[:10]}"
     raise InputError(
         f"{checkout.folder} has been changed since it was fetched ({what}).",
         remedy=f"Save your work as a patch (`git -C {checkout.folder} diff HEAD > third_party/patches/NAME.patch`, "
         f"then list it in the recipe with its reason), or remove the folder to fetch it again.",
     )
+
+
+def changes(checkout: Checkout) -> list[str]:
+    """Return the files of the work tree that differ from the index, or that git does not know."""
+    changed = _ask_lines(checkout.folder, "diff", "--name-only")
+    # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
+    added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
+    return [*changed, *added]
 
 
 def _ask(folder: Path, *arguments: str) -> str:

@@ -57,6 +57,7 @@ def write_wheel(build, version):
 
 def main():
     chosen = arguments()
+    (ROOT / "generated-by-the-build.txt").write_text("upstream's build may write beside its sources", encoding="utf-8")
     if chosen.use_dml and os.name != "nt":
         sys.exit("The DirectML execution provider is only supported when building for Windows.")
     build = chosen.build_dir / chosen.config
