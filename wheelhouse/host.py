@@ -70,9 +70,11 @@ def gather() -> Facts:
 def system_name() -> str:
     """Return the operating system as people call it: "Debian GNU/Linux 13 (trixie)", "Windows 11 10.0.26100"."""
     try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):  # not Linux, or one without os-release
-        return f"{platform.system()} {platform.release()} {platform.version()}"
+        if platform.system() == "Linux":  # not on Windows in Wine, where the file is there as well
+            return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        pass
+    return f"{platform.system()} {platform.release()} {platform.version()}"
 
 
 def cpu() -> Cpu:
