@@ -49,10 +49,12 @@ class Context:
 
         Of several versions the newest comes first, as pip would choose it.
         """
+        from packaging.version import Version
+
         if self.paired:
             return tuple(w for w in self.wheels if w is not wheel and w.readable)
         fitting = [w for w in self.wheels if w is not wheel and self.accepts(wheel, w)]
-        return tuple(sorted(fitting, key=lambda w: str(w.version), reverse=True))
+        return tuple(sorted(fitting, key=lambda w: w.version or Version("0"), reverse=True))
 
     @staticmethod
     def accepts(wheel: Wheel, other: Wheel) -> bool:

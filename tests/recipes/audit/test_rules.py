@@ -60,6 +60,14 @@ def test_the_requirement_alone_makes_a_pair_of_audited_wheels(tmp_path):
     assert rules(found) - STATED == {"api-version"}
 
 
+def test_of_several_that_fit_the_newest_is_the_pair(tmp_path):
+    """As pip would choose: 1.24 is newer than 1.9, whatever their spelling says."""
+    genai = GENAI.but(own=False, version="0.15.2", requires=("onnxruntime-directml>=1.9",))
+    old = RUNTIME.but(version="1.9.0").with_file("onnxruntime/capi/onnxruntime.dll", runtime_dll(9))
+    found = audit_wheels([make(tmp_path, spec) for spec in (genai, old, RUNTIME)], online=False)
+    assert "api-version" not in rules(found)
+
+
 @pytest.mark.parametrize(("offered", "expected"), [(31, set()), (18, set()), (17, {"api-version"})])
 def test_on_linux_the_lowest_version_counts(tmp_path, offered, expected):
     library = build_elf(
