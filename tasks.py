@@ -253,6 +253,30 @@ def backends(_c: Context) -> None:
     result(backends_table())
 
 
+@task(
+    help={
+        "model": "name in recipes/models, folder, or Hugging Face id",
+        "platform": "3720 (Meteor Lake), 4000 (Lunar Lake), 5010 (Panther Lake), with commas; default: all",
+        "max-prompt-len": "longest prompt in tokens (default 1024)",
+        "save": "folder to keep the compiled blobs in",
+        "json": "the findings as JSON",
+    },
+    auto_shortflags=False,
+)
+def npu_check(
+    _c: Context,
+    model: str = "smollm2-135m",
+    platform: str = "",
+    max_prompt_len: int = 1024,
+    save: str = "",
+    json: bool = False,
+) -> None:
+    """Compile a model for Intel NPUs that are not here, and say what to change where the compiler refuses."""
+    from smoke.npu_check.suite import run
+
+    run(model=model, platforms=platform, max_prompt_len=max_prompt_len, save=save, as_text=not json)
+
+
 @task(help={"record": "write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test"})
 def wine_setup(_c: Context, record: bool = False) -> None:
     """Make the Wine runtime, in which DirectML runs on Linux without a GPU, and test it. Needs root."""

@@ -62,7 +62,7 @@ def smoke(
         make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)
     make_folder(folder)
-    found = suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout)
+    found = suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model)
     reports.write(found, folder)
     for part in terminal.render(found):
         console.result(part)

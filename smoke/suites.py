@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from smoke import dml, machine
+from smoke import dml, machine, models
 from smoke.backends import Source
 from smoke.dml_ops import suite as dml_ops
 from smoke.dml_ops.suite import Outcome
+from smoke.npu_check import suite as npu_check
 from smoke.results import ModelInfo, Report, Timing
 
 
@@ -26,7 +27,10 @@ class Suite:
     source: Source
 
 
-SUITES = (Suite(name=dml_ops.NAME, summary=dml_ops.SUMMARY, variant=dml_ops.VARIANT, source=dml.source()),)
+SUITES = (
+    Suite(name=dml_ops.NAME, summary=dml_ops.SUMMARY, variant=dml_ops.VARIANT, source=dml.source()),
+    Suite(name=npu_check.NAME, summary=npu_check.SUMMARY, variant=npu_check.VARIANT, source=npu_check.Compiler()),
+)
 
 
 def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -51,9 +55,21 @@ def empty_report() -> Report:
     )
 
 
-def added(report: Report, names: Sequence[str], *, wheels: Sequence[Path], folder: Path, timeout: float) -> Report:
-    """Run the suites `names` and return `report` with what they found."""
-    for _ in dict.fromkeys(names):  # one suite so far
+def added(
+    report: Report,
+    names: Sequence[str],
+    *,
+    wheels: Sequence[Path],
+    folder: Path,
+    timeout: float,
+    model: str = models.DEFAULT,
+) -> Report:
+    """Run the suites `names` and return `report` with what they found; `model` is for those that look at one."""
+    for name in dict.fromkeys(names):
+        if name == npu_check.NAME:
+            found = npu_check.for_report(model, report=folder)
+            report = msgspec.structs.replace(report, sections=(*report.sections, found))
+            continue
         fitting = [wheel for wheel in wheels if dml.source().takes(wheel)]
         outcome = dml_ops.run(wheels=fitting, report=folder, timeout=timeout)
         report = _with(report, outcome)
