@@ -119,21 +119,18 @@ def build(choice: Choice, request: Request) -> str:
 
 def plan(choice: Choice, request: Request) -> str:
     """Return every command of the lane as it would be typed; none is run and nothing is downloaded."""
-    from recipes.load import load
-
     request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
-    recipe = load(request.recipe)
     if choice.lane == "git":
-        from recipes.build import plan_git_lane
-        from recipes.plan import lines
-        from recipes.target import choose_target, shell_of
+        from recipes.commands import transcript
 
-        target = choose_target(recipe, target=request.target, arch=request.arch)
-        return "\n".join(lines(plan_git_lane(request), shell_of(target.os)))
+        return transcript(request)
+    from recipes.load import load
     from recipes.published import plan_published
 
     shell: Shell = "cmd" if sys.platform == "win32" else "posix"
-    return "\n".join(render(command, shell) for command in plan_published(recipe, request.options.pythons))
+    return "\n".join(
+        render(command, shell) for command in plan_published(load(request.recipe), request.options.pythons)
+    )
 
 
 def index_all() -> str:
