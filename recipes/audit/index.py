@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TIME_LIMIT = 25.0
 """Seconds that one question may take."""
 
+_CURRENT_GLIBC = 39
 _VERSIONS = re.compile(r"^Available versions:\s*(.+)$", re.MULTILINE)
 _NOT_FOUND = re.compile(r"No matching distribution found", re.IGNORECASE)
 _OFFLINE = re.compile(
@@ -87,13 +88,17 @@ def _answer(source: str, returncode: int, stdout: str, stderr: str) -> Offer:
 
 
 def _target_options(target: str, python: str) -> list[str]:
-    """Return pip's options for a platform tag: a newer manylinux accepts the older ones, so the whole row is given."""
+    """Return pip's options for a platform tag: a newer manylinux accepts the older ones, so the whole row is given.
+
+    A plain "linux_…" promises nothing about the C library: it is taken for a current system.
+    """
     if target == "any":
         return []
-    found = re.fullmatch(r"manylinux_2_(\d+)_(\w+)", target)
-    older = [f"manylinux_2_{n}_{found[2]}" for n in range(max(int(found[1]), 28), 4, -1)] if found else []
+    found = re.fullmatch(r"(?:manylinux_2_(\d+)|linux)_(x86_64|aarch64)", target)
+    newest = max(int(found[1] or _CURRENT_GLIBC), 28) if found else 0
+    older = [f"manylinux_2_{n}_{found[2]}" for n in range(newest, 4, -1)] if found else []
     legacy = [f"manylinux2014_{found[2]}", f"linux_{found[2]}"] if found else []
-    platforms = [option for name in (target, *older, *legacy) for option in ("--platform", name)]
+    platforms = [option for name in dict.fromkeys((target, *older, *legacy)) for option in ("--platform", name)]
     return ["--only-binary=:all:", "--python-version", python, *platforms]
 
 

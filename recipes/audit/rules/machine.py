@@ -13,6 +13,7 @@ from recipes.audit.wheel import Wheel
 
 _FAMILY = Family(title="Machine and Python")
 _EXTENSION = re.compile(r"\.(?:cpython-|cp)(\d{2,}t?)[a-z]*-[^.]*\.(?:so|pyd)$")
+_NAMED_FOR = re.compile(r"-(win_amd64|win_arm64|win32)\.pyd$")
 _PLATFORMS = (
     (re.compile(r"win_amd64$"), ("pe", "x64")),
     (re.compile(r"win_arm64$"), ("pe", "arm64")),
@@ -60,6 +61,11 @@ def machine(wheel: Wheel, _context: Context) -> Iterator[Finding]:
             kind = "Windows" if binary.format == "pe" else "Linux"
             tags = ", ".join(sorted(wheel.platforms))
             message = f"is made for {kind} on {binary.machine}, the wheel is tagged {tags}"
+            yield MACHINE.finding(wheel.file, message, where=path)
+            continue
+        suffix = _NAMED_FOR.search(binary.name)
+        if suffix and wheel.platforms.isdisjoint({suffix[1], "any"}):
+            message = f"is named for {suffix[1]}: Python on {', '.join(sorted(wheel.platforms))} does not look for it"
             yield MACHINE.finding(wheel.file, message, where=path)
             continue
         yield from _python(wheel, binary)

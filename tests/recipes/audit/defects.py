@@ -71,11 +71,12 @@ def _row(path, column, value):
     return lambda rows: [[*row[:column], value, *row[column + 1 :]] if row[0] == path else row for row in rows]
 
 
-def _linux_arm64():
-    return build_elf(machine="arm64", exports=OGA, soname="libonnxruntime-genai.so")
-
-
 INIT = "demo/__init__.py"
+TEXTS = {path: data for path, data in GENAI.files.items() if data and not data.startswith(b"MZ")}
+ARM64 = {
+    DLL: build_pe(machine="arm64", imports=D3D, exports=OGA_EXPORTS, code=genai_arm64(23)),
+    PYD.replace("amd64", "arm64"): extension(machine="arm64"),
+}
 PATH = b"C:\\Users\\Erika Muster\\src\\genai\\model.cpp"
 
 DEFECTS: dict[str, list[Spec]] = {
@@ -135,6 +136,9 @@ DEFECTS: dict[str, list[Spec]] = {
         GENAI.with_file(DLL, build_pe(machine="arm64", imports=D3D, exports=OGA_EXPORTS, code=genai_arm64(23))),
         GENAI.with_file(CORE, core_dll()[:132] + struct.pack("<H", 0x14C) + core_dll()[134:]),
         LINUX.with_file(SO, build_elf(machine="x86", exports=OGA, soname="libonnxruntime-genai.so")),
+        GENAI.with_file(PYD, extension(hybrid=True)),
+        GENAI.without(PYD).but(tag="cp312-cp312-win_arm64", files={**ARM64, **TEXTS, CORE: core_dll(hybrid=True)}),
+        GENAI.without(PYD).with_file(PYD.replace("amd64", "arm64"), GENAI.files[PYD]),
         PLAIN.with_file("demo/fast.cp312-win_amd64.pyd", extension(module="fast")),
     ],
     "python-mismatch": [

@@ -139,11 +139,11 @@ def genai_dll(**changes: object) -> bytes:
                     **changes)  # fmt: skip
 
 
-def core_dll(version: int = 614) -> bytes:
+def core_dll(version: int = 614, **changes: object) -> bytes:
     """Return a D3D12Core.dll of an Agility SDK version."""
     constant = version.to_bytes(4, "little").ljust(64, b"\0")
     exports = {"D3D12GetInterface": 1, "D3D12SDKVersion": 2}
-    return build_pe(exports=exports, constants=constant, exported_constants=("D3D12SDKVersion",))
+    return build_pe(exports=exports, constants=constant, exported_constants=("D3D12SDKVersion",), **changes)
 
 
 def runtime_dll(api: int = 24, **changes: object) -> bytes:

@@ -56,6 +56,7 @@ def build_pe(
     pdb: str = "",
     linker: tuple[int, int] = (14, 40),
     payload: bytes = b"",
+    hybrid: bool = False,
 ) -> bytes:
     """Return a DLL. `exports` maps names to ordinals; `code` gets the import slots and the RVA of `constants`."""
     rdata = Rdata()
@@ -72,6 +73,9 @@ def build_pe(
     export_table = _exports(rdata, exports or {}, addresses)
     debug_table = _debug(rdata, pdb)
     directories = {0: export_table, 1: import_table, 13: delay_table, 6: debug_table}
+    if hybrid:  # what makes ARM64EC of an x64 header: a pointer at 0xC8 of the load configuration
+        config = struct.pack("<I", 0x140) + bytes(0xC4) + struct.pack("<Q", IMAGE_BASE + constants_at)
+        directories[10] = (rdata.put(config.ljust(0x140, b"\0")), 0x140)
     return _image(machine, made.raw, bytes(rdata.raw), directories, linker)
 
 

@@ -36,6 +36,7 @@ def test_an_index_that_did_not_answer_is_unknown_not_empty(stderr):
 def test_a_target_is_given_with_every_older_manylinux():
     options = _target_options("manylinux_2_31_x86_64", "3.12")
     assert {"manylinux_2_31_x86_64", "manylinux_2_28_x86_64", "manylinux2014_x86_64"} <= set(options)
+    assert "manylinux_2_28_x86_64" in _target_options("linux_x86_64", "3.12")  # what is compiled here runs here
     assert _target_options("any", "3.12") == []
     assert _target_options("win_arm64", "3.12")[-2:] == ["--platform", "win_arm64"]
 
