@@ -77,11 +77,26 @@ class Limit(Struct, frozen=True, kw_only=True):
     wrong: float | None
 
 
+class Begun(Struct, frozen=True, kw_only=True):
+    """A case that the worker has begun."""
+
+    name: str
+    family: str
+    dtype: str
+    dims: dict[str, int]
+    amplitude: float
+    tolerance: float
+
+
+class _Line(Struct, frozen=True, kw_only=True):
+    start: Begun | None = None
+    row: Row | None = None
+
+
 class Dump(Struct, frozen=True, kw_only=True):
-    """What the worker leaves behind."""
+    """What a worker that came to its end says of the whole process."""
 
     status: str
-    cases: list[Row]
     limits: list[Limit] = []
     versions: dict[str, str] = {}
     loaded: list[Library] = []
@@ -90,6 +105,23 @@ class Dump(Struct, frozen=True, kw_only=True):
 def read(content: bytes) -> Dump:
     """Decode a dump. Raise msgspec.MsgspecError when it is malformed."""
     return msgspec.json.decode(content, type=Dump)
+
+
+def read_lines(content: bytes) -> tuple[list[Row], Begun | None]:
+    """Return the rows that were finished, and the case that was begun last and not finished.
+
+    A last line that was cut off is left out. Raise msgspec.MsgspecError when another is malformed.
+    """
+    whole = content[: content.rfind(b"\n") + 1].splitlines()
+    lines = [msgspec.json.decode(line, type=_Line) for line in whole]
+    finished = [line.row for line in lines if line.row is not None]
+    begun = lines[-1].start if lines else None
+    return finished, begun
+
+
+def crashed(begun: Begun, how: str) -> Row:
+    """Return the row of a case that took the process with it."""
+    return Row(**msgspec.structs.asdict(begun), status=Measured.FAILED, message=how)
 
 
 def judge(rows: Sequence[Row]) -> Judgement:

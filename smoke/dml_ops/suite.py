@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -14,14 +14,14 @@ from smoke import scratch
 from smoke.backends import WORKER, Source
 from smoke.dml import source
 from smoke.dml_ops import rows
-from smoke.dml_ops.rows import Dump, Limit, Row
+from smoke.dml_ops.rows import Begun, Dump, Limit, Row
 from smoke.dumps import Device
 from smoke.environments import Environment
 from smoke.jobs import PROGRESS
 from smoke.results import Performance, Result, Section
-from smoke.verdicts import Judgement, Verdict, of_process
+from smoke.verdicts import Judgement, Verdict, describe_exit, of_process
 from wheelhouse import process
-from wheelhouse.console import task
+from wheelhouse.console import Task, task
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.files import write_atomic
 from wheelhouse.process import Completed
@@ -30,6 +30,10 @@ NAME = "dml-ops"
 SUMMARY = "single operators on DirectML, against the CPU provider"
 VARIANT = "operators"
 WORKER_FILE = WORKER / "operators.py"
+LINES = "rows.jsonl"
+LOG = f"{NAME}.log"
+CRASHES = 20
+"""How often the worker may be taken down by an operator before the suite gives up."""
 TRACE_VARIABLE = "DML_WHEELHOUSE_D3D12_TRACE"
 
 
@@ -40,6 +44,14 @@ class Outcome:
     result: Result
     sections: tuple[Section, ...] = ()
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Everything that the workers found."""
+
+    cases: tuple[Row, ...] = ()
+    dump: Dump = field(default_factory=lambda: Dump(status="absent"))
 
 
 def run(
@@ -62,43 +74,65 @@ def run(
 
 
 def _run(environment: Environment, folder: Path, report: Path, timeout: float, only: Sequence[str]) -> Outcome:
-    name = environment.host_path
-    trace = folder / "trace.log"
-    job = {"output": name(folder), "only": list(only), "trace": name(trace), "probe": not only}
-    write_atomic(folder / "job.json", json.dumps(job))
-    traced = replace(environment, env={**environment.env, TRACE_VARIABLE: name(trace)})
-    log = report / "logs" / f"{NAME}.log"
     started = time.monotonic()
     with task(NAME) as shown:
-        done = process.run(
-            traced.command(name(WORKER_FILE), name(folder / "job.json"), timeout=timeout),
-            log=log,
-            check=False,
-            on_line=lambda line: shown.update(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
-        )
+        found, judgement = _all_cases(environment, folder, report, only, started + timeout, shown)
     seconds = time.monotonic() - started
-    dump, judgement = judged(done, timeout, folder / "dump.json")
     result = msgspec.structs.replace(
         _without(judgement),
         environment=environment.label,
-        log=f"logs/{log.name}",
+        log=f"logs/{LOG}",
         performance=Performance(worker_s=seconds),
-        **_seen(dump),
+        **_seen(found),
     )
-    return Outcome(result=result, sections=() if dump is None else tables(dump), seconds=seconds)
+    return Outcome(result=result, sections=tables(found) if found.cases else (), seconds=seconds)
 
 
-def judged(done: Completed, timeout: float, file: Path) -> tuple[Dump | None, Judgement]:
-    """Return the worker's dump, None when there is no usable one, and the verdict."""
-    bad_end = of_process(done, timeout)
-    if bad_end is not None:
-        return None, bad_end
-    try:
-        dump = rows.read(file.read_bytes())
-    except (OSError, msgspec.MsgspecError) as error:
-        reason = f"The worker ended well, but its dump cannot be read: {error}."
-        return None, Judgement(verdict=Verdict.CRASHED, reason=reason)
-    return dump, rows.judge(dump.cases)
+def _all_cases(
+    environment: Environment, folder: Path, report: Path, only: Sequence[str], deadline: float, shown: Task
+) -> tuple[Found, Judgement]:
+    """Run the worker, and again for the rest as often as an operator takes it down; return everything it found."""
+    before: list[Row] = []
+    for _ in range(CRASHES):
+        left = max(deadline - time.monotonic(), 1.0)
+        skip = [row.name for row in before]
+        done = _worker(environment, folder, report, {"only": list(only), "skip": skip, "probe": not only}, left, shown)
+        try:
+            rows_so_far, begun = _lines(folder)
+            if done.returncode == 0 and not done.timed_out:
+                dump = rows.read((folder / "dump.json").read_bytes())
+                found = Found(cases=(*before, *rows_so_far), dump=dump)
+                return found, rows.judge(found.cases)
+        except (OSError, msgspec.MsgspecError) as error:
+            reason = f"What the worker left behind cannot be read: {error}."
+            return Found(), Judgement(verdict=Verdict.CRASHED, reason=reason)
+        bad_end = of_process(done, left) or Judgement(verdict=Verdict.CRASHED)
+        if begun is None or done.timed_out:
+            return Found(cases=(*before, *rows_so_far)), bad_end
+        before += [*rows_so_far, rows.crashed(begun, f"the process {describe_exit(done.returncode)}")]
+        (folder / LINES).unlink()
+    reason = f"The worker was taken down {CRASHES} times."
+    return Found(cases=tuple(before)), Judgement(verdict=Verdict.CRASHED, reason=reason)
+
+
+def _lines(folder: Path) -> tuple[list[Row], Begun | None]:
+    file = folder / LINES
+    return rows.read_lines(file.read_bytes()) if file.exists() else ([], None)
+
+
+def _worker(
+    environment: Environment, folder: Path, report: Path, job: Mapping[str, object], timeout: float, shown: Task
+) -> Completed:
+    name = environment.host_path
+    trace = folder / "trace.log"
+    write_atomic(folder / "job.json", json.dumps({**job, "output": name(folder), "trace": name(trace)}))
+    traced = replace(environment, env={**environment.env, TRACE_VARIABLE: name(trace)})
+    return process.run(
+        traced.command(name(WORKER_FILE), name(folder / "job.json"), timeout=timeout),
+        log=report / "logs" / LOG,
+        check=False,
+        on_line=lambda line: shown.update(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
+    )
 
 
 def _without(judgement: Judgement) -> Result:
@@ -115,12 +149,10 @@ def _without(judgement: Judgement) -> Result:
     )
 
 
-def _seen(dump: Dump | None) -> dict[str, object]:
+def _seen(found: Found) -> dict[str, object]:
     """Return what the profile and the process say: where the operators ran, with which libraries."""
-    if dump is None:
-        return {}
     counts: dict[str, int] = {}
-    for row in dump.cases:
+    for row in found.cases:
         for provider, count in row.providers.items():
             counts[provider] = counts.get(provider, 0) + count
     evidence = ", ".join(f"{count} nodes on {provider}" for provider, count in sorted(counts.items()))
@@ -129,26 +161,26 @@ def _seen(dump: Dump | None) -> dict[str, object]:
     return {
         "device": name,
         "device_details": device if name else None,
-        "versions": dump.versions,
-        "loaded": tuple(dump.loaded),
+        "versions": found.dump.versions,
+        "loaded": tuple(found.dump.loaded),
     }
 
 
-def tables(dump: Dump) -> tuple[Section, ...]:
+def tables(found: Found) -> tuple[Section, ...]:
     """Return the suite's tables: every operator, and where the norms break."""
     operators = Section(
         title="Operators on DirectML against the CPU provider",
         columns=("operator", "size", "error", "tolerance", "finding", "smallest that fails"),
-        rows=tuple(_operator(row) for row in dump.cases),
+        rows=tuple(_operator(row) for row in found.cases),
         note="Errors and tolerances are parts of the largest right value. 'no shader': DirectML has the operator at "
         "this size as a DXIL shader only, which Wine's Direct3D cannot compile, so nothing is known of it here.",
     )
-    if not dump.limits:
+    if not found.dump.limits:
         return (operators,)
     limits = Section(
         title="Largest outlier in a row of zeros that a norm gets right in fp16",
         columns=("norm", "width", "right up to", "wrong at", "sqrt(65504 x width)"),
-        rows=tuple(_limit(limit) for limit in dump.limits),
+        rows=tuple(_limit(limit) for limit in found.dump.limits),
         note="The last column is where the mean square passes fp16's largest number.",
     )
     return (operators, limits)

@@ -33,9 +33,10 @@ def render(report: Report) -> list[RenderableType]:
 
     parts: list[RenderableType] = [_table(report), Text()]
     parts += [_remark(result) for result in report.results if result.reason]
-    question = wording.printable(report.prompts[0])
-    parts += [Text(), Text(f"Answers to “{question}”", style="bold")]
-    parts += [_answer(name, answer) for name, answer in wording.first_answers(report.results)]
+    if report.prompts:  # none when only operators were run
+        question = wording.printable(report.prompts[0])
+        parts += [Text(), Text(f"Answers to “{question}”", style="bold")]
+        parts += [_answer(name, answer) for name, answer in wording.first_answers(report.results)]
     for section in report.sections:
         parts += [Text(), _section(section)]
     style = "green" if report.passed else "bold red"

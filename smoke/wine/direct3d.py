@@ -19,7 +19,12 @@ DLL = "d3d12.dll"
 FORWARDED = "d3d12_wine.dll"
 """The name under which Wine's own d3d12.dll stands beside ours: what d3d12.def forwards to."""
 OVERRIDES = "d3d12=n;winedbg.exe=d;mscoree=;mshtml="
-"""Ours, not the built-in, as d3d12; no debugger, in which an abort would wait for a person; no .NET, no browser."""
+"""Ours, not the built-in, as d3d12; no debugger, no .NET, no browser."""
+NO_DEBUGGER = (
+    r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug", "/v", "Debugger", "/d", r"C:\no-debugger.exe", "/f",
+)  # fmt: skip
+"""What `reg add` is given, so that a program that crashes ends at once. Disabling winedbg.exe is not enough: Wine waits
+for a debugger that it could start but that never came up, and the program hangs until its time is over."""
 
 _MARKER = slice(0x40, 0x60)
 _MARKER_TEXT = b"Wine builtin DLL"
@@ -60,7 +65,7 @@ def shim_step(recipe: WineRecipe) -> Step:
 
 def prefix_step(recipe: WineRecipe) -> Step:
     """Return the step that makes the Wine prefix with both d3d12.dll in it."""
-    inputs = {"root": _root_key(), "d3d12.dll": shim_step(recipe).key, "overrides": OVERRIDES}
+    inputs = {"root": _root_key(), "d3d12.dll": shim_step(recipe).key, "settings": f"{OVERRIDES} {NO_DEBUGGER}"}
     return Step(name="Wine prefix", output=places.prefix(), inputs=inputs)
 
 
@@ -102,7 +107,7 @@ def ensure_prefix(recipe: WineRecipe) -> None:
             root=str(places.root() / places.FILES),
             prefix=str(files),
             writable=True,
-            argv=("wineboot", "--init"),
+            argv=("sh", "-c", 'wineboot --init && wine reg add "$@"', "sh", *NO_DEBUGGER),
             env=wine_variables(),
             cwd="/",
         )

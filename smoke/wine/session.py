@@ -151,8 +151,14 @@ class Session:
         self.env["DISPLAY"] = f":{number.decode().strip()}"
 
     def run(self, argv: list[str]) -> int:
-        """Run the program to its end; return its exit code (128 + n when signal n killed it)."""
+        """Run the program to its end; return its exit code (128 + n when signal n killed it).
+
+        A program that windows_start.py has started leaves its own exit code, which is the one that counts.
+        """
         code = self.start(argv, cwd=self.cwd).wait()
+        own = Path(self.root, "prefix/drive_c/exit-code")
+        if own.exists():
+            return int(own.read_text(encoding="ascii"))
         return code if code >= 0 else 128 - code
 
 

@@ -24,6 +24,7 @@ from wheelhouse.locks import locked
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step
 
+START = Path(__file__).resolve().parent / "windows_start.py"
 SITE = "Lib/site-packages"
 SPEC = "session.json"
 """In the step folder: what starts this Python."""
@@ -35,7 +36,7 @@ _SECONDS = 600.0
 
 def key_of(recipe: WineRecipe, wheels: Sequence[Path]) -> dict[str, str]:
     """Return the inputs that decide the content of a Windows Python."""
-    pinned = {f"{w.package}": w.sha256 for w in recipe.wheels}
+    pinned = {"start": sha256_file(START)} | {f"{w.package}": w.sha256 for w in recipe.wheels}
     given = {f"wheel {wheel.name}": sha256_file(wheel) for wheel in wheels}
     return {"python": recipe.python.sha256, **pinned, **given}
 
@@ -181,7 +182,7 @@ def _python_spec(files: Path) -> Spec:
         root=str(places.root() / places.FILES),
         prefix=str(places.prefix() / places.FILES),
         display=True,
-        argv=("wine", places.windows(files / "python.exe")),
+        argv=("wine", places.windows(files / "python.exe"), places.windows(START)),
         env={**wine_variables(), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         pass_env=PASSED,
     )

@@ -37,6 +37,17 @@ class Case:
         size = f", |x| up to {self.amplitude:g}" if self.amplitude != 1.0 else ""
         return f"{self.family} {self.label} {self.dtype}{size}"
 
+    def described(self) -> dict[str, Any]:
+        """Return what identifies the case, for a report."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "dtype": self.dtype,
+            "dims": self.dims,
+            "amplitude": self.amplitude,
+            "tolerance": self.tolerance,
+        }
+
     def resized(self, dims: Dims) -> Case:
         """Return the same case at another size."""
         return Case(self.family, self.label, dims, self.dtype, amplitude=self.amplitude)
@@ -171,7 +182,7 @@ def _rotary(graph: Graph, dims: Dims) -> None:
 
 
 def _attention(graph: Graph, dims: Dims) -> None:
-    """Attention of `rows` new tokens after `past` ones. With `room`, past and present share a buffer of that length."""
+    """Attention of `rows` new tokens after `past` ones. With `room`, past and present are buffers of that length."""
     rows, past, size, room = dims["rows"], dims["past"], dims["size"], dims.get("room", 0)
     heads, kv_heads = dims["kv_heads"] * dims["group"], dims["kv_heads"]
     cache = graph.values(2, 1, kv_heads, room or past, size)
@@ -253,9 +264,9 @@ def _of_model(model: str, dtype: str) -> list[Case]:
         ("Softmax", "", {"rows": m["kv_heads"] * m["group"] * ROWS, "width": ROWS}),
         ("LayerNormalization", "", hidden), ("SimplifiedLayerNormalization", "", hidden),
         ("SkipSimplifiedLayerNormalization", "", hidden), ("RotaryEmbedding", "", rotary),
-        ("GroupQueryAttention", "prefill, shared buffer", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
-        ("GroupQueryAttention", "decode, shared buffer", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
-        ("GroupQueryAttention", "decode, own buffers", {**heads, "rows": 1, "past": PAST}),
+        ("GroupQueryAttention", "prefill, buffer with room", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
+        ("GroupQueryAttention", "decode, buffer with room", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
+        ("GroupQueryAttention", "decode, growing buffer", {**heads, "rows": 1, "past": PAST}),
     ]  # fmt: skip
     return [Case(family, f"{model} {label}".strip(), dims, dtype) for family, label, dims in sizes]
 

@@ -1,8 +1,11 @@
-"""Runs single operators on DirectML and on the CPU provider, and dumps how far apart they are.
+"""Runs single operators on DirectML and on the CPU provider, and writes down how far apart they are.
 
 `<python of an environment> operators.py JOB.json`; the job: `output` (folder), `only` (parts of case names, all if
-empty), `shrink` (whether to look for the smallest size at which a failing case still fails), `trace` (file that our
-d3d12.dll traces to, or null). The dump lists every case with its error; judging is the reader's business.
+empty), `skip` (names of cases to leave out), `shrink` (whether to look for the smallest size at which a failing case
+still fails), `trace` (file that our d3d12.dll traces to, or null), `probe` (whether to look for the norms' limits).
+
+An operator may take the process with it, so each case is announced and reported by a line of its own in rows.jsonl;
+whoever started this starts it again for the rest. dump.json, at the end, holds what is known of the whole process.
 """
 
 from __future__ import annotations
@@ -45,35 +48,20 @@ def run_once(model: bytes, feeds: Mapping[str, Any], providers: Any, *, profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile
     session = ort.InferenceSession(model, options, providers=providers)
-    outputs = _shared(session, feeds, providers) if _shares(feeds) else session.run(None, dict(feeds))
+    outputs = session.run(None, dict(feeds))
     if profile:
         session.end_profiling()
-    return list(outputs)
+    return _filled(session, feeds, outputs)
 
 
-def _shares(feeds: Mapping[str, Any]) -> bool:
-    """Return whether past and present are one buffer: the past has room for the new tokens."""
-    return "past_key" in feeds and feeds["past_key"].shape[2] >= int(feeds["total_sequence_length"])
-
-
-def _shared(session: Any, feeds: Mapping[str, Any], providers: Any) -> list[Any]:
-    """Run attention with the present written into the past's buffer, as ONNX Runtime GenAI does."""
-    import onnxruntime as ort
-
-    device = "dml" if providers is DML else "cpu"
-    binding = session.io_binding()
-    for name, array in feeds.items():
-        if name.startswith("past_"):
-            value = ort.OrtValue.ortvalue_from_numpy(array.copy(), device, 0)
-            binding.bind_ortvalue_input(name, value)
-            binding.bind_ortvalue_output(name.replace("past_", "present_"), value)
-        else:
-            binding.bind_cpu_input(name, array)
-    binding.bind_output("y", "cpu")
-    session.run_with_iobinding(binding)
-    found = dict(zip([output.name for output in session.get_outputs()], binding.get_outputs(), strict=True))
+def _filled(session: Any, feeds: Mapping[str, Any], outputs: list[Any]) -> list[Any]:
+    """Return the outputs, of attention's caches only the part that has been filled: the room behind it is nobody's."""
+    if "total_sequence_length" not in feeds:
+        return list(outputs)
     length = int(feeds["total_sequence_length"])
-    return [value.numpy() if name == "y" else value.numpy()[:, :, :length] for name, value in found.items()]
+    names = [output.name for output in session.get_outputs()]
+    pairs = zip(names, outputs, strict=True)
+    return [array[:, :, :length] if name.startswith("present_") else array for name, array in pairs]
 
 
 def error_of(ours: list[Any], right: list[Any]) -> float:
@@ -110,16 +98,14 @@ class Suite:
         except Exception as error:  # noqa: BLE001
             status = "no shader" if self._refused_shaders() > refused else "failed"
             return {"status": status, "message": _line(error)}
-        return {"status": "ran", "error": error_of(ours, right)}
+        worst = error_of(ours, right)
+        return {"status": "ran", "error": worst if np.isfinite(worst) else None}
 
     def row(self, case: Case) -> dict[str, Any]:
         """Return everything about one case: its error, its place, and when it fails the smallest size that does."""
         started = time.perf_counter()
         profile = str(self.output / "profile")
-        found = {
-            "name": case.name, "family": case.family, "dtype": case.dtype, "dims": case.dims,
-            "amplitude": case.amplitude, "tolerance": case.tolerance, **self.measure(case, profile=profile),
-        }  # fmt: skip
+        found = {**case.described(), **self.measure(case, profile=profile)}
         found["providers"] = self._providers()
         if is_wrong(found) and self.shrink:
             found["smallest"] = self._smallest(case, found)
@@ -167,7 +153,8 @@ class Suite:
 
 def is_wrong(row: Mapping[str, Any]) -> bool:
     """Return whether a row is a fault of DirectML's: it failed, or its error is beyond its tolerance."""
-    return row["status"] == "failed" or (row["status"] == "ran" and not row["error"] <= row["tolerance"])
+    beyond = row.get("error") is None or not row["error"] <= row["tolerance"]
+    return row["status"] == "failed" or (row["status"] == "ran" and beyond)
 
 
 def _line(error: Exception) -> str:
@@ -175,15 +162,20 @@ def _line(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suite of the job file; return 0 when the dump is there."""
+    """Run the cases of the job file; return 0 when all were reported."""
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     suite = Suite(job)
-    only = job.get("only") or [""]
+    only, skip = job.get("only") or [""], set(job.get("skip", []))
     cases = [case for case in operator_cases.all_cases() if any(part in case.name for part in only)]
-    dump: dict[str, Any] = {"status": "ok", "cases": []}
-    for number, case in enumerate(cases, 1):
-        print(f"@progress {number}/{len(cases)} {case.name}", flush=True)
-        dump["cases"].append(suite.row(case))
+    with (suite.output / "rows.jsonl").open("a", encoding="utf-8") as lines:
+        for number, case in enumerate(cases, 1):
+            if case.name in skip:
+                continue
+            print(f"@progress {number}/{len(cases)} {case.name}", flush=True)
+            for report in (lambda case=case: {"start": case.described()}, lambda case=case: {"row": suite.row(case)}):
+                lines.write(json.dumps(report(), allow_nan=False) + "\n")
+                lines.flush()
+    dump: dict[str, Any] = {"status": "ok", "limits": []}
     if job.get("probe", True):
         print("@progress limits of the norms", flush=True)
         dump["limits"] = operator_probes.norm_limits(run_once, error_of, DML, CPU)
