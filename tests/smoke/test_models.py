@@ -12,7 +12,7 @@ import pytest
 from smoke import catalogue, converters, models, pip
 from smoke.models import hub, made
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, UsageError
-from wheelhouse.files import sha256_file
+from wheelhouse.files import sha256_bytes, sha256_file
 
 WEIGHTS = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 
@@ -179,6 +179,54 @@ def test_packaged_model_is_made_once_and_again_when_harmed(packaged: Path, monke
     (model.folder / "config.json").write_text("")
     assert models.resolve("demo") == model
     assert (model.folder / "config.json").read_text() == "{}"
+
+
+@pytest.fixture
+def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the recipe `demo` of a GGUF file in three parts, which a stand-in for pip delivers one by one."""
+    import zipfile
+
+    wheels = tmp_path / "index"
+    recipes = tmp_path / "recipes"
+    wheels.mkdir()
+    recipes.mkdir()
+    lines = ['label = "Demo"', 'license = "MIT"', "size = 10", "[source]", 'kind = "split-gguf"', 'name = "demo.gguf"']
+    lines += [f'sha256 = "{sha256_bytes(b"GGUF0GGUF1GGUF2")}"', 'architecture = "gemma3"']
+    for number in range(3):
+        wheel = wheels / f"demo_part{number}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("data/part", f"GGUF{number}")
+        lines += ["[[source.parts]]", f'package = "demo-part{number}"', 'version = "1.0"', 'member = "data/part"']
+        lines += [f'sha256 = "{sha256_file(wheel)}"']
+    (recipes / "demo.toml").write_text("\n".join(lines))
+
+    def download(requirement: str, target: Path) -> Path:
+        name = requirement.replace("-", "_").replace("==", "-") + "-py3-none-any.whl"
+        (target / name).write_bytes((wheels / name).read_bytes())
+        (found,) = target.iterdir()  # as the real one: what pip has put there
+        return found
+
+    def convert(script: str, source: str, target: str, **_: object) -> None:
+        assert script == "gemma3_gguf_to_hf.py"
+        (Path(target) / "config.json").write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr(catalogue, "MODELS", recipes)
+    monkeypatch.setattr(pip, "download", download)
+    monkeypatch.setattr(converters, "run", convert)
+    return recipes / "demo.toml"
+
+
+def test_a_model_in_several_wheels_is_put_together_in_order(split: Path) -> None:
+    model = models.resolve("demo")
+    assert (model.folder / "config.json").read_bytes() == b"GGUF0GGUF1GGUF2"
+    assert not list(model.folder.parent.parent.rglob("*.whl"))
+
+
+def test_parts_in_the_wrong_order_are_refused(split: Path) -> None:
+    head, *parts = split.read_text().split("[[source.parts]]")
+    split.write_text("[[source.parts]]".join([head, parts[1] + "\n", parts[0], parts[2]]))
+    with pytest.raises(IntegrityError, match="put together from 3 wheels"):
+        models.resolve("demo")
 
 
 def test_other_file_under_the_pinned_name_is_refused(packaged: Path) -> None:
