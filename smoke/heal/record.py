@@ -93,8 +93,10 @@ class Answer(Struct, frozen=True, kw_only=True):
         count = len(self.norms)
         if not self.at_risk:
             before = sum(norm.present_scale > 1 for norm in self.norms)
+            wide = sum(norm.verdict == "wide" for norm in self.norms)
             healed = f"; {before} of them were healed before" if before else ""
-            return f"none of the {count} norms passes fp16 on DirectML{healed}"
+            computed = f"; {wide} of them compute in fp32" if wide else ""
+            return f"none of the {count} norms passes fp16 on DirectML{computed}{healed}"
         first = self.at_risk[0]
         square = first.worst_mean_square or 0.0
         return (

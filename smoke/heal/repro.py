@@ -24,6 +24,12 @@ LIMIT = (65504 * WIDTH) ** 0.5
 SPIKES = (1000, 3000, 6000, 6100, 6140, 6150, 6200, 6300, 7000, 10000, 20000, 60000)
 SIZES = (0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0, 250.0)
 CPU, DIRECTML = "CPUExecutionProvider", "DmlExecutionProvider"
+SUBJECTS: dict[str, tuple[str, dict[str, str]]] = {
+    "CPU": (CPU, {}),
+    "DirectML": (DIRECTML, {"device_id": "0"}),
+    # A driver may replace DirectML's shaders by its own; this is DirectML alone.
+    "DirectML without metacommands": (DIRECTML, {"device_id": "0", "disable_metacommands": "true"}),
+}
 
 
 def model(kind: str, *, scale: int = 1, fp32_weight: bool = False) -> bytes:
@@ -75,15 +81,15 @@ def expected(kind: str, rows: Any) -> Any:
     return wide / np.sqrt((wide * wide).mean(-1, keepdims=True) + EPSILON)
 
 
-def errors(provider: str, kind: str, rows: Any, **options: Any) -> list[float | None]:
+def errors(subject: str, kind: str, rows: Any, **options: Any) -> list[float | None]:
     """Return for each row the largest error relative to its largest result; None where that is not a number."""
+    provider, choices = SUBJECTS[subject]
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     if provider == DIRECTML:
         settings.enable_mem_pattern = False
         settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    device = (provider, {"device_id": "0"}) if provider == DIRECTML else provider
-    session = ort.InferenceSession(model(kind, **options), settings, providers=[device])
+    session = ort.InferenceSession(model(kind, **options), settings, providers=[(provider, choices)])
     if session.get_providers()[0] != provider:
         raise RuntimeError(f"{provider} was asked for, {session.get_providers()[0]} came")
     got = session.run(None, {"x": rows})[0].astype(np.float64)
@@ -95,21 +101,22 @@ def errors(provider: str, kind: str, rows: Any, **options: Any) -> list[float | 
 
 def measure() -> dict[str, Any]:
     """Measure everything on the CPU and, where there is one, on DirectML."""
-    providers = [name for name in (CPU, DIRECTML) if name in ort.get_available_providers()]
+    available = ort.get_available_providers()
     rms, layer = "SimplifiedLayerNormalization", "LayerNormalization"
     spiked, even = spiked_rows(), even_rows()
     columns: dict[str, dict[str, list[float | None]]] = {"spikes": {}, "sizes": {}}
-    for provider in providers:
-        short = "CPU" if provider == CPU else "DirectML"
-        columns["spikes"][f"{short}: RMSNorm"] = errors(provider, rms, spiked)
-        columns["spikes"][f"{short}: LayerNorm"] = errors(provider, layer, spiked)
-        columns["spikes"][f"{short}: RMSNorm, scaled by 1/16"] = errors(provider, rms, spiked, scale=16)
-        columns["spikes"][f"{short}: RMSNorm, fp32 weight"] = errors(provider, rms, spiked, fp32_weight=True)
+    for subject, (provider, _) in SUBJECTS.items():
+        if provider not in available:
+            continue
+        columns["spikes"][f"{subject}: RMSNorm"] = errors(subject, rms, spiked)
+        columns["spikes"][f"{subject}: LayerNorm"] = errors(subject, layer, spiked)
+        columns["spikes"][f"{subject}: RMSNorm, scaled by 1/16"] = errors(subject, rms, spiked, scale=16)
+        columns["spikes"][f"{subject}: RMSNorm, fp32 weight"] = errors(subject, rms, spiked, fp32_weight=True)
         for scale in (1, 16, 64):
-            columns["sizes"][f"{short}: 1/{scale}"] = errors(provider, rms, even, scale=scale)
+            columns["sizes"][f"{subject}: 1/{scale}"] = errors(subject, rms, even, scale=scale)
     return {
         "onnxruntime": ort.__version__,
-        "providers": providers,
+        "providers": [name for name in available if name in {CPU, DIRECTML}],
         "system": platform.platform(),
         "processor": platform.processor(),
         "python": platform.python_version(),

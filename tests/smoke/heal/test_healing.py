@@ -127,6 +127,7 @@ def test_a_model_without_need_keeps_its_very_graph(tmp_path: Path, spike: float,
     found = healing.heal(source, out=tmp_path / "healed")
     assert not found.at_risk
     assert {norm.verdict for norm in found.norms} == ({"wide"} if options else {"safe"})
+    assert ("compute in fp32" in found.summary) == bool(options)
     assert (tmp_path / "healed" / "model.onnx").read_bytes() == (source / "model.onnx").read_bytes()
 
 
