@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from smoke import dml, environments, gates, npu
+from smoke import cuda, dml, environments, gates, npu
 from smoke.environments import Environment, Readiness
 from smoke.gates import Gate
 from wheelhouse.errors import UnsupportedError
@@ -206,6 +206,23 @@ BACKENDS: tuple[Backend, ...] = (
                 libraries=("directml",),
             )
             for name in ("fp16", "int4")
+        ),
+    ),
+    Backend(
+        name="cuda",
+        summary="ONNX Runtime GenAI, CUDA",
+        engine=WORKER / "engine_ort_genai.py",
+        source=cuda.CudaSource(),
+        variants=tuple(
+            Variant(
+                name=name,
+                export=f"cuda-{name}",
+                device="CUDA",
+                gate=gate,
+                options={"provider": "cuda"},
+                libraries=("onnxruntime_providers_cuda",),
+            )
+            for name, gate in (("fp16", gates.FP16), ("int4", gates.INT4))
         ),
     ),
     Backend(

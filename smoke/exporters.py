@@ -103,6 +103,8 @@ EXPORTERS: Mapping[str, Exporter] = {
         _genai("dml-fp16", "fp16", "dml", 0.7),
         # With the embedding shared between both ends, DirectML's graph capture refuses the model.
         _genai("dml-int4", "int4", "dml", 0.5, "--extra_options", "shared_embeddings=false"),
+        _genai("cuda-fp16", "fp16", "cuda", 0.7),
+        _genai("cuda-int4", "int4", "cuda", 0.5),
         _openvino("openvino-fp16", "fp16", 0.7),
         _openvino("openvino-int4", "int4", 0.5, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
         # OpenVINO's settings for NPUs: symmetric, every layer in int4; one scale per group or (above 1 billion

@@ -126,8 +126,8 @@ def check(
 ) -> list[Finding]:
     """Compile `model` for each platform; where it is refused, try what may help until something compiles.
 
-    `save` is a folder for the blobs, `timeout` the seconds that one attempt may take. Raise what making the first export may raise; a later export that cannot be made
-    is an outcome.
+    `save` is a folder for the blobs, `timeout` the seconds that one attempt may take. Raise what making the first
+    export may raise; a later export that cannot be made is an outcome.
     """
     first_export = exporting.export(model, attempts.GROUPS)
     exports: dict[str, Path | WheelhouseError] = {attempts.GROUPS: first_export}

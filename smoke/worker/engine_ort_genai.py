@@ -116,6 +116,10 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     with Path(job["model"], "genai_config.json").open(encoding="utf-8") as stream:
         shipped = json.load(stream)["model"]["decoder"]["session_options"].get("provider_options", [])
     _check_provider(og, provider)
+    if provider == "cuda":
+        import onnxruntime
+
+        onnxruntime.preload_dlls()  # the CUDA libraries of PyPI's packages, which the system's loader does not know
     config = og.Config(job["model"])
     settings = {"provider": provider, "provider options in genai_config.json": json.dumps(shipped)}
     config.clear_providers()

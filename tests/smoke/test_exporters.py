@@ -52,6 +52,8 @@ def line(kind: str, config: dict[str, int]) -> str:
         ),
         ("cpu-fp32", FITS, f"{BUILDER} -p fp32 -e cpu -c OUT/.cache"),
         ("cpu-int4", FITS, f"{BUILDER} -p int4 -e cpu -c OUT/.cache"),
+        ("cuda-fp16", FITS, f"{BUILDER} -p fp16 -e cuda -c OUT/.cache"),
+        ("cuda-int4", FITS, f"{BUILDER} -p int4 -e cuda -c OUT/.cache"),
         ("dml-fp16", FITS, f"{BUILDER} -p fp16 -e dml -c OUT/.cache"),
         (
             "dml-int4",
