@@ -1,0 +1,50 @@
+"""What CI expects of a smoke report: each fault is named, and a machine without Wine is not asked for DirectML."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wheelhouse.paths import ROOT
+
+GOOD = [
+    ("reference", "fp32"),
+    *(("ort-cpu", v) for v in ("fp32", "int4", "dml-fp16", "dml-int4")),
+    *((b, v) for b in ("openvino", "openvino-genai") for v in ("fp16", "int4")),
+]
+
+
+def expect(folder: Path, verdicts: dict[tuple[str, str], str], *options: str) -> subprocess.CompletedProcess[str]:
+    report = folder / "report.json"
+    results = [{"backend": b, "variant": v, "verdict": verdict} for (b, v), verdict in verdicts.items()]
+    report.write_text(json.dumps({"results": results}))
+    argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report), *options]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_a_good_report_is_accepted(tmp_path: Path) -> None:
+    done = expect(tmp_path, {**dict.fromkeys(GOOD, "PASS"), ("npu", "fp16"): "SKIPPED"})
+    assert (done.returncode, done.stdout) == (0, "10 results are as expected\n")
+
+
+@pytest.mark.parametrize("verdict", ["DIVERGED", "FELL_BACK", "CRASHED", "TIMED_OUT", "SKIPPED"])
+def test_another_verdict_is_named(tmp_path: Path, verdict: str) -> None:
+    done = expect(tmp_path, {**dict.fromkeys(GOOD, "PASS"), ("openvino", "int4"): verdict})
+    assert done.returncode == 1
+    assert done.stdout == f"openvino int4 is {verdict} instead of PASS\n"
+
+
+def test_a_missing_result_and_an_unexpected_fault_are_named(tmp_path: Path) -> None:
+    verdicts = {**dict.fromkeys(GOOD[1:], "PASS"), ("npu", "fp16"): "CRASHED"}
+    done = expect(tmp_path, verdicts)
+    assert done.stdout.splitlines() == ["reference fp32 is missing instead of PASS", "npu fp16 is CRASHED"]
+
+
+def test_directml_is_asked_for_only_with_wine(tmp_path: Path) -> None:
+    done = expect(tmp_path, dict.fromkeys(GOOD, "PASS"), "--wine")
+    assert done.returncode == 1
+    assert "dml fp16 is missing" in done.stdout
