@@ -244,6 +244,22 @@ def smoke(
     )
 
 
+@task(
+    iterable=["backend"],
+    help={
+        "backend": "NAME or NAME:VARIANT; repeatable, or with commas. `invoke backends` lists them",
+        "model": "name of a model recipe, a Hugging Face folder, or an id on the Hugging Face hub",
+        "stable-norms": "auto, always or never: scale norms that overflow in fp16 in exports for DirectML; default: "
+        "what the model's recipe says",
+    },
+)
+def export(_c: Context, backend: list[str], model: str = "smollm2-135m", stable_norms: str = "") -> None:
+    """Export a model in the formats of backends, and say where it is."""
+    from smoke import command
+
+    print("\n".join(command.export(backends=split(backend), model=model, stable_norms=stable_norms)))
+
+
 @task
 def backends(_c: Context) -> None:
     """List the backends: ready, made on first use, or missing and what to do."""

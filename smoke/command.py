@@ -1,4 +1,4 @@
-"""What the tasks `smoke` and `backends` do."""
+"""What the tasks `smoke`, `export` and `backends` do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelhouse import console
-from wheelhouse.errors import InputError, ParityError, ResourceError
+from wheelhouse.errors import InputError, ParityError, ResourceError, UsageError
 from wheelhouse.paths import cache_dir, display
 
 if TYPE_CHECKING:
@@ -83,6 +83,32 @@ def _run(request: Request) -> Report:
             f"The disk is full ({error.filename or 'while writing'}).",
             remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
         ) from error
+
+
+def export(*, backends: Sequence[str], model: str, stable_norms: str) -> list[str]:
+    """Export a model for the named backends (NAME or NAME:VARIANT); return one line for each: kind and folder.
+
+    Raise UsageError for a name that does not exist or that takes no export, and the first error of an export that
+    failed, after the others have been made.
+    """
+    from smoke import selection
+    from smoke.export import export_all
+    from smoke.models import resolve
+
+    if not backends:
+        raise UsageError("Which backend is to be exported for?", remedy="For instance: invoke export --backend dml")
+    named = [
+        item for item in selection.select(backends, everything=False) if {item.name, item.backend.name} & {*backends}
+    ]
+    kinds = tuple(dict.fromkeys(item.variant.export for item in named if item.variant.export))
+    if not kinds:
+        raise UsageError(f"{', '.join(backends)} runs the Hugging Face folder itself: there is nothing to export.")
+    lines = []
+    for kind, made in export_all(resolve(model), kinds, stable_norms=stable_norms).items():
+        if not isinstance(made, Path):
+            raise made
+        lines.append(f"{kind}: {made}")
+    return lines
 
 
 def report_folder(given: str) -> Path:
