@@ -48,3 +48,13 @@ def test_directml_is_asked_for_only_with_wine(tmp_path: Path) -> None:
     done = expect(tmp_path, dict.fromkeys(GOOD, "PASS"), "--wine")
     assert done.returncode == 1
     assert "dml fp16 is missing" in done.stdout
+
+
+def test_only_an_announced_fall_back_is_fine(tmp_path: Path) -> None:
+    fell_back = {"backend": "npu", "variant": "npuw-cpu", "verdict": "FELL_BACK"}
+    results = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in GOOD]
+    for announced, code in ((True, 0), (False, 1)):
+        report = tmp_path / "report.json"
+        report.write_text(json.dumps({"results": [*results, {**fell_back, "announced": announced}]}))
+        argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report)]
+        assert subprocess.run(argv, capture_output=True, check=False).returncode == code
