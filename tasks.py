@@ -270,6 +270,32 @@ def backends(_c: Context) -> None:
 
 
 @task(
+    positional=["prompt"],
+    help={
+        "prompt": "what to ask, in quotation marks",
+        "backend": "BACKEND or BACKEND:VARIANT (`invoke backends`); default ort-cpu:int4",
+        "model": "name in recipes/models, folder, or Hugging Face id",
+        "max-new-tokens": "longest answer (default 256)",
+        "chat": "go on with further turns, read from the terminal until its end (Ctrl-D)",
+    },
+    auto_shortflags=False,
+)
+def generate(
+    _c: Context,
+    prompt: str,
+    backend: str = "ort-cpu:int4",
+    model: str = "smollm2-135m",
+    max_new_tokens: int = 256,
+    chat: bool = False,
+) -> None:
+    """Answer a prompt on any backend, as it is written, and say how fast and on which device."""
+    from smoke.generate import Request
+    from smoke.generate import generate as answer
+
+    answer(Request(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat))
+
+
+@task(
     help={
         "model": "name in recipes/models, folder, or Hugging Face id",
         "platform": "3720 (Meteor Lake), 4000 (Lunar Lake), 5010 (Panther Lake), with commas; default: all",

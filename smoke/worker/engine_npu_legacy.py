@@ -92,6 +92,16 @@ def rope(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**moved, "rope_scaling": None if kind == "default" else {"type": kind, "rope_type": kind, **found}}
 
 
+def chat_template(folder: Path) -> str | None:
+    """Return the model's chat template: from the file that a newer transformers writes, or its older place."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text(encoding="utf-8")
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    found = settings.get("chat_template")
+    return str(found) if found else None
+
+
 def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     """Load the Hugging Face folder `job["model"]` through the library. Options: `dtype` ("fp16", "int8", "int4").
 
@@ -127,5 +137,7 @@ def _load(folder: Path, dtype: str, settings: Mapping[str, Any]) -> worker_engin
     taken = sum(isinstance(module, (Linear, QuantizedLinear)) for module in model.modules())
     left = sum(isinstance(module, torch.nn.Linear) for module in model.modules())
     # The file itself, not AutoTokenizer: this transformers does not know the classes that a newer one has written.
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), chat_template=chat_template(folder)
+    )
     return NpuLegacyEngine(model, tokenizer, dtype=dtype, linear=taken + left, taken=taken)

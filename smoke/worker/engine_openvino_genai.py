@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,14 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
         """See Engine."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def generate(self, ids: Sequence[int], limit: int) -> worker_engine.Generation:
+    def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """See Engine."""
+        chat = [dict(message) for message in messages]
+        return str(self.tokenizer.apply_chat_template(chat, add_generation_prompt=True))
+
+    def generate(
+        self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None = None
+    ) -> worker_engine.Generation:
         """See Engine."""
         import numpy as np
         import openvino
@@ -56,7 +63,9 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
         config.eos_token_id = own.eos_token_id
         config.stop_token_ids = own.stop_token_ids
         started = time.perf_counter()
-        result = self.pipeline.generate(openvino.Tensor(np.array([list(ids)], dtype=np.int64)), config)
+        prompt = openvino.Tensor(np.array([list(ids)], dtype=np.int64))
+        streamer = {"streamer": _relay(on_token)} if on_token is not None else {}
+        result = self.pipeline.generate(prompt, config, **streamer)
         seconds = time.perf_counter() - started
         return worker_engine.Generation(result.tokens[0], result.perf_metrics.get_ttft().mean / 1000, seconds)
 
@@ -76,6 +85,22 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
     def devices(self) -> dict[str, str]:
         """See Engine."""
         return worker_openvino.devices()
+
+
+def _relay(on_token: Callable[[int], None]) -> Any:
+    """Return a streamer that passes tokens on."""
+    import openvino_genai
+
+    class Relay(openvino_genai.StreamerBase):  # type: ignore[misc]
+        def write(self, token: Any) -> Any:
+            for one in token if isinstance(token, list) else [token]:
+                on_token(int(one))
+            return openvino_genai.StreamingStatus.RUNNING
+
+        def end(self) -> None:
+            """Called after the last token."""
+
+    return Relay()
 
 
 def compiled_settings(log: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,14 @@ class OrtGenaiEngine(worker_engine.Engine):
         )  # fmt: skip
         return self.og.Generator(self.model, params)
 
-    def generate(self, ids: Sequence[int], limit: int) -> worker_engine.Generation:
+    def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """See Engine."""
+        chat = json.dumps([dict(message) for message in messages], ensure_ascii=False)
+        return str(self.tokenizer.apply_chat_template(chat, add_generation_prompt=True))
+
+    def generate(
+        self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None = None
+    ) -> worker_engine.Generation:
         """See Engine."""
         tokens: list[int] = []
         first = 0.0
@@ -58,6 +65,8 @@ class OrtGenaiEngine(worker_engine.Engine):
             generator.generate_next_token()
             tokens.append(int(generator.get_next_tokens()[0]))
             first = first or time.perf_counter() - started
+            if on_token is not None:
+                on_token(tokens[-1])
         return worker_engine.Generation(tokens, first, time.perf_counter() - started)
 
     def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import worker_engine
@@ -13,14 +13,17 @@ LIBRARIES = ("libtorch_cpu", "torch_cpu")
 
 
 class Clock:
-    """A streamer for `generate` that only notes when tokens arrive."""
+    """A streamer for `generate` that notes when tokens arrive, and passes them on."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_token: Callable[[int], None] | None) -> None:
         self.times: list[float] = []
+        self._on_token = on_token
 
-    def put(self, _value: Any) -> None:
+    def put(self, value: Any) -> None:
         """Called with the prompt first, then with each token."""
         self.times.append(time.perf_counter())
+        if self._on_token is not None and len(self.times) > 1:
+            self._on_token(int(value.reshape(-1)[-1]))
 
     def end(self) -> None:
         """Called after the last token."""
@@ -35,7 +38,11 @@ class TransformersEngine(worker_engine.Engine):
 
     def template(self, message: str) -> str:
         """See Engine."""
-        chat = [{"role": "user", "content": message}]
+        return self.conversation([{"role": "user", "content": message}])
+
+    def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """See Engine."""
+        chat = [dict(message) for message in messages]
         return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
     def encode(self, text: str) -> list[int]:
@@ -47,7 +54,9 @@ class TransformersEngine(worker_engine.Engine):
         # Both clean-ups would change text that other runtimes leave alone.
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    def generate(self, ids: Sequence[int], limit: int) -> worker_engine.Generation:
+    def generate(
+        self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None = None
+    ) -> worker_engine.Generation:
         """See Engine."""
         import torch
         from transformers import GenerationConfig
@@ -63,7 +72,7 @@ class TransformersEngine(worker_engine.Engine):
             bos_token_id=own.bos_token_id,
         )
         prompt = torch.tensor([list(ids)])
-        clock = Clock()
+        clock = Clock(on_token)
         started = time.perf_counter()
         output = self.model.generate(
             prompt, attention_mask=torch.ones_like(prompt), generation_config=config, streamer=clock

@@ -6,7 +6,7 @@ environment it runs in and the modules of this folder, nothing else, and must wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,15 @@ class Engine:
         """Return the text of token ids, without special tokens."""
         raise NotImplementedError
 
-    def generate(self, ids: Sequence[int], limit: int) -> Generation:
-        """Continue `ids` greedily until the model ends its answer or `limit` tokens are there."""
+    def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return a conversation (`role`, `content`) in the model's chat template, ready for the answer."""
+        raise NotImplementedError
+
+    def generate(self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None = None) -> Generation:
+        """Continue `ids` greedily until the model ends its answer or `limit` tokens are there.
+
+        `on_token` receives each token as soon as it is chosen.
+        """
         raise NotImplementedError
 
     def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:

@@ -1,0 +1,180 @@
+"""`invoke generate`: one prompt, or a chat, on any backend; the answer appears as it is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec import MsgspecError, Struct
+
+from smoke import scratch, selection
+from smoke.backends import BACKENDS, WORKER, Backend, Variant
+from smoke.dumps import Device
+from smoke.environments import Environment
+from smoke.export import export
+from smoke.models import resolve
+from wheelhouse.console import say, warn
+from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
+from wheelhouse.files import write_atomic
+from wheelhouse.paths import log_dir
+from wheelhouse.process import render
+
+SCRIPT = WORKER / "converse.py"
+CONTEXT = 1024
+"""Tokens that a backend with static shapes reserves for the conversation."""
+LONGEST = 4096
+GRACE_SECONDS = 20.0
+"""How long a worker may take to end its answer after Ctrl-C."""
+INTERRUPTED = 130
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One answer, as the worker describes it; times in seconds."""
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    first_s: float
+    tokens_per_s: float | None
+    interrupted: bool
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What the worker leaves behind."""
+
+    status: str
+    reason: str = ""
+    remedy: str = ""
+    device: Device = Device(name="")
+    notes: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked; with `chat`, further prompts are read from the terminal after the first answer."""
+
+    prompt: str
+    backend: str
+    model: str
+    max_new_tokens: int
+    chat: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_new_tokens <= LONGEST:
+            raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and {LONGEST}.")
+        if not self.prompt.strip():
+            raise UsageError("There is no prompt.", remedy='Give it in quotation marks: invoke generate "Hello".')
+
+
+def generate(request: Request) -> None:
+    """Answer, streaming to standard output; then say on standard error how fast, and on which device.
+
+    Raise UsageError, InputError, UnsupportedError (the backend cannot run here), StepFailedError (the worker failed),
+    ParityError (it ran on another device than asked for), and what making environment, model or export may raise.
+    """
+    backend, variant = chosen(request.backend)
+    status = backend.source.status()
+    if not status.ready and not status.makeable:
+        raise UnsupportedError(status.reason, remedy=status.remedy)
+    environment = backend.source.prepare(())
+    model = resolve(request.model)
+    folder = export(model, variant.export) if variant.export else model.folder
+    with scratch.folder() as work:
+        told, code = _run(request, backend, variant, environment, folder, work)
+    _report(told, code, f"{backend.name}:{variant.name}", variant)
+
+
+def chosen(name: str, known: Sequence[Backend] = BACKENDS) -> tuple[Backend, Variant]:
+    """Return the backend and variant of a name such as "openvino:int4"; BACKEND alone means its first variant."""
+    backend_name, _, variant_name = name.partition(":")
+    selection.select([name], everything=False, known=known)  # for its errors
+    backend = next(b for b in known if b.name == backend_name)
+    return backend, next(v for v in backend.variants if variant_name in {"", v.name})
+
+
+def _run(
+    request: Request, backend: Backend, variant: Variant, environment: Environment, folder: Path, work: Path
+) -> tuple[Told, int]:
+    named = environment.host_path
+    job = {
+        "engine": named(backend.engine),
+        "model": named(folder),
+        "device": variant.device,
+        "options": dict(variant.options),
+        "output": named(work),
+        "turns": [request.prompt],
+        "chat": request.chat,
+        "max_new_tokens": request.max_new_tokens,
+        "prompts": [{"ids": [0] * CONTEXT, "continuation": []}],  # how much a static shape has to hold
+    }
+    write_atomic(work / "job.json", json.dumps(job, ensure_ascii=False))
+    command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work)
+    log = log_dir() / "generate" / f"{backend.name}-{variant.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    say(f"+ {render(command)}", style="dim")
+    # Not process.run: the answer goes to the terminal as it comes, and the chat's lines come from there.
+    with log.open("wb") as noise:
+        source = None if request.chat else subprocess.DEVNULL
+        worker = subprocess.Popen(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
+        code = _wait(worker)
+    return _told(work / "answer.json", code, log), code
+
+
+def _wait(worker: subprocess.Popen[bytes]) -> int:
+    """Wait for a worker. Ctrl-C reaches it as well (it is in the terminal's foreground): give it time to finish."""
+    try:
+        return worker.wait()
+    except KeyboardInterrupt:
+        try:
+            return worker.wait(GRACE_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            worker.kill()
+            return worker.wait()
+
+
+def _told(path: Path, code: int, log: Path) -> Told:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Told)
+    except (OSError, MsgspecError):
+        if code in {INTERRUPTED, -2}:
+            return Told(status="interrupted")
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
+        tail = "\n".join(f"  | {line}" for line in lines)
+        raise StepFailedError(f"The worker ended with exit code {code} and no answer.\n{tail}\n", log=log) from None
+
+
+def _report(told: Told, code: int, name: str, variant: Variant) -> None:
+    if told.status == "unavailable":
+        raise UnsupportedError(told.reason, remedy=told.remedy)
+    if told.status == "failed":
+        raise StepFailedError(
+            f"{name} failed: {told.reason}", log=log_dir() / "generate" / f"{name.replace(':', '-')}.log"
+        )
+    for answer in told.answers:
+        say(line(answer, told.device), style="dim")
+    for note in told.notes:
+        say(f"note: {note}", style="dim")
+    if code == INTERRUPTED or told.status == "interrupted":
+        raise KeyboardInterrupt
+    device = told.device.name.split(".", maxsplit=1)[0]
+    if device != variant.device and variant.announced:
+        warn(f"{name} ran on {told.device.name}, as its name says")
+    elif device != variant.device:
+        raise ParityError(
+            f"{name} was asked for {variant.device} and ran on {told.device.name} ({told.device.evidence}).",
+            remedy="`invoke advise` says which backends suit this machine.",
+        )
+
+
+def line(answer: Answer, device: Device) -> str:
+    """Return how fast an answer came, and on which device, in one line."""
+    rate = f"{answer.tokens_per_s:.1f} tokens/s" if answer.tokens_per_s is not None else "too short for a rate"
+    where = f"{device.name} ({device.description})" if device.description else device.name
+    count = f"{answer.tokens} token{'' if answer.tokens == 1 else 's'}"
+    stopped = ", interrupted" if answer.interrupted else ""
+    return f"{count}{stopped}, {rate}, first token after {answer.first_s:.2f} s, device {where}"

@@ -1,0 +1,124 @@
+"""Answers one prompt, or several in turn, and shows each answer as it is written: `python converse.py JOB.json`.
+
+The job is that of main.py with `turns` (prompts), `chat` (further ones are read from standard input, line by line),
+`max_new_tokens` and `output`, a folder for answer.json. Standard output gets the answers and nothing else: whatever
+libraries print goes to standard error. Ctrl-C ends the answer, in a chat not the conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import main as worker
+import worker_engine
+
+UNFINISHED = "\ufffd"
+"""What a decoder shows for a character whose bytes have not all arrived."""
+INTERRUPTED = 130
+
+
+class Writer:
+    """Shows tokens as text: what has become certain, at once."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], stream: TextIO) -> None:
+        self._decode = decode
+        self._stream = stream
+        self.tokens: list[int] = []
+        self.shown = ""
+        self.first: float | None = None
+
+    def add(self, token: int) -> None:
+        """Take one more token."""
+        self.first = self.first or time.perf_counter()
+        self.tokens.append(token)
+        text = self._decode(self.tokens)
+        if text.startswith(self.shown) and not text.endswith(UNFINISHED):
+            self._stream.write(text[len(self.shown) :])
+            self._stream.flush()
+            self.shown = text
+
+
+def answer(
+    engine: worker_engine.Engine, messages: Sequence[dict[str, str]], limit: int, stream: TextIO
+) -> dict[str, Any]:
+    """Answer a conversation; return the text, and how long it took. An interrupted answer counts as far as it got."""
+    ids = engine.encode(engine.conversation(messages))
+    writer = Writer(engine.decode, stream)
+    started = time.perf_counter()
+    interrupted = False
+    try:
+        engine.generate(ids, limit, writer.add)
+    except KeyboardInterrupt:
+        interrupted = True
+    ended = time.perf_counter()
+    rest = engine.decode(writer.tokens) if writer.tokens else ""
+    stream.write(rest[len(writer.shown) :] + "\n" if rest.startswith(writer.shown) else "\n")
+    stream.flush()
+    first = (writer.first or ended) - started
+    after = len(writer.tokens) - 1
+    return {
+        "text": rest,
+        "tokens": len(writer.tokens),
+        "prompt_tokens": len(ids),
+        "first_s": first,
+        "tokens_per_s": after / (ended - started - first) if after > 0 else None,
+        "interrupted": interrupted,
+    }
+
+
+def asked(turns: Sequence[str], source: TextIO | None, stream: TextIO) -> Iterator[str]:
+    """Yield what the user says: the given turns, then lines of `source` (if any) until its end."""
+    yield from turns
+    while source is not None:
+        stream.write("> ")
+        stream.flush()
+        line = source.readline()
+        if not line:
+            stream.write("\n")
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def converse(job: dict[str, Any], stream: TextIO, source: TextIO | None) -> dict[str, Any]:
+    """Load the engine and hold the conversation; return what is to be known about it."""
+    engine = worker._engine_module(job["engine"]).load(job)  # noqa: SLF001 - one folder, one worker
+    messages: list[dict[str, str]] = []
+    answers: list[dict[str, Any]] = []
+    for said in asked(job["turns"], source, stream):
+        messages.append({"role": "user", "content": said})
+        answers.append(answer(engine, messages, job["max_new_tokens"], stream))
+        messages.append({"role": "assistant", "content": answers[-1]["text"]})
+    return {"status": "ok", "device": engine.device(), "notes": engine.notes(), "answers": answers}
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job of the file `arguments[0]`; return 0, 3 when it failed, 130 when it was interrupted."""
+    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
+    os.dup2(2, 1)  # from here on, libraries that print do not print into the answer
+    try:
+        found = converse(job, stream, sys.stdin if job["chat"] else None)
+    except worker_engine.UnavailableError as absent:
+        found = {"status": "unavailable", "reason": absent.reason, "remedy": absent.remedy}
+    except KeyboardInterrupt:
+        found = {"status": "interrupted", "answers": []}
+    except Exception as error:  # noqa: BLE001 - whatever a runtime throws belongs into the report
+        traceback.print_exc()
+        found = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    Path(job["output"], "answer.json").write_text(json.dumps(found), encoding="utf-8")
+    if found["status"] == "failed":
+        return 3
+    last = (found.get("answers") or [{}])[-1]
+    return INTERRUPTED if found["status"] == "interrupted" or last.get("interrupted") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""`invoke generate`, over real workers with a stand-in for the runtime: what is shown, when, and how it ends."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smoke import generate
+from smoke.backends import WORKER
+from smoke.dumps import Device
+from smoke.generate import Answer, Request
+from tests.smoke import fakes
+from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
+
+sys.path.insert(0, str(WORKER))
+import converse
+
+ENGINE = """
+import sys, time
+import worker_engine
+VERSIONS = LIBRARIES = ()
+class Echo(worker_engine.Engine):
+    def __init__(self, job): self.options = job["options"]; print("noise of a library")
+    def encode(self, text): return list(text.encode())
+    def decode(self, ids): return bytes(ids).decode("utf-8", "replace")
+    def conversation(self, messages): return " ".join(m["content"] for m in messages)
+    def device(self): return {"name": self.options.get("device", "CPU"), "evidence": "the stand-in says so"}
+    def generate(self, ids, limit, on_token=None):
+        if self.options.get("fails"): raise RuntimeError("no kernel")
+        for token in ids[-limit:]:
+            on_token(token)
+            if self.options.get("slow"): time.sleep(0.2)
+def load(job):
+    if job["options"].get("absent"): raise worker_engine.UnavailableError("No such device.", "Buy one.")
+    return Echo(job)
+"""
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Ask a stand-in backend; `options` are its."""
+    engine = tmp_path / "engine.py"
+    engine.write_text(ENGINE)
+    monkeypatch.setattr(generate, "resolve", lambda _: fakes.model(tmp_path / "model"))
+
+    def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, **options):
+        variant = fakes.variant("v", export="", announced=announced)
+        backend = fakes.backend("b", variant)
+        object.__setattr__(backend, "engine", engine)
+        object.__setattr__(variant, "options", options)
+        object.__setattr__(variant, "device", device)
+        monkeypatch.setattr(generate, "chosen", lambda _: (backend, variant))
+        generate.generate(Request(prompt=prompt, backend="b", model="m", max_new_tokens=limit))
+
+    return call
+
+
+def test_the_answer_is_all_that_standard_output_gets(ask, capfd):
+    ask()
+    shown = capfd.readouterr()
+    assert shown.out == "Grüße, 世界\n"
+    assert "15 tokens" in shown.err
+    assert "first token after" in shown.err
+    assert "device CPU" in shown.err
+
+
+def test_the_limit_holds(ask, capfd):
+    ask("abcdef", limit=1)
+    shown = capfd.readouterr()
+    assert shown.out == "f\n"
+    assert "1 token, too short for a rate" in shown.err
+
+
+def test_another_device_than_asked_for_is_an_error_unless_announced(ask, capfd):
+    with pytest.raises(ParityError, match="was asked for NPU and ran on CPU"):
+        ask(device="NPU")
+    assert capfd.readouterr().out == "Grüße, 世界\n", "what it said is shown all the same"
+    ask(device="NPU", announced=True)
+    assert "as its name says" in capfd.readouterr().err
+
+
+def test_what_goes_wrong_has_its_error(ask):
+    with pytest.raises(UnsupportedError, match="No such device"):
+        ask(absent=True)
+    with pytest.raises(StepFailedError, match="no kernel"):
+        ask(fails=True)
+
+
+def test_bad_input():
+    settings = {"backend": "b", "model": "m", "max_new_tokens": 8}
+    with pytest.raises(UsageError, match="no prompt"):
+        Request(prompt=" ", **settings)
+    with pytest.raises(UsageError, match="max-new-tokens"):
+        Request(prompt="x", **(settings | {"max_new_tokens": 0}))
+    with pytest.raises(UsageError, match="Did you mean 'ort-cpu'"):
+        generate.chosen("ort-cqu")
+    assert [part.name for part in generate.chosen("openvino:int4")] == ["openvino", "int4"]
+    assert generate.chosen("openvino")[1].name == "fp16"
+
+
+def _job(tmp_path, **more):
+    (tmp_path / "engine.py").write_text(ENGINE)
+    job = {"engine": str(tmp_path / "engine.py"), "options": {}, "output": str(tmp_path), "max_new_tokens": 99}
+    (tmp_path / "job.json").write_text(json.dumps(job | more))
+    return [sys.executable, str(WORKER / "converse.py"), str(tmp_path / "job.json")]
+
+
+def test_a_chat_remembers_what_was_said(tmp_path):
+    argv = _job(tmp_path, turns=["one"], chat=True)
+    done = subprocess.run(argv, input="two\n\nthree\n", capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "one\n> one one two\n> > one one two one one two three\n> \n"
+    assert len(json.loads((tmp_path / "answer.json").read_text())["answers"]) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
+def test_ctrl_c_ends_the_answer_and_keeps_what_was_said(tmp_path):
+    argv = _job(tmp_path, turns=["a long answer to a short question"], chat=False, options={"slow": True})
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
+        assert worker.stdout.read(3) == b"a l"
+        worker.send_signal(signal.SIGINT)
+        rest = worker.stdout.read()
+        assert worker.wait(30) == converse.INTERRUPTED
+    assert rest.endswith(b"\n")
+    told = json.loads((tmp_path / "answer.json").read_text())["answers"][0]
+    assert told["interrupted"]
+    assert ("a l" + rest.decode().rstrip("\n")) == told["text"]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_text_is_shown_whole_whatever_its_characters(text):
+    data = text.encode()
+    shown = io.StringIO()
+    writer = converse.Writer(lambda ids: bytes(ids).decode("utf-8", "replace"), shown)
+    for token in data:
+        writer.add(token)
+        assert text.startswith(shown.getvalue()) or "\ufffd" in text
+    if "\ufffd" not in text:
+        assert shown.getvalue() == text
+
+
+def test_one_line_says_it_all():
+    answer = Answer(text="x", tokens=42, prompt_tokens=3, first_s=0.124, tokens_per_s=23.14, interrupted=False)
+    device = Device(name="GPU.0", description="Arc")
+    assert generate.line(answer, device) == "42 tokens, 23.1 tokens/s, first token after 0.12 s, device GPU.0 (Arc)"
