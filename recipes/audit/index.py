@@ -51,7 +51,10 @@ class IndexAsker:
 
     def __call__(self, requirement: Requirement, wheel: Wheel) -> tuple[Offer, ...]:
         """Return what every index has of the required distribution for the wheel's platform and Python."""
-        return tuple(future.result() for future in self.prefetch(requirement, wheel))
+        offers = tuple(future.result() for future in self.prefetch(requirement, wheel))
+        if None not in self._indexes and not any(offer.versions for offer in offers):
+            offers += (Offer(source="PyPI", unknown="it was not asked"),)  # a private index need not have everything
+        return offers
 
     def close(self) -> None:
         """Wait for what is under way and give the threads back."""
@@ -83,7 +86,9 @@ def _answer(source: str, returncode: int, stdout: str, stderr: str) -> Offer:
         return Offer(source=source)
     if "No module named pip" in stderr:
         return Offer(source=source, unknown="pip is not installed in this Python")
-    lines = [line for line in stderr.splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if _OFFLINE.search(stderr):
+        return Offer(source=source, unknown="pip could not connect to it")
     return Offer(source=source, unknown=lines[-1][:160] if lines else f"pip ended with exit code {returncode}")
 
 

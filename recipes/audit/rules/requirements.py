@@ -63,7 +63,7 @@ def satisfiable(wheel: Wheel, context: Context) -> Iterator[Finding]:
             continue
         unknown = [offer for offer in offers if offer.unknown]
         if unknown:
-            message = f"requires '{requirement}': {unknown[0].source} could not be asked ({unknown[0].unknown})"
+            message = f"requires '{requirement}'; whether {unknown[0].source} has it is not known: {unknown[0].unknown}"
             yield UNREACHABLE.finding(wheel.file, message)
         else:
             had = "; ".join(_describe(offer) for offer in offers)

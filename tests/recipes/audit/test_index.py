@@ -4,6 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from recipes.audit import index
+from recipes.audit.context import Offer
 from recipes.audit.index import IndexAsker, _answer, _target_options, _where
 from recipes.audit.run import read_wheels
 
@@ -31,6 +32,11 @@ def test_not_found_is_an_answer():
 )
 def test_an_index_that_did_not_answer_is_unknown_not_empty(stderr):
     assert _answer("PyPI", 1, "", stderr).unknown
+
+
+def test_the_connection_is_named_as_the_reason():
+    stderr = "WARNING: Retrying after connection broken by X: /simple/x/\nERROR: No matching distribution found for x\n"
+    assert "could not connect" in _answer("PyPI", 1, "", stderr).unknown
 
 
 def test_a_target_is_given_with_every_older_manylinux():
@@ -61,6 +67,12 @@ def test_a_folder_of_wheels_is_asked_through_pip(tmp_path):
     make(tmp_path / "wheels", RUNTIME)
     offers = asked(tmp_path, IndexAsker(str(tmp_path / "wheels"), configured=False, time_limit=120))
     assert [offer.versions for offer in offers] == [("1.24.4",)]
+
+
+def test_what_a_private_index_lacks_is_unknown_while_pypi_is_not_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_ask", lambda *_, index, **__: Offer(source=index))
+    offers = asked(tmp_path, IndexAsker("mine", configured=False))
+    assert [(offer.source, offer.unknown) for offer in offers] == [("mine", ""), ("PyPI", "it was not asked")]
 
 
 def test_an_answer_that_takes_too_long_is_unknown(tmp_path, monkeypatch):
