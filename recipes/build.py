@@ -34,10 +34,12 @@ def build_git_lane(request: Request, out: Path, *, until: Part = "wheel") -> dic
     Raises UnsupportedError before anything is fetched when this host cannot compile for the target.
     """
     from recipes.git_lane import GitLane
+    from recipes.origins import check_early
     from recipes.pins import Pins
     from recipes.wheels import folder_lock, place
 
     build = context(request)
+    check_early(build)
     file = locate(request.recipe).resolve()
     lane = GitLane(build=build, recipe_file=file, pins=Pins(file))
     made: dict[str, float] = {}

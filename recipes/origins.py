@@ -6,8 +6,10 @@ from pathlib import Path
 
 from recipes.archives import fetch_archive, unpack
 from recipes.context import Context, python_tag
+from recipes.includes import closure
 from recipes.lane_run import hash_part, hash_text
 from recipes.pins import Pins
+from recipes.schema import ReleaseArchive
 from recipes.staging import Origin, find_libraries, origin_from_home
 from wheelhouse.errors import InputError
 from wheelhouse.files import sha256_file
@@ -36,6 +38,15 @@ def find_origin(build: Context, pins: Pins) -> Origin:
     )
 
 
+def check_early(build: Context) -> None:
+    """Raise before anything is fetched what is known by then: a bad --ort-home, no release for the target."""
+    if build.options.ort == "given":
+        origin = origin_from_home(_given_home(build), build.ort.staging, build.target)
+        closure(build.ort.staging.headers, origin.include_dirs, optional=build.ort.staging.optional_headers)
+    elif build.options.ort == "published":
+        _release(build)
+
+
 def fingerprint(build: Context) -> str:
     """Return what tells whether staging must run again, without reading large files."""
     if build.options.ort == "given":
@@ -54,13 +65,18 @@ def _given_home(build: Context) -> Path:
     return home
 
 
-def _published(build: Context, pins: Pins) -> Origin:
+def _release(build: Context) -> ReleaseArchive:
     release = build.ort.published.get(build.target.name)
     if release is None:
         raise InputError(
             f"Recipe '{build.recipe.name}' names no published ONNX Runtime for {build.target.name}.",
             remedy="Add [onnxruntime.published] to it, build it (--ort build), or give yours (--ort-home FOLDER).",
         )
+    return release
+
+
+def _published(build: Context, pins: Pins) -> Origin:
+    release = _release(build)
     mirror = build.options.source_mirror
     archive = fetch_archive(release.url, build.ort.package, pins, sha256=release.sha256, mirror=mirror)
     unpacked = Path(build.layout.work) / "ort-release"

@@ -6,7 +6,7 @@ import pytest
 
 from recipes.dependencies import needed, require_present, source_dir_defines
 from recipes.lane_run import keep_if_same, run_all
-from recipes.origins import find_origin, fingerprint
+from recipes.origins import check_early, find_origin, fingerprint
 from recipes.pins import Pins
 from recipes.target import BuildOptions
 from tests.recipes.contexts import LINUX, WINDOWS, context, mini_recipe
@@ -56,6 +56,23 @@ def test_no_published_runtime_for_the_target(tmp_path):
     build = with_options(context(tmp_path, target=WINDOWS), ort="published")
     with pytest.raises(InputError, match="names no published ONNX Runtime for windows-x64"):
         find_origin(build, Pins(tmp_path / "r.toml"))
+
+
+def test_a_bad_ort_home_is_told_before_anything_is_fetched(tmp_path):
+    home = tmp_path / "home"
+    build = with_options(context(tmp_path), ort="given", ort_home=home)
+    with pytest.raises(InputError, match="does not exist"):
+        check_early(build)
+    (home / "lib").mkdir(parents=True)
+    with pytest.raises(InputError, match="it has no include/"):
+        check_early(build)
+    (home / "include").mkdir()
+    (home / "lib/libonnxruntime.so").write_bytes(b"")
+    with pytest.raises(InputError, match=r"onnxruntime_c_api\.h is in none of"):
+        check_early(build)
+    with pytest.raises(InputError, match="names no published"):
+        check_early(with_options(context(tmp_path, target=WINDOWS), ort="published"))
+    check_early(context(tmp_path))
 
 
 def test_dependencies_of_a_target(tmp_path):
