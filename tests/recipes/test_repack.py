@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes import schema
-from recipes.repack import Repacking, render_project, check_payload, check_wheel, wheel_command, write_project
+from recipes.repack import Repacking, check_payload, check_wheel, render_project, wheel_command, write_project
 from recipes.repack_metadata import entry_points, replace_requirements
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import IntegrityError, RecipeError
