@@ -159,22 +159,12 @@ def _read(
     unsafe = {p.member for p in problems if p.rule in ("archive-bomb", "archive-method", "archive-link")}
     members: dict[str, Member] = {}
     gathered = _Gathered()
-    for info in archive.infolist():
-        if info.is_dir():
-            continue
-        skip = info.filename in unsafe
+    for info in (i for i in archive.infolist() if not i.is_dir()):
         unread = Content(sha256="", size=info.file_size, head=b"")
-        content = unread if skip else _take(archive, info, gathered, roots)
+        content = unread if info.filename in unsafe else _take(archive, info, gathered, roots)
         if content.problem:
             problems.append(Problem(rule="archive-broken", member=info.filename, message=content.problem))
-        members[info.filename] = Member(
-            path=info.filename,
-            size=content.size,
-            sha256="" if content.problem else content.sha256,
-            executable=bool(info.external_attr >> 16 & 0o111),
-            time=info.date_time,
-            traces=content.traces,
-        )
+        members[info.filename] = _member(info, content)
     dist_info, texts = _dist_info(members), gathered.texts
     metadata = parse_metadata(texts.get(f"{dist_info}/METADATA"))
     record = texts.get(f"{dist_info}/RECORD")
@@ -191,6 +181,17 @@ def _read(
         texts=texts,
         problems=tuple(problems),
         own=ours,
+    )
+
+
+def _member(info: zipfile.ZipInfo, content: Content) -> Member:
+    return Member(
+        path=info.filename,
+        size=content.size,
+        sha256="" if content.problem else content.sha256,
+        executable=bool(info.external_attr >> 16 & 0o111),
+        time=info.date_time,
+        traces=content.traces,
     )
 
 
