@@ -108,20 +108,30 @@ class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     intermediate: Annotated[int, Meta(ge=8)]
     vocabulary: Annotated[int, Meta(ge=300)]
     positions: Annotated[int, Meta(ge=64)]
+    original_positions: Annotated[int, Meta(ge=64)] | None = None
+    """Positions before they were extended with longrope; None: they were not."""
+    sliding_window: Annotated[int, Meta(ge=1)] | None = None
     gain: Annotated[float, Meta(gt=0)]
     """Norm of the rows of the layers' matrices: how much attention and MLP add to an embedding."""
     sharpness: Annotated[float, Meta(gt=0)]
     """Norm of the rows of the output layer: how far the best token's logit is from the others'."""
 
 
+class HubModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hub", tag_field="kind"):
+    """A model on the Hugging Face hub. What `revision` stands for is noted when it is downloaded (commit.json)."""
+
+    id: Annotated[str, Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: str
+
+
 class ModelRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model that this project can make by itself."""
+    """A model that this project can make by itself, or fetch."""
 
     label: str
     license: str
     size: Bytes
     """Bytes of the finished Hugging Face folder."""
-    source: PackagedGguf | SplitGguf | RandomPhi3
+    source: PackagedGguf | SplitGguf | RandomPhi3 | HubModel
     stable_norms: Literal["auto", "always", "never"] = "auto"
     """Which norms of its DirectML exports get a scale in front: those that overflow in fp16, every one, none."""
 

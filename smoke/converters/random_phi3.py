@@ -98,18 +98,29 @@ def config(settings: dict[str, Any]) -> dict[str, Any]:
         "num_attention_heads": settings["heads"],
         "num_hidden_layers": settings["layers"],
         "num_key_value_heads": settings["heads"],
-        "original_max_position_embeddings": settings["positions"],
+        "original_max_position_embeddings": settings.get("original_positions") or settings["positions"],
         "pad_token_id": PAD,
         "resid_pdrop": 0.0,
         "rms_norm_eps": 1e-05,
-        "rope_scaling": None,
+        "rope_scaling": rope_scaling(settings),
         "rope_theta": 10000.0,
-        "sliding_window": None,
+        "sliding_window": settings.get("sliding_window"),
         "tie_word_embeddings": False,
         "torch_dtype": "float32",
         "use_cache": True,
         "vocab_size": settings["vocabulary"],
     }
+
+
+def rope_scaling(settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return longrope's factors as in Phi-3: near 1 for short texts, growing with the wavelength for long ones."""
+    original = settings.get("original_positions")
+    if not original:
+        return None
+    pairs = settings["hidden"] // settings["heads"] // 2
+    stretch = settings["positions"] / original
+    grown = [round(float(stretch ** (i / max(pairs - 1, 1))), 4) for i in range(pairs)]
+    return {"type": "longrope", "short_factor": [round(1.0 + 0.01 * i, 4) for i in range(pairs)], "long_factor": grown}
 
 
 def tokenizer(size: int) -> Tokenizer:

@@ -21,25 +21,36 @@ _REACH_SECONDS = 10.0
 _ROOM = 2_000_000_000
 
 
-def model(identifier: str) -> Model:
-    """Return the model `owner/name` of the hub, downloaded once into the cache.
+def model(identifier: str, *, revision: str = "main", room: int = _ROOM, name: str = "") -> Model:
+    """Return the model `owner/name` of the hub, downloaded once into the cache, which needs `room` bytes for it.
+
+    `revision` is a branch, tag or commit; `name`: how the model is called here, if not as on the hub.
 
     Raise NetworkError when the hub cannot be reached or refuses, UsageError when it has no such model, InputError
     when what it has is no model that this project can use (no safetensors, no fast tokenizer).
     """
     output = cache_dir("models", "hub", re.sub(r"[^\w.-]", "--", identifier))
-    step = Step(name=f"model {identifier}", output=output, inputs={"id": identifier})
+    step = Step(
+        name=f"model {identifier}",
+        output=output,
+        inputs={"id": identifier, **({"revision": revision} if revision != "main" else {})},
+    )
 
     def make(partial: Path) -> None:
         _reach(identifier)
-        require_space(partial, _ROOM, f"The model {identifier}")
-        converters.run("hub_download.py", identifier, str(partial), title=f"downloading {identifier}", online=True)
+        require_space(partial, room, f"The model {identifier}")
+        converters.run(
+            "hub_download.py", identifier, str(partial), revision, title=f"downloading {identifier}", online=True
+        )
         folder.check(partial)
         manifests.write(partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
     return Model(
-        name=identifier, folder=output, key=manifests.key(output), label=f"{identifier} from the Hugging Face hub"
+        name=name or identifier,
+        folder=output,
+        key=manifests.key(output),
+        label=f"{identifier} from the Hugging Face hub",
     )
 
 

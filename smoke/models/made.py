@@ -9,7 +9,7 @@ from typing import IO
 import msgspec
 
 from smoke import catalogue, converters, manifests, pip
-from smoke.catalogue import GgufPart, ModelRecipe, PackagedGguf, RandomPhi3, SplitGguf
+from smoke.catalogue import GgufPart, HubModel, ModelRecipe, PackagedGguf, RandomPhi3, SplitGguf
 from smoke.models import Model
 from wheelhouse import steps
 from wheelhouse.errors import IntegrityError
@@ -25,6 +25,10 @@ _CONVERTERS = {"llama": ("gguf_to_hf.py",), "gemma3": ("gemma3_gguf_to_hf.py", "
 def model(name: str) -> Model:
     """Return the model of recipes/models/NAME.toml, making it first unless it is there and whole."""
     recipe = catalogue.model(name)
+    if isinstance(recipe.source, HubModel):
+        from smoke.models import hub
+
+        return hub.model(recipe.source.id, revision=recipe.source.revision, room=int(recipe.size * 1.05), name=name)
     scripts = _scripts(recipe.source)
     step = Step(
         name=f"model {name}",

@@ -103,8 +103,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
 
 def test_hub_is_asked_once(server: dict[str, int], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(script: str, identifier: str, target: str, **_: object) -> None:
-        assert (script, identifier) == ("hub_download.py", "owner/name")
+    def download(script: str, identifier: str, target: str, revision: str, **_: object) -> None:
+        assert (script, identifier, revision) == ("hub_download.py", "owner/name", "main")
         for path in folder.iterdir():
             (Path(target) / path.name).write_bytes(path.read_bytes())
 
@@ -113,6 +113,33 @@ def test_hub_is_asked_once(server: dict[str, int], folder: Path, monkeypatch: py
     assert first.name == "owner/name"
     assert models.resolve("owner/name") == first
     assert server["asked"] == 1
+
+
+def test_a_recipe_can_name_a_model_of_the_hub(
+    server: dict[str, int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = catalogue.model("phi-3-mini-4k").source
+    assert isinstance(source, catalogue.HubModel)
+
+    def download(_script: str, identifier: str, target: str, revision: str, **_: object) -> None:
+        assert (identifier, revision) == ("microsoft/Phi-3-mini-4k-instruct", source.revision)
+        for path in folder.iterdir():
+            (Path(target) / path.name).write_bytes(path.read_bytes())
+
+    monkeypatch.setattr(converters, "run", download)
+    monkeypatch.setattr(hub, "require_space", lambda _folder, room, _what: rooms.append(room))
+    rooms: list[int] = []
+    assert models.resolve("phi-3-mini-4k").name == "phi-3-mini-4k"
+    assert rooms == [int(1.05 * catalogue.model("phi-3-mini-4k").size)]
+
+
+@pytest.mark.parametrize("name", ["tiny-phi3-4k", "tiny-phi3-longrope"])
+def test_tiny_models_have_the_settings_of_the_real_ones(name: str) -> None:
+    source = catalogue.model(name).source
+    assert isinstance(source, catalogue.RandomPhi3)
+    assert source.hidden // source.heads == 96
+    real = {"tiny-phi3-4k": (4096, None, 2047), "tiny-phi3-longrope": (131072, 4096, 262144)}
+    assert (source.positions, source.original_positions, source.sliding_window) == real[name]
 
 
 @pytest.mark.parametrize(
