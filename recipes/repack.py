@@ -143,8 +143,14 @@ def render_project(fields: dict[str, Any]) -> str:
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701 - TOML
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # TOML has no surrogate pairs
+    environment.policies["json.dumps_function"] = _toml_string
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(fields)
     return re.sub(r"\n{3,}", "\n\n", text).lstrip()
+
+
+def _toml_string(value: Any, **options: Any) -> str:
+    """Write JSON that is TOML too: TOML also wants the delete character escaped."""
+    return json.dumps(value, **options).replace("\x7f", "\\u007f")
 
 
 def _for_machines(repacking: Repacking, changes: tuple[Change, ...], payload: Path, dist_info: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipes import schema
@@ -187,6 +187,7 @@ def test_exactly_the_wanted_requirement_replaces_its_package(old: list[str], wan
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20)
 
 
+@example(text="\x7f", key="a")
 @given(text=TEXT, key=st.from_regex(r"[a-z]{1,8}", fullmatch=True))
 def test_any_text_survives_the_template(text: str, key: str) -> None:
     fields = {
