@@ -182,8 +182,13 @@ def _rotary(graph: Graph, dims: Dims) -> None:
 
 
 def _attention(graph: Graph, dims: Dims) -> None:
-    """Attention of `rows` new tokens after `past` ones. With `room`, past and present are buffers of that length."""
+    """Attention of `rows` new tokens after `past` ones. With `room`, past and present are buffers of that length.
+
+    With `rotary` it turns queries and keys itself; models exported for DirectML have nodes of their own for that.
+    """
     rows, past, size, room = dims["rows"], dims["past"], dims["size"], dims.get("room", 0)
+    if room and room < past + rows:
+        raise ValueError("the buffer has no room for the new tokens")
     heads, kv_heads = dims["kv_heads"] * dims["group"], dims["kv_heads"]
     cache = graph.values(2, 1, kv_heads, room or past, size)
     cache[:, :, :, past:] = 0
@@ -195,10 +200,11 @@ def _attention(graph: Graph, dims: Dims) -> None:
         graph.input("past_value", cache[1]),
         graph.input("seqlens_k", np.array([past + rows - 1], dtype=np.int32)),
         graph.input("total_sequence_length", np.array(past + rows, dtype=np.int32)),
-        *_tables(graph, max(room, past + rows), size),
     ]
+    if dims.get("rotary"):
+        inputs += _tables(graph, max(room, past + rows), size)
     outputs = {"y": graph.kind, "present_key": graph.kind, "present_value": graph.kind}
-    counts = {"num_heads": heads, "kv_num_heads": kv_heads, "do_rotary": 1}
+    counts = {"num_heads": heads, "kv_num_heads": kv_heads, "do_rotary": int(bool(dims.get("rotary")))}
     graph.node("GroupQueryAttention", inputs, outputs, domain="com.microsoft", **counts)
 
 
@@ -267,6 +273,7 @@ def _of_model(model: str, dtype: str) -> list[Case]:
         ("GroupQueryAttention", "prefill, buffer with room", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
         ("GroupQueryAttention", "decode, buffer with room", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
         ("GroupQueryAttention", "decode, growing buffer", {**heads, "rows": 1, "past": PAST}),
+        ("GroupQueryAttention", "prefill, rotary", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST, "rotary": 1}),
     ]  # fmt: skip
     return [Case(family, f"{model} {label}".strip(), dims, dtype) for family, label, dims in sizes]
 

@@ -169,7 +169,7 @@ def test_the_projects_windows_code_works_on_windows(wine, tmp_path):
     found = json.loads(output.read_text())
     assert found["arguments"] == arguments
     assert found["platform"] == "win32"
-    assert [a["description"] for a in found["adapters"]]
+    assert [adapter["name"] for adapter in found["adapters"] if adapter["vendor"]]
     assert found["peak_memory"] > 10_000_000
     assert any(path.lower().endswith("python313.dll") for path in found["loaded"])
 
