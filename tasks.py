@@ -260,6 +260,14 @@ def export(_c: Context, backend: list[str], model: str = "smollm2-135m", stable_
     print("\n".join(command.export(backends=split(backend), model=model, stable_norms=stable_norms)))
 
 
+@task(help={"model": "name in recipes/models, folder, or Hugging Face id"}, auto_shortflags=False)
+def advise(_c: Context, model: str = "smollm2-135m") -> None:
+    """Say which backend to use for a model on this machine, and on what that rests."""
+    from smoke.advise import tell
+
+    tell(model)
+
+
 @task
 def backends(_c: Context) -> None:
     """List the backends: ready, made on first use, or missing and what to do."""

@@ -35,6 +35,21 @@ def check(path: Path) -> int:
     Whole means: the header is complete JSON, every tensor's byte range fits its type and shape, the ranges follow
     each other without a gap, and the file ends where the last one does.
     """
+    size, length, tensors = _read(path)
+    expected = 8 + length + _end_of_data(path, tensors)
+    if size != expected:
+        what = "truncated" if size < expected else "too long"
+        raise InputError(f"{path} is {what}: {size} bytes, its header says {expected}.", remedy=_REMEDY)
+    return len(tensors)
+
+
+def parameters(path: Path) -> int:
+    """Return how many numbers the tensors of a file have together. Raise InputError when its header is damaged."""
+    return sum(math.prod(tensor.shape) for tensor in _read(path)[2].values())
+
+
+def _read(path: Path) -> tuple[int, int, dict[str, _Tensor]]:
+    """Return the file's size and the header's length in bytes, and the tensors."""
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -45,12 +60,7 @@ def check(path: Path) -> int:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if not header or len(header) != length:
         raise InputError(f"{path} is truncated: its header is cut off ({size} bytes).", remedy=_REMEDY)
-    tensors = _decode(path, header)
-    expected = 8 + length + _end_of_data(path, tensors)
-    if size != expected:
-        what = "truncated" if size < expected else "too long"
-        raise InputError(f"{path} is {what}: {size} bytes, its header says {expected}.", remedy=_REMEDY)
-    return len(tensors)
+    return size, length, _decode(path, header)
 
 
 def _decode(path: Path, header: bytes) -> dict[str, _Tensor]:
