@@ -54,7 +54,7 @@ def build_dml(
     from recipes import lanes
     from recipes.request import Request, options_from
 
-    choice = lanes.choose_lane(lane, plan=plan)
+    choice = lanes.choose_lane(lane, recipe=recipe, plan=plan)
     print(choice.line, flush=True)
     options = options_from(pythons=split(python), ort=ort, ort_home=ort_home, source_mirror=source_mirror)
     request = Request(recipe=recipe, target=target, arch=arch, options=options)

@@ -45,9 +45,10 @@ class Row:
     seconds: float | None
 
 
-def choose_lane(requested: str, *, system: str = sys.platform, plan: bool = False) -> Choice:
+def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform, plan: bool = False) -> Choice:
     """Return the lane to take on `system` (as in sys.platform): the requested one, or the one that fits.
 
+    The git lane is the one of its own accord only where a recipe for it is there or `recipe` names one.
     Raise UsageError for an unknown lane, UnsupportedError for the git lane where DirectML cannot be compiled; a `plan`
     of it can be printed anywhere.
     """
@@ -59,16 +60,25 @@ def choose_lane(requested: str, *, system: str = sys.platform, plan: bool = Fals
             "DirectML compiles on Windows only: its headers are the Windows SDK's, and the CMake files of both ONNX "
             f"Runtime and GenAI refuse any other system. This is {system}; nothing was downloaded.",
             remedy="Here you can take the published pair (`invoke build-dml --lane published`), compile GenAI without "
-            "DirectML (`invoke build --recipe cpu`), or print what a Windows machine would run "
-            "(`invoke build-dml --lane git --plan`); the Windows workflow in .github/workflows compiles the pair.",
+            "DirectML (`invoke build --recipe FILE` with a recipe without it), or print what a Windows machine would run "
+            "(`--plan`); the Windows workflow in .github/workflows compiles the pair.",
         )
     if requested:
         return Choice(lane=requested, why="as asked with --lane")
-    if windows:
+    if windows and (recipe or _has_source_recipe()):
         return Choice(
             lane="git", why="this is Windows, where DirectML compiles; `--lane published` takes PyPI's binaries"
         )
+    if windows:
+        why = f"there is no recipe '{RECIPES['git']}' to compile; `--lane git --recipe FILE` takes one of yours"
+        return Choice(lane="published", why=why)
     return Choice(lane="published", why=f"DirectML does not compile on {system}, so the binaries come from PyPI")
+
+
+def _has_source_recipe() -> bool:
+    from recipes.load import available
+
+    return RECIPES["git"] in available()
 
 
 def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:

@@ -80,7 +80,7 @@ def _room(facts: Facts, lane: str) -> Iterator[Gap]:
         )
 
 
-_GIT_CPU = "GenAI compiled from source for this system's CPU (`invoke build --recipe cpu`)"
+_GIT_CPU = "GenAI compiled from source for this system's CPU (`invoke build --recipe FILE`)"
 
 
 def git_cpu(facts: Facts, cmake: str) -> Lane:
@@ -138,7 +138,7 @@ def _compiler(facts: Facts) -> Iterator[Gap]:
         yield Gap(what="the C headers of this Python", remedy="Debian, Ubuntu: `apt install python3-dev`.")
 
 
-_GIT_DML = "the DirectML pair compiled from source (`invoke build-dml --lane git`)"
+_GIT_DML = "the DirectML pair compiled from source (`invoke build-dml --lane git --recipe FILE`)"
 
 
 def git_dml(facts: Facts, cmake: str) -> Lane:
@@ -148,7 +148,7 @@ def git_dml(facts: Facts, cmake: str) -> Lane:
             "git-dml",
             _GIT_DML,
             f"DirectML compiles on Windows only, this is {facts.system}",
-            "Take the published lane; `invoke build-dml --lane git --plan` prints what a Windows machine would run.",
+            "Take the published lane; `--lane git --recipe FILE --plan` prints what a Windows machine would run.",
         )
 
     def gaps() -> Iterator[Gap]:

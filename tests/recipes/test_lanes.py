@@ -17,7 +17,7 @@ from wheelhouse.files import sha256_file
 @pytest.mark.parametrize(
     ("requested", "system", "lane"),
     [
-        ("", "win32", "git"),
+        ("", "win32", "published"),
         ("", "linux", "published"),
         ("", "darwin", "published"),
         ("published", "win32", "published"),
@@ -35,9 +35,16 @@ def test_lane_fits_the_system_or_is_as_asked(requested: str, system: str, lane: 
 def test_git_lane_is_refused_where_nothing_compiles_but_can_be_planned() -> None:
     with pytest.raises(UnsupportedError) as caught:
         choose_lane("git", system="linux")
-    for word in ("linux", "nothing was downloaded", "--lane published", "--recipe cpu", "--plan"):
+    for word in ("linux", "nothing was downloaded", "--lane published", "--recipe FILE", "--plan"):
         assert word in str(caught.value)
     assert choose_lane("git", system="linux", plan=True).lane == "git"
+
+
+def test_windows_compiles_where_there_is_something_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_lane("", recipe="mine.toml", system="win32").lane == "git"
+    assert "--recipe FILE" in choose_lane("", system="win32").why
+    monkeypatch.setattr("recipes.load.available", lambda: {"dml": Path("recipes/dml.toml")})
+    assert choose_lane("", system="win32").lane == "git"
 
 
 def test_unknown_lane_offers_the_nearest() -> None:
