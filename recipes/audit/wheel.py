@@ -159,7 +159,7 @@ def _read(
     unsafe = {p.member for p in problems if p.rule in ("archive-bomb", "archive-method", "archive-link")}
     members: dict[str, Member] = {}
     gathered = _Gathered()
-    for info in (i for i in archive.infolist() if not i.is_dir()):
+    for info in (i for i in archive.infolist() if not i.filename.endswith("/")):
         unread = Content(sha256="", size=info.file_size, head=b"")
         content = unread if info.filename in unsafe else _take(archive, info, gathered, roots)
         if content.problem:
