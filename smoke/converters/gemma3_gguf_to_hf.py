@@ -45,8 +45,8 @@ FULL_ATTENTION_EVERY = 6
 """Every sixth layer attends to everything, the others within the window; the file does not say so, Gemma 3 does."""
 LOCAL_ROPE = 10000.0
 SPACE = "\u2581"
-NO_CHAT = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
-"""The template of a model that was not trained to chat: it continues the text."""
+NO_CHAT = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+"""The template of a model that was not trained to chat: it continues the text. Without BOS, Gemma babbles."""
 
 
 def hf_name(name: str) -> str:
@@ -165,7 +165,9 @@ def main() -> None:
     print("tokenizer", flush=True)
     tokenizer(fields).save(str(folder / "tokenizer.json"))
     settings = tokenizer_config(fields)
-    write_json(folder / "tokenizer_config.json", settings | {"chat_template": settings["chat_template"] or NO_CHAT})
+    # ONNX Runtime GenAI goes by the class: under the generic one it takes any BPE for a byte-level one.
+    settings |= {"tokenizer_class": "GemmaTokenizer", "chat_template": settings["chat_template"] or NO_CHAT}
+    write_json(folder / "tokenizer_config.json", settings)
     print("weights", flush=True)
     tensors = weights(reader)
     made = config(fields, tied="lm_head.weight" not in tensors)
