@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from wheelhouse.facts import Device, Facts
 
 INTEL = 0x8086
-OPTIONAL = frozenset({"dml", "npu-legacy"})
+OPTIONAL = frozenset({"cuda", "dml", "npu-legacy"})
 """Environments of one backend each: without them that backend is skipped, and the others run."""
+ON_DEMAND = frozenset({"cuda", "npu-legacy"})
+"""Environments that no ordinary run makes: that they are not there is no news."""
 _LINUX = (
     ("NPU", "libze_intel_npu.so.1", "Intel's linux-npu-driver"),
     ("GPU", "libOpenCL.so.1", "intel-opencl-icd and ocl-icd-libopencl1"),
@@ -19,7 +21,7 @@ _LINUX = (
 def notes(facts: Facts) -> Iterator[str]:
     """Yield a line per environment that is not made yet and per device that will be skipped."""
     for name, state in facts.environments.items():
-        if state.ready or (name == "dml" and facts.system != "win32"):
+        if state.ready or (state.makeable and name in ON_DEMAND) or (name == "dml" and facts.system != "win32"):
             continue
         if state.makeable:
             yield f"environment '{name}' is not made yet: {state.remedy or state.reason}"
