@@ -159,7 +159,7 @@ def _base_python() -> str:
 
 
 def _ask_for_python(version: str) -> str:
-    from smoke.interpreters import find
+    from wheelhouse.interpreters import find
     from wheelhouse.paths import log_dir
     from wheelhouse.process import Command, run
 

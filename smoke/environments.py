@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke import catalogue, compiled, interpreters
+from smoke import catalogue, compiled
 from smoke.catalogue import EnvironmentRecipe
-from wheelhouse import steps
+from wheelhouse import interpreters, steps
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import sha256_file
 from wheelhouse.paths import cache_dir

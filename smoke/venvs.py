@@ -14,14 +14,14 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from smoke import interpreters, pip
+from smoke import pip
 from smoke.catalogue import EnvironmentRecipe
-from smoke.interpreters import python_in
 from smoke.wheel_files import distribution, requirements
-from wheelhouse import process
+from wheelhouse import interpreters, process
 from wheelhouse.console import task, warn
 from wheelhouse.errors import ToolchainError
 from wheelhouse.files import require_space
+from wheelhouse.interpreters import python_in
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
 

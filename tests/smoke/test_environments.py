@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from smoke import catalogue, environments, interpreters, pip, venvs
+from smoke import catalogue, environments, pip, venvs
 from tests.recipes.wheel_factory import make_wheel
-from wheelhouse import process
+from wheelhouse import interpreters, process
 from wheelhouse.errors import InputError, NetworkError, ToolchainError, UsageError
 
 

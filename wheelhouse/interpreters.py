@@ -1,4 +1,4 @@
-"""Finding a Python of the version that an environment was pinned for."""
+"""Finding a Python of a given minor version: the one that pins were verified with, or that a wheel is for."""
 
 from __future__ import annotations
 

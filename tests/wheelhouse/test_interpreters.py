@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smoke import interpreters
+from wheelhouse import interpreters
 from wheelhouse.errors import ToolchainError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stand-ins are shell scripts")
