@@ -194,3 +194,53 @@ def test_a_finished_set_up_starts_nothing_and_changes_nothing(wine, monkeypatch)
     setup.make_runtime()
     assert environment.prepare(command.pair()).key == wine.key
     assert sha256_tree(places.shim()) == before
+
+
+def test_ten_runs_give_the_same_tokens_on_directml_alone(wine, tmp_path):
+    from smoke.export import export
+    from smoke.models import resolve
+
+    name = wine.host_path
+    job = {
+        "engine": name(WORKER / "engine_ort_genai_dml.py"),
+        "model": name(export(resolve("tiny-phi3"), "dml-fp16")),
+        "device": "DirectML",
+        "prompts": [{"text": "What is the capital of France?"}],
+        "text": "The same again.",
+        "max_new_tokens": 8,
+        "decode_steps": 2,
+    }
+    tokens = set()
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "job.json").write_text(json.dumps({**job, "output": name(folder)}))
+        run(wine.command(name(WORKER / "main.py"), name(folder / "job.json"), timeout=240), log=tmp_path / "log")
+        dump = json.loads((folder / "dump.json").read_text())
+        assert dump["device"]["name"] == "DirectML"
+        assert "DmlFusedNode" in dump["device"]["evidence"]
+        tokens.add(tuple(dump["prompts"][0]["tokens"]))
+    assert len(tokens) == 1
+    assert len(next(iter(tokens))) == 8
+
+
+def test_a_killed_stage_leaves_nothing_and_the_next_run_finishes_it(wine, tmp_path):
+    code = (
+        "from pathlib import Path\nfrom smoke.wine import direct3d, places, recipe\n"
+        f"places.prefix = lambda: Path({str(tmp_path / 'prefix')!r})\n"
+        "direct3d.ensure_prefix(recipe.load())\n"
+    )
+    for seconds in (1.5, 3.0, 6.0):
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            started = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            process.wait()
+            assert psutil.wait_procs(started, timeout=30)[1] == []
+        assert mounts.mounted_below(tmp_path) == []
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    system = tmp_path / "prefix" / places.FILES / places.SYSTEM32
+    assert (system / direct3d.DLL).is_file()
+    assert (system / direct3d.FORWARDED).is_file()
