@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - registers bfloat16 with numpy, which onnx-ir's tensors may have
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from .constants import PREFIX, dtype_of
 from .find import Norm
@@ -132,7 +132,8 @@ class _Rewriter:
             return self._norm.bias
         return self._constant(f"zeros_{self._width}", np.zeros(self._width, np.float16))
 
-    def _constant(self, name: str, content: np.ndarray[Any, np.dtype[np.float16]]) -> ir.Value:
+    def _constant(self, name: str, content: NDArray[Any]) -> ir.Value:
+        """Return the initializer of that name, shared by all norms that need the same numbers."""
         name = f"{PREFIX}{name}"
         if name not in self._graph.initializers:
             tensor = ir.tensor(content, name=name)
@@ -151,7 +152,7 @@ class _Rewriter:
                 continue
             is_mean = self._norm.kind == "layer" and output is node.outputs[1]
             factor = self._scale if is_mean else 1 / self._scale
-            value = self._constant_float(factor)
+            value = self._constant(f"times_{factor:g}", np.array(factor, np.float32))
             fixed = ir.node("Mul", inputs=[output, value], name=f"{PREFIX}{output.name}")
             name, output.name = output.name, f"{PREFIX}{output.name}/scaled"
             _describe(fixed.outputs[0], output)
@@ -159,13 +160,6 @@ class _Rewriter:
             output.replace_all_uses_with(fixed.outputs[0], replace_graph_outputs=True)
             fixed.replace_input_with(0, output)
             self._graph.insert_after(at, [fixed])
-
-    def _constant_float(self, factor: float) -> ir.Value:
-        name = f"{PREFIX}times_{factor:g}"
-        if name not in self._graph.initializers:
-            tensor = ir.tensor(np.array(factor, np.float32), name=name)
-            self._graph.register_initializer(ir.Value(name=name, const_value=tensor))
-        return self._graph.initializers[name]
 
 
 def _is_used(value: ir.Value) -> bool:
