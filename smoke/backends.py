@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from smoke import cuda, dml, environments, gates, npu
 from smoke.environments import Environment, Readiness
 from smoke.gates import Gate
-from wheelhouse.errors import UnsupportedError
 
 WORKER = Path(__file__).parent / "worker"
 REFERENCE = "reference:fp32"
@@ -53,26 +52,6 @@ class Pinned:
     def takes(self, wheel: Path) -> bool:
         """See Source."""
         return dml.package_of(wheel) in self.packages
-
-
-@dataclass(frozen=True, kw_only=True)
-class Absent:
-    """An environment that cannot be had here, with the reason and the remedy."""
-
-    reason: str
-    remedy: str
-
-    def status(self) -> Readiness:
-        """See Source."""
-        return Readiness(ready=False, makeable=False, reason=self.reason, remedy=self.remedy)
-
-    def prepare(self, wheels: Sequence[Path]) -> Environment:  # noqa: ARG002 - the protocol
-        """See Source; always raises UnsupportedError."""
-        raise UnsupportedError(self.reason, remedy=self.remedy)
-
-    def takes(self, wheel: Path) -> bool:  # noqa: ARG002 - the protocol
-        """See Source."""
-        return False
 
 
 @dataclass(frozen=True, kw_only=True)
