@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import operator_cases
+import operator_list
 import operator_probes
 import worker_dump
 import worker_engine
@@ -166,7 +166,7 @@ def main(arguments: list[str]) -> int:
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     suite = Suite(job)
     only, skip = job.get("only") or [""], set(job.get("skip", []))
-    cases = [case for case in operator_cases.all_cases() if any(part in case.name for part in only)]
+    cases = [case for case in operator_list.all_cases() if any(part in case.name for part in only)]
     with (suite.output / "rows.jsonl").open("a", encoding="utf-8") as lines:
         for number, case in enumerate(cases, 1):
             if case.name in skip:
