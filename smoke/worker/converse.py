@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -33,6 +34,13 @@ class Writer:
         self.tokens: list[int] = []
         self.shown = ""
         self.first: float | None = None
+        self.stopping = False
+
+    def stop(self, *_: object) -> None:
+        """Handle Ctrl-C: end with the next token, when text and record agree; a second one ends at once."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
 
     def add(self, token: int) -> None:
         """Take one more token."""
@@ -43,6 +51,8 @@ class Writer:
             self._stream.write(text[len(self.shown) :])
             self._stream.flush()
             self.shown = text
+        if self.stopping:
+            raise KeyboardInterrupt
 
 
 def answer(
@@ -53,10 +63,13 @@ def answer(
     writer = Writer(engine.decode, stream)
     started = time.perf_counter()
     interrupted = False
+    former = signal.signal(signal.SIGINT, writer.stop)
     try:
         engine.generate(ids, limit, writer.add)
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        signal.signal(signal.SIGINT, former)
     ended = time.perf_counter()
     rest = engine.decode(writer.tokens) if writer.tokens else ""
     stream.write(rest[len(writer.shown) :] + "\n" if rest.startswith(writer.shown) else "\n")
