@@ -84,6 +84,8 @@ class Suite:
         self.output = Path(job["output"])
         self.shrink = bool(job.get("shrink", True))
         self.trace = Path(job["trace"]) if job.get("trace") else None
+        for unfinished in self.output.glob("profile*.json"):  # of an operator that took the process with it
+            unfinished.unlink()
 
     def measure(self, case: Case, *, profile: str = "") -> dict[str, Any]:
         """Return the error of a case, or the message of the provider that failed ("dml" or "cpu")."""
