@@ -32,6 +32,8 @@ VARIANT = "operators"
 WORKER_FILE = WORKER / "operators.py"
 LINES = "rows.jsonl"
 LOG = f"{NAME}.log"
+PYTHON_ERROR = 1
+"""How a Python ends that has printed a traceback: the worker's own fault, not an operator's."""
 CRASHES = 20
 """How often the worker may be taken down by an operator before the suite gives up."""
 TRACE_VARIABLE = "DML_WHEELHOUSE_D3D12_TRACE"
@@ -93,6 +95,7 @@ def _all_cases(
 ) -> tuple[Found, Judgement]:
     """Run the worker, and again for the rest as often as an operator takes it down; return everything it found."""
     before: list[Row] = []
+    tried: set[str] = set()
     for _ in range(CRASHES):
         left = max(deadline - time.monotonic(), 1.0)
         skip = [row.name for row in before]
@@ -107,9 +110,12 @@ def _all_cases(
             reason = f"What the worker left behind cannot be read: {error}."
             return Found(), Judgement(verdict=Verdict.CRASHED, reason=reason)
         bad_end = of_process(done, left) or Judgement(verdict=Verdict.CRASHED)
-        if begun is None or done.timed_out:
+        if begun is None or done.timed_out or done.returncode == PYTHON_ERROR:
             return Found(cases=(*before, *rows_so_far)), bad_end
-        before += [*rows_so_far, rows.crashed(begun, f"the process {describe_exit(done.returncode)}")]
+        before += rows_so_far
+        if begun.name in tried:
+            before.append(rows.crashed(begun, f"the process {describe_exit(done.returncode)}, twice"))
+        tried.add(begun.name)  # once may be the machine's fault: what fails twice in a row is the operator's
         (folder / LINES).unlink()
     reason = f"The worker was taken down {CRASHES} times."
     return Found(cases=tuple(before)), Judgement(verdict=Verdict.CRASHED, reason=reason)

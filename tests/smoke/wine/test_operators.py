@@ -124,7 +124,9 @@ def test_an_operator_that_takes_the_process_down_costs_no_other(tmp_path, monkey
     good = [msgspec.to_builtins(row(name=name)) for name in ("first", "last")]
     code = f"""
 if "bad" not in job["skip"]:
-    {writes(rows=good[:1], begun=begun("bad")).splitlines()[0]}
+    if "first" not in job["skip"]:
+        {writes(rows=good[:1]).splitlines()[0]}
+    {writes(begun=begun("bad")).splitlines()[0]}
     os.abort()
 assert job["skip"] == ["first", "bad"]
 {writes(rows=good[1:])}
