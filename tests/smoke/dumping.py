@@ -87,8 +87,9 @@ def expectation(gate, **changes):
 def perturbed(logits, size, seed=1):
     """Add noise of `size` standard deviations of the logits."""
     noise = np.random.default_rng(seed).normal(size=logits.shape)
-    spread = math.sqrt(((logits - logits.mean(axis=2, keepdims=True)) ** 2).mean())
-    return (logits + noise * size * spread).astype("<f4")
+    with np.errstate(invalid="ignore"):  # logits that another fault has made infinite already
+        spread = math.sqrt(((logits - logits.mean(axis=2, keepdims=True)) ** 2).mean())
+        return (logits + noise * size * spread).astype("<f4")
 
 
 def edit(folder, **fields):
