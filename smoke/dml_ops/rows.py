@@ -35,8 +35,8 @@ class Smallest(Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """One case. `error`: the largest, as a part of the largest right value; None stands for a NaN or infinity too."""
+class Begun(Struct, frozen=True, kw_only=True):
+    """A case that the worker has begun."""
 
     name: str
     family: str
@@ -44,6 +44,11 @@ class Row(Struct, frozen=True, kw_only=True):
     dims: dict[str, int]
     amplitude: float
     tolerance: float
+
+
+class Row(Begun, frozen=True, kw_only=True):
+    """One case. `error`: the largest, as a part of the largest right value; None stands for a NaN or infinity too."""
+
     status: Measured
     error: float | None = None
     message: str = ""
@@ -75,17 +80,6 @@ class Limit(Struct, frozen=True, kw_only=True):
     predicted: float
     right: float | None
     wrong: float | None
-
-
-class Begun(Struct, frozen=True, kw_only=True):
-    """A case that the worker has begun."""
-
-    name: str
-    family: str
-    dtype: str
-    dims: dict[str, int]
-    amplitude: float
-    tolerance: float
 
 
 class _Line(Struct, frozen=True, kw_only=True):
