@@ -45,7 +45,8 @@ def filename(build: Context, python: str) -> str:
 def command(build: Context, python: str, folder: PurePath, epoch: int | str) -> Command:
     """Return the command that packs `folder`/project into a wheel in `folder`; it downloads nothing."""
     pip = (build.tools.python, "-m", "pip", "--disable-pip-version-check", "wheel")
-    options = ("--no-deps", "--no-index", "--no-build-isolation", "-C", f"wheel.tags={wheel_tag(build, python)}")
+    tags = ("--config-settings", f"wheel.tags={wheel_tag(build, python)}")  # `-C` is unknown to pip before 23.1
+    options = ("--no-deps", "--no-index", "--no-build-isolation", *tags)
     return Command(
         argv=(*pip, *options, "--wheel-dir", str(folder), str(folder / "project")),
         env={"SOURCE_DATE_EPOCH": str(epoch)},

@@ -44,7 +44,7 @@ def _variables(items: Iterable[Item]) -> Iterator[Item]:
         yield Typed(
             lines={
                 "cmd": f"set {name}={value}",
-                "powershell": f"$env:{name} = {quote(value, 'powershell')}",
+                "powershell": "$env:{} = '{}'".format(name, value.replace("'", "''")),  # unquoted, it is a command
                 "posix": f"export {name}={quote(value, 'posix')}",
             }
         )
@@ -140,11 +140,11 @@ def _wheels(build: Context) -> Iterator[Item]:
 
 
 def _epoch(build: Context) -> Typed:
-    ask = f"git -C {build.genai_source} log -1 --format=%ct"
+    ask = Command(argv=("git", "-C", str(build.genai_source), "log", "-1", "--format=%ct"))
     return Typed(
         lines={
-            "posix": f"export SOURCE_DATE_EPOCH=$({ask})",
-            "powershell": f"$env:SOURCE_DATE_EPOCH = {ask}",
-            "cmd": f"for /f %i in ('{ask}') do set SOURCE_DATE_EPOCH=%i",
+            "posix": f"export SOURCE_DATE_EPOCH=$({render(ask)})",
+            "powershell": f"$env:SOURCE_DATE_EPOCH = {render(ask, 'powershell')}",
+            "cmd": f"for /f %i in ('{render(ask, 'cmd')}') do set SOURCE_DATE_EPOCH=%i",
         }
     )

@@ -52,7 +52,11 @@ class Repacking:
 def wheel_command(repacking: Repacking, project: Path, out: Path) -> Command:
     """Return the command that packs `project` into a wheel below `out`: no isolation, so nothing is downloaded."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel")
-    options = ("--no-deps", "--no-index", "--no-build-isolation", "-C", f"wheel.tags={repacking.tag}")
+    tags = (
+        "--config-settings",
+        f"wheel.tags={repacking.tag}",
+    )  # `-C` is unknown to pip before 23.1, which Debian 12 has
+    options = ("--no-deps", "--no-index", "--no-build-isolation", *tags)
     return Command(
         argv=(*pip, *options, "--wheel-dir", str(out), str(project)),
         env={"SOURCE_DATE_EPOCH": str(repacking.epoch)},

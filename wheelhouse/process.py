@@ -61,6 +61,8 @@ def quote(argument: str, shell: Shell) -> str:
         return shlex.quote(argument)
     if shell == "powershell":
         plain = argument and all(c.isalnum() or c in "-_./\\:=+" for c in argument)
+        # What starts with a dash is cut in two at its first dot or after its first colon (PowerShell#6291, #6292).
+        plain = plain and not (argument.startswith("-") and set(".:").intersection(argument))
         return argument if plain else "'" + argument.replace("'", "''") + "'"
     if argument and not _CMD_SPECIAL.intersection(argument):
         return argument

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, Shell, dict]] = {
     "windows-x64.cmd.txt": ("windows-x64", "cmd", {"pythons": ("3.12", "3.13")}),
     "windows-x64.powershell.txt": ("windows-x64", "powershell", {"pythons": ("3.12",)}),
     "windows-arm64.cmd.txt": ("windows-arm64", "cmd", {"pythons": ("3.12",)}),
+    "windows-arm64.powershell.txt": ("windows-arm64", "powershell", {"pythons": ("3.12",)}),
     "windows-x64-published.cmd.txt": ("windows-x64", "cmd", {"pythons": ("3.12",), "ort": "published"}),
 }
 
@@ -59,7 +60,7 @@ def test_what_matters_is_there(tmp_path, name, on_linux):
     if "arm64" in name:
         assert "--arm64" in text
         assert "-A ARM64" in text
-        assert "-arch=arm64 -host_arch=amd64" in text
+        assert ("-arch=arm64 -host_arch=amd64" if ".cmd." in name else "-Arch arm64 -HostArch amd64") in text
         assert "PYTHON_MODULE_EXTENSION=.cp312-win_arm64.pyd" in text
         assert "sccache" not in text  # Visual Studio's generator has no compiler launcher
     assert ("--use_dml" in text) == ("published" not in name)

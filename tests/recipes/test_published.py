@@ -184,5 +184,5 @@ def test_the_real_plan_reads_like_what_an_expert_types() -> None:
     assert len(lines) == 2
     assert "onnxruntime-directml===1.24.4 onnxruntime-genai-directml===0.14.1" in lines[0]
     assert "SOURCE_DATE_EPOCH=1780420200" in lines[1]
-    assert "-C wheel.tags=cp312-cp312-win_amd64" in lines[1]
+    assert "--config-settings wheel.tags=cp312-cp312-win_amd64" in lines[1]
     assert locate("published").is_file()

@@ -102,6 +102,13 @@ def test_powershell_quoting_keeps_every_argument_one_word(argument: str) -> None
         assert quoted[1:-1].replace("''", "'") == argument
     else:
         assert not set(argument) & set(" '\"$`;|&(){}<>@#,")
+        assert not (argument.startswith("-") and set(argument) & set(".:"))
+
+
+@pytest.mark.parametrize("argument", ["-DCMAKE_SYSTEM_VERSION=10.0", "-DORT_HOME=C:\\x", "-verbosity:detailed"])
+def test_powershell_cuts_no_option_in_two(argument: str) -> None:
+    """Unquoted, PowerShell passes `-a=1.0` as `-a=1` and `.0`."""
+    assert quote(argument, "powershell") == f"'{argument}'"
 
 
 @pytest.mark.parametrize(
