@@ -118,7 +118,7 @@ class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class HubModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hub", tag_field="kind"):
-    """A model on the Hugging Face hub. What `revision` stands for is noted when it is downloaded (commit.json)."""
+    """A model on the Hugging Face hub. `revision` is a commit; what a branch stands for is recorded on first fetch."""
 
     id: Annotated[str, Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: str

@@ -18,15 +18,16 @@ def key(script: str) -> str:
     return sha256_file(_FOLDER / script)
 
 
-def run(script: str, *arguments: str, title: str, online: bool = False) -> None:
+def run(script: str, *arguments: str, title: str, online: bool = False, seconds: float = _SECONDS) -> None:
     """Run a converter in the main environment (made first if needed); its lines are shown beside `title`.
 
-    `online` lifts the environment's ban on asking the hub. Raise StepFailedError with its last lines when it fails.
+    `online` lifts the environment's ban on asking the hub; `seconds` is the time limit. Raise StepFailedError with its
+    last lines when it fails.
     """
     from smoke import environments
 
     environment = environments.prepare(environments.MAIN)
     env = {"HF_HUB_OFFLINE": "0"} if online else {}
-    command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=_SECONDS)
+    command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=seconds)
     with task(title) as shown:
         process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.update)

@@ -1,35 +1,44 @@
-"""Models from the Hugging Face hub, where it can be reached; found out in seconds, not after a row of time-outs."""
+"""Models from the Hugging Face hub: the same commit every time, every file checked, a download that goes on."""
 
 from __future__ import annotations
 
-import os
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+import msgspec
+
+from recipes.pins import Pins
 from smoke import converters, manifests
-from smoke.models import Model, folder
+from smoke.models import Model, folder, hub_listing
+from smoke.models.hub_listing import ENDPOINT_VARIABLE, File, endpoint
 from wheelhouse import steps
-from wheelhouse.errors import NetworkError, UsageError
-from wheelhouse.files import require_space
+from wheelhouse.errors import NetworkError, StepFailedError
+from wheelhouse.files import remove_tree, require_space, write_atomic
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
 
-ENDPOINT_VARIABLE = "HF_ENDPOINT"
-_REACH_SECONDS = 10.0
-_ROOM = 2_000_000_000
+__all__ = ["ENDPOINT_VARIABLE", "model"]
+
+COMMIT = "commit.json"
+LISTING = ".listing.json"
+BROKEN_OFF = "the download broke off"
+"""How the converter says that the network failed it."""
+_SECONDS = 12 * 3600.0
+"""A large model over a slow line; a server that says nothing ends it long before."""
+_SPARE = 20_000_000
 
 
-def model(identifier: str, *, revision: str = "main", room: int = _ROOM, name: str = "") -> Model:
-    """Return the model `owner/name` of the hub, downloaded once into the cache, which needs `room` bytes for it.
+def model(identifier: str, *, revision: str = "main", name: str = "") -> Model:
+    """Return the model `owner/name` of the hub, downloaded once into the cache; a broken download is gone on with.
 
-    `revision` is a branch, tag or commit; `name`: how the model is called here, if not as on the hub.
+    `revision` is a branch, tag or commit. Which commit a branch stands for is recorded when it is first asked for, and
+    that one is fetched ever after. `name`: how the model is called here, if not as on the hub.
 
-    Raise NetworkError when the hub cannot be reached or refuses, UsageError when it has no such model, InputError
-    when what it has is no model that this project can use (no safetensors, no fast tokenizer).
+    Raise NetworkError when the hub cannot be reached, refuses or breaks off, UsageError when it has no such model,
+    IntegrityError when what it has is not what was recorded, ResourceError when the disk cannot hold it, InputError
+    when it is no model that this project can use (no safetensors, no fast tokenizer).
     """
-    output = cache_dir("models", "hub", re.sub(r"[^\w.-]", "--", identifier))
+    output = cache_dir("models", "hub", _plain(identifier))
     step = Step(
         name=f"model {identifier}",
         output=output,
@@ -37,12 +46,18 @@ def model(identifier: str, *, revision: str = "main", room: int = _ROOM, name: s
     )
 
     def make(partial: Path) -> None:
-        _reach(identifier)
-        require_space(partial, room, f"The model {identifier}")
-        converters.run(
-            "hub_download.py", identifier, str(partial), revision, title=f"downloading {identifier}", online=True
-        )
+        pins = Pins(output.with_name(f"{output.name}.toml"))
+        asked = f"{identifier} at {revision}"
+        listing = hub_listing.ask(identifier, pins.known(asked) or revision)
+        pins.learn(asked, listing.sha)
+        download = cache_dir("downloads", "hub", f"{_plain(identifier)}-{listing.sha[:8]}")
+        _download(identifier, listing.sha, listing.files, download)
+        for path in download.iterdir():
+            path.rename(partial / path.name)
+        remove_tree(download)
+        (partial / LISTING).unlink()
         folder.check(partial)
+        write_atomic(partial / COMMIT, msgspec.json.encode({"id": identifier, "commit": listing.sha}) + b"\n")
         manifests.write(partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
@@ -54,29 +69,37 @@ def model(identifier: str, *, revision: str = "main", room: int = _ROOM, name: s
     )
 
 
-def endpoint() -> str:
-    """Return the hub's address: $HF_ENDPOINT, as the hub's own library understands it, or the public hub."""
-    return os.environ.get(ENDPOINT_VARIABLE, "https://huggingface.co").rstrip("/")
-
-
-def _reach(identifier: str) -> None:
-    """Ask the hub for the model's entry, so that a typo or a missing network is told at once."""
-    remedy = (
-        f"Download {identifier} elsewhere and give its folder: `invoke smoke --model ./{identifier.split('/')[1]}`."
-    )
-    headers = {"Authorization": f"Bearer {token}"} if (token := os.environ.get("HF_TOKEN")) else {}
+def _download(identifier: str, commit: str, files: tuple[File, ...], target: Path) -> None:
+    """Complete the folder `target`, which outlives an interruption. Raise ResourceError before anything is fetched."""
+    there = sum(path.stat().st_size for path in target.glob("*"))
+    size = sum(file.size for file in files)
+    require_space(target, max(0, size - there) + _SPARE, f"The model {identifier}")
+    target.mkdir(parents=True, exist_ok=True)
+    asked = {"id": identifier, "commit": commit, "files": [_described(file) for file in files]}
+    write_atomic(target / LISTING, msgspec.json.encode(asked))
     try:
-        request = urllib.request.Request(f"{endpoint()}/api/models/{identifier}", headers=headers)  # noqa: S310 - http(s)
-        urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()  # noqa: S310 - the user's own endpoint
-    except urllib.error.HTTPError as error:
-        if error.code in {401, 403, 404}:
-            raise UsageError(
-                f"{endpoint()} has no model '{identifier}' that you may read (it answered {error.code}).",
-                remedy="Check the spelling; for a gated model set HF_TOKEN. If you meant a folder: it does not exist.",
-            ) from error
-        raise NetworkError(f"{endpoint()} answered {error.code} for {identifier}.", remedy=remedy) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        converters.run(
+            "hub_download.py",
+            str(target / LISTING),
+            str(target),
+            title=f"downloading {identifier}",
+            online=True,
+            seconds=_SECONDS,
+        )
+    except StepFailedError as error:
+        if BROKEN_OFF not in error.message:
+            raise
+        last = next(line for line in reversed(error.message.splitlines()) if BROKEN_OFF in line)
         raise NetworkError(
-            f"The Hugging Face hub ({endpoint()}) cannot be reached: {reason}.", remedy=remedy
+            f"{identifier} from {endpoint()}: {last.strip(' |')}.",
+            remedy="Run the same again: it goes on where it stopped.",
+            log=error.log,
         ) from error
+
+
+def _described(file: File) -> dict[str, object]:
+    return {"name": file.name, "size": file.size, "sha256": file.lfs.sha256 if file.lfs else "", "git": file.blob}
+
+
+def _plain(identifier: str) -> str:
+    return re.sub(r"[^\w.-]", "--", identifier)

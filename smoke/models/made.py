@@ -28,7 +28,7 @@ def model(name: str) -> Model:
     if isinstance(recipe.source, HubModel):
         from smoke.models import hub
 
-        return hub.model(recipe.source.id, revision=recipe.source.revision, room=int(recipe.size * 1.05), name=name)
+        return hub.model(recipe.source.id, revision=recipe.source.revision, name=name)
     scripts = _scripts(recipe.source)
     step = Step(
         name=f"model {name}",

@@ -1,15 +1,12 @@
 """Real models, made and exported by the real tools: minutes when nothing is cached, seconds afterwards."""
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from smoke import environments, export, models
-from smoke.models import Model, hub, made
+from smoke import export, models
+from smoke.models import Model, made
 from smoke.models.folder import check
 from tests.smoke.main_environment import in_main
 
@@ -160,60 +157,3 @@ theirs = AutoModelForCausalLM.from_pretrained(sys.argv[2], gguf_file=sys.argv[3]
 assert set(ours) == set(theirs)
 print(json.dumps({"names": len(ours), "different": [n for n in ours if not torch.equal(ours[n], theirs[n])]}))
 """
-
-
-@pytest.fixture
-def local_hub(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve the tiny model as a hub would, on the loopback interface; yield its id there."""
-    files = {path.name: path for path in tiny.folder.iterdir() if not path.name.startswith(".")}
-    entry = {"id": "owner/tiny", "sha": "c" * 40, "siblings": [{"rfilename": name} for name in files]}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.answer(body=False)
-
-        def do_GET(self) -> None:
-            self.answer(body=True)
-
-        def answer(self, body: bool) -> None:
-            path = self.path.split("?")[0]
-            name = path.rsplit("/", 1)[-1]
-            if path.startswith("/api/models/owner/tiny"):
-                data = json.dumps(tree(files) if "/tree/" in path else entry).encode()
-            elif "/resolve/" in path and name in files:
-                data = files[name].read_bytes()
-            else:
-                self.send_error(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Content-Type", "application/json")
-            self.send_header("X-Repo-Commit", "c" * 40)
-            self.send_header("ETag", f'"{name}-{len(data)}"')
-            self.end_headers()
-            if body:
-                self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        monkeypatch.setenv(hub.ENDPOINT_VARIABLE, f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        yield "owner/tiny"
-        server.shutdown()
-
-
-def tree(files: dict[str, Path]) -> list[dict[str, object]]:
-    return [{"type": "file", "path": n, "size": p.stat().st_size, "oid": "0" * 40} for n, p in files.items()]
-
-
-def test_model_from_a_hub(local_hub: str, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    main = environments.prepare(environments.MAIN)
-    monkeypatch.setattr(environments, "prepare", lambda _: main)
-    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
-    model = models.resolve(local_hub)
-    assert (model.folder / "model.safetensors").read_bytes() == (tiny.folder / "model.safetensors").read_bytes()
-    assert json.loads((model.folder / "commit.json").read_text())["commit"] == "c" * 40
-    assert models.resolve(local_hub) == model

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from smoke import catalogue, converters, models, pip
-from smoke.models import hub, made
-from wheelhouse.errors import InputError, IntegrityError, NetworkError, UsageError
+from smoke.models import hub, hub_listing, made
+from wheelhouse.errors import InputError, IntegrityError, NetworkError, ResourceError, UsageError
 from wheelhouse.files import sha256_bytes, sha256_file
 
 WEIGHTS = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
@@ -82,14 +82,17 @@ def test_unknown_name_offers_the_nearest() -> None:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """Stand in for the hub: answers with the status in the yielded dictionary, counts what was asked."""
-    state = {"status": 200, "asked": 0}
+    state = {"status": 200, "asked": 0, "size": 1}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state["asked"] += 1
             self.send_response(state["status"])
             self.end_headers()
-            self.wfile.write(b"{}")
+            last = self.path.split("?")[0].rsplit("/", 1)[-1]
+            commit = last if len(last) == 40 else f"{state['asked']:040x}"  # a branch that moves all the time
+            listed = [{"rfilename": "config.json", "size": state["size"], "blobId": "0" * 40}]
+            self.wfile.write(json.dumps({"sha": commit, "siblings": listed}).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -102,35 +105,70 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
         listening.shutdown()
 
 
-def test_hub_is_asked_once(server: dict[str, int], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(script: str, identifier: str, target: str, revision: str, **_: object) -> None:
-        assert (script, identifier, revision) == ("hub_download.py", "owner/name", "main")
+@pytest.fixture
+def downloads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for the converter that downloads; return the commits that it was asked for."""
+    commits = []
+
+    def download(script: str, listing: str, target: str, **_: object) -> None:
+        assert script == "hub_download.py"
+        commits.append(json.loads(Path(listing).read_text())["commit"])
         for path in folder.iterdir():
             (Path(target) / path.name).write_bytes(path.read_bytes())
 
     monkeypatch.setattr(converters, "run", download)
+    return commits
+
+
+def test_hub_is_asked_once(server: dict[str, int], downloads: list[str]) -> None:
     first = models.resolve("owner/name")
     assert first.name == "owner/name"
     assert models.resolve("owner/name") == first
     assert server["asked"] == 1
+    assert json.loads((first.folder / "commit.json").read_text()) == {"id": "owner/name", "commit": downloads[0]}
 
 
-def test_a_recipe_can_name_a_model_of_the_hub(
-    server: dict[str, int], folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_branch_means_the_commit_of_the_first_fetch(server: dict[str, int], downloads: list[str]) -> None:
+    first = models.resolve("owner/name")
+    (first.folder / "model.safetensors").unlink()
+    assert models.resolve("owner/name") == first
+    assert (downloads, server["asked"]) == ([downloads[0]] * 2, 2)
+
+
+def test_what_the_disk_cannot_hold_is_not_begun(
+    server: dict[str, int], downloads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server["size"] = 5_000_000_000
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 4_000_000_000}))
+    with pytest.raises(ResourceError, match=r"needs 5\.0 GB .* only 4\.0 GB"):
+        models.resolve("owner/name")
+    assert downloads == []
+
+
+def test_another_commit_than_the_pinned_one_is_refused(server: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_listing, "_get", lambda *_: b'{"sha": "%s"}' % (b"f" * 40))
+    with pytest.raises(IntegrityError, match="instead of"):
+        hub_listing.ask("owner/name", "0" * 40)
+
+
+def test_a_recipe_can_name_a_model_of_the_hub(server: dict[str, int], downloads: list[str]) -> None:
     source = catalogue.model("phi-3-mini-4k").source
     assert isinstance(source, catalogue.HubModel)
-
-    def download(_script: str, identifier: str, target: str, revision: str, **_: object) -> None:
-        assert (identifier, revision) == ("microsoft/Phi-3-mini-4k-instruct", source.revision)
-        for path in folder.iterdir():
-            (Path(target) / path.name).write_bytes(path.read_bytes())
-
-    monkeypatch.setattr(converters, "run", download)
-    monkeypatch.setattr(hub, "require_space", lambda _folder, room, _what: rooms.append(room))
-    rooms: list[int] = []
     assert models.resolve("phi-3-mini-4k").name == "phi-3-mini-4k"
-    assert rooms == [int(1.05 * catalogue.model("phi-3-mini-4k").size)]
+    assert downloads == [source.revision]
+
+
+def test_only_what_a_language_model_needs_is_wanted() -> None:
+    names = (
+        "config.json",
+        "model.safetensors",
+        "pytorch_model.bin",
+        "onnx/config.json",
+        "README.md",
+        "tokenizer.model",
+    )
+    listing = hub_listing.Listing(sha="0" * 40, siblings=tuple(hub_listing.File(name=n, size=1) for n in names))
+    assert [file.name for file in listing.files] == ["config.json", "model.safetensors", "tokenizer.model"]
 
 
 @pytest.mark.parametrize("name", ["tiny-phi3-4k", "tiny-phi3-longrope"])
