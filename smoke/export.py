@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from smoke import environments, manifests
+from smoke import environments, manifests, own_code
 from smoke.environments import Environment
 from smoke.exporters import EXPORTERS, Exporter
 from smoke.heal.exports import mode_for, stabilise
 from smoke.models import Model
 from wheelhouse import process, steps
-from wheelhouse.console import task, warn
+from wheelhouse.console import say, task, warn
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
 from wheelhouse.files import disk_full, human_size, remove_tree, require_space, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
@@ -56,15 +56,25 @@ def export(model: Model, kind: str, *, stable_norms: str = "") -> Path:
     """
     exporter = _exporter(kind)
     environment = environments.prepare(environments.MAIN)
-    settings = exporter.settings(_config(model))
+    config = _config(model)
+    settings = exporter.settings(config)
+    plain = "--trust-remote-code" in settings and own_code.is_dispensable(config, Path(environment.python[0]))
     step = Step(
         name=f"export {model.name} as {kind}",
         output=cache_dir("exports", f"{_plain(model.name)}-{model.key[:8]}", kind),
-        inputs={"model": model.key, "environment": environment.key, "settings": " ".join(settings)},
+        inputs={
+            "model": model.key,
+            "environment": environment.key,
+            "settings": " ".join(settings),
+            **({"code": "transformers' own"} if plain else {}),
+        },
     )
 
     def make(partial: Path) -> None:
-        _export(model, exporter, settings, environment, partial)
+        if plain:
+            say(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
+        source = own_code.without(model.folder, config, partial) if plain else model.folder
+        _export(model, source, exporter, settings, environment, partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
     if not kind.startswith(DIRECTML):
@@ -112,12 +122,18 @@ def _exporter(kind: str) -> Exporter:
 
 
 def _export(
-    model: Model, exporter: Exporter, settings: tuple[str, ...], environment: Environment, partial: Path
+    model: Model,
+    source: Path,
+    exporter: Exporter,
+    settings: tuple[str, ...],
+    environment: Environment,
+    partial: Path,
 ) -> None:
+    """Export the folder `source`, which is the model's or a copy of it, into the folder `partial`."""
     title = f"export {model.name} as {exporter.kind}"
     require_space(partial, int(_weights(model) * exporter.size) + 20_000_000, title[0].upper() + title[1:])
     log = log_dir() / "exports" / f"{_plain(model.name)}-{exporter.kind}.log"
-    arguments = exporter.arguments(model.folder, partial, settings)
+    arguments = exporter.arguments(source, partial, settings)
     command = environment.command(*arguments, cwd=partial, env=_VARIABLES, timeout=_SECONDS)
     with task(title) as shown:
         try:
@@ -125,6 +141,7 @@ def _export(
         except StepFailedError as error:
             raise _explained(error, log, title) from error
         remove_tree(partial / ".cache")
+        remove_tree(partial / own_code.FOLDER)
         missing = [name for name in exporter.files if not (partial / name).is_file()]
         if missing:
             raise StepFailedError(
