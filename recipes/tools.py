@@ -54,7 +54,7 @@ def find_tools(target: Target, pythons: Sequence[str], *, minimum_cmake: str) ->
         python=sys.executable,
         pythons={version: find_python(version) for version in pythons},
         launcher=launcher,
-        identity=" | ".join([compiler, stamp(Path(cmake)), stamp(Path(ninja))]),
+        identity=" | ".join([compiler, _told_apart("cmake", cmake), _told_apart("ninja", ninja)]),
     )
 
 
@@ -103,6 +103,18 @@ def _tool(name: str) -> str:
     if found is None:
         raise ToolchainError(f"'{name}' was not found.", remedy=f"`pip install {name}` brings it.")
     return found
+
+
+def _told_apart(name: str, program: str) -> str:
+    """Return what identifies a tool; PyPI's by its version, because CI installs it anew before it restores a build."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    if Path(program).parent == Path(sys.executable).parent:
+        try:
+            return f"{name} {version(name)}"
+        except PackageNotFoundError:
+            pass
+    return stamp(Path(program))
 
 
 def _require_cmake(cmake: str, minimum: str) -> None:

@@ -44,9 +44,11 @@ def python_in(folder: Path) -> Path:
 
 
 def _candidates(version: str) -> Iterator[tuple[str, ...]]:
+    """Yield what may start it: every one on PATH, because on Windows they are all called python.exe."""
+    folders = list(dict.fromkeys(os.environ.get("PATH", "").split(os.pathsep)))
     for name in (f"python{version}", "python3", "python"):
-        if program := shutil.which(name):
-            yield (program,)
+        found = (shutil.which(name, path=folder) for folder in folders if folder)
+        yield from ((program,) for program in dict.fromkeys(found) if program)
     if os.name == "nt" and (launcher := shutil.which("py")):
         yield (launcher, f"-{version}")
 

@@ -64,7 +64,8 @@ def _disassembler(arch: str) -> Any:
     if arch == "x64":
         made = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     else:
-        made = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
+        arm64 = getattr(capstone, "CS_ARCH_AARCH64", None) or capstone.CS_ARCH_ARM64  # as capstone 6 and 5 call it
+        made = capstone.Cs(arm64, capstone.CS_MODE_ARM)
     made.detail = True
     return made
 
@@ -77,7 +78,7 @@ def instructions(image: CodeImage, address: int, count: int = STEPS) -> Iterator
             return
 
 
-_REG, _IMM = 1, 2  # capstone 5's numbers, the same for the operands of both architectures
+_REG, _IMM = 1, 2  # capstone 5's and 6's numbers, the same for the operands of both architectures
 
 
 def explore(image: CodeImage, address: int, stubs: frozenset[int]) -> tuple[list[Call], list[Any]]:

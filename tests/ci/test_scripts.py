@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.paths import ROOT
 
 
-def run_tool(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=120)
+def run_tool(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120)
 
 
 def test_site_is_an_index_that_a_browser_and_pip_can_walk(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ REPORT = {
 
 
 def summary(folder: Path) -> str:
-    done = run_tool(sys.executable, "-I", str(ROOT / ".ci" / "summary"), str(folder))
+    done = run_tool(sys.executable, "-I", str(ROOT / ".ci" / "summary"), str(folder), str(folder / "SHA256SUMS"))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -74,9 +76,75 @@ def test_summary_tells_verdicts_and_last_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("report", ["", "[]", "{}", '{"model": 1}'])
 def test_summary_survives_a_run_that_ended_early(tmp_path: Path, report: str) -> None:
-    assert "No lane has run" in summary(tmp_path)
+    assert "Nothing has run" in summary(tmp_path)
+    assert "Nothing has run" in summary(tmp_path / "missing")
     (tmp_path / "report.json").write_text(report)
     assert "report.json cannot be read" in summary(tmp_path)
+
+
+def test_summary_names_the_wheels_that_were_made(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    write_index(tmp_path)
+    assert f"| {wheel.name} | 0.0 MB | `" in summary(tmp_path)
+
+
+def test_sboms_are_taken_out_of_the_wheels(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "wheels")
+    script = str(ROOT / ".ci" / "sboms")
+    none = run_tool(sys.executable, "-I", script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
+    assert none.returncode == 1
+    assert "has an SBOM" in none.stderr
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("demo_pkg-1.0.dist-info/sboms/other.json", "{}")
+        archive.writestr("demo_pkg-1.0.dist-info/sboms/dml-wheelhouse.cdx.json", '{"bomFormat": "CycloneDX"}')
+    done = run_tool(sys.executable, "-I", script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
+    assert done.returncode == 0, done.stderr
+    (written,) = (tmp_path / "sboms").iterdir()
+    assert written.name == f"{wheel.name}.cdx.json"
+    assert json.loads(written.read_text()) == {"bomFormat": "CycloneDX"}
+
+
+def workflow_step(workflow: str, name: str) -> str:
+    from ruamel.yaml import YAML
+
+    text = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8")
+    jobs = YAML(typ="safe", pure=True).load(text)["jobs"].values()
+    (found,) = (step["run"] for job in jobs for step in job.get("steps", ()) if step.get("name") == name)
+    return str(found)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the release runs on Linux")
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_release_is_made_of_what_the_sums_say_and_of_nothing_else(tmp_path: Path, swapped: bool) -> None:
+    wheel = make_wheel(tmp_path / "wheels")
+    write_index(tmp_path / "wheels")
+    (tmp_path / "sboms").mkdir()
+    (tmp_path / "sboms" / "x.cdx.json").write_text("{}")
+    if swapped:
+        wheel.write_bytes(b"swapped")
+    stand_in = tmp_path / "bin" / "gh"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > asked\n')
+    stand_in.chmod(0o755)
+    environment = os.environ | {"PATH": f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}", "TAG": "v1 & more"}
+    script = workflow_step("release", "Verify and publish")
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode != 0) == swapped, done.stderr
+    asked = (tmp_path / "asked").read_text().splitlines() if not swapped else []
+    files = [f"wheels/{wheel.name}", "wheels/SHA256SUMS", "sboms/x.cdx.json"]
+    assert asked == ([] if swapped else ["release", "create", "v1 & more", *files, "--verify-tag", "--generate-notes"])
+
+
+@pytest.mark.integration
+def test_what_a_workflow_installs_is_the_wheel_and_not_the_indexes(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, tag="py3-none-any")
+    script = str(ROOT / ".ci" / "install")
+    done = run_tool(sys.executable, script, str(tmp_path), "demo-pkg", "demo_pkg", env={"PIP_NO_INDEX": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{wheel.name}: imported from ")
+    missing = run_tool(sys.executable, script, str(tmp_path), "demo-pkg", "no_such_module", env={"PIP_NO_INDEX": "1"})
+    assert missing.returncode != 0
+    assert "There is no wheel of other" in run_tool(sys.executable, script, str(tmp_path), "other", "other").stderr
 
 
 def test_summary_reads_what_the_smoke_test_writes() -> None:

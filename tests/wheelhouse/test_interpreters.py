@@ -35,3 +35,13 @@ def test_wrong_version_under_the_right_name_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(ToolchainError, match=r"Python 3\.97 is needed") as caught:
         interpreters.find("3.97")
     assert "python3.97-venv" in caught.value.remedy
+
+
+def test_every_folder_of_path_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub's Windows runners have four Pythons on PATH, each as python.exe in a folder of its own."""
+    folders = [tmp_path / version for version in ("3.95", "3.96", "3.97")]
+    for folder in folders:
+        folder.mkdir()
+        stand_in(folder, "python", f"echo {folder.name}")
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
+    assert interpreters.find("3.97") == (str(folders[-1] / "python"),)
