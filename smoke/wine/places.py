@@ -29,6 +29,11 @@ def shim() -> Path:
     return base() / "shim"
 
 
+def rounding() -> Path:
+    """Return the step folder of the library that rounds fp16 to the nearest."""
+    return base() / "rounding"
+
+
 def prefix() -> Path:
     """Return the step folder of the Wine prefix."""
     return base() / "prefix"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from smoke.environments import Environment
-from smoke.wine import direct3d, places
+from smoke.wine import direct3d, places, rounding
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say, task
@@ -40,7 +40,11 @@ class _Dump(Struct, frozen=True, kw_only=True):
 
 def step(recipe: WineRecipe) -> Step:
     """Return the step whose output is the record of a self-test that passed."""
-    inputs = {"prefix": direct3d.prefix_step(recipe).key, "checks": sha256_file(WORKER)}
+    inputs = {
+        "prefix": direct3d.prefix_step(recipe).key,
+        "rounding": rounding.step().key,
+        "checks": sha256_file(WORKER),
+    }
     return Step(name="self-test of the Wine runtime", output=places.base() / "self-test", inputs=inputs)
 
 

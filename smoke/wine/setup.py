@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from smoke.wine import debian, direct3d, mounts, namespace, places, recipe, windows_python
+from smoke.wine import debian, direct3d, mounts, namespace, places, recipe, rounding, windows_python
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say
@@ -38,7 +38,7 @@ def finished(wanted: WineRecipe) -> bool:
     """Return whether root, d3d12.dll and prefix are there and made from what they would be made from now."""
     if steps.why_to_run(debian.step(wanted)) is not None:
         return False
-    wanted_steps = (direct3d.shim_step(wanted), direct3d.prefix_step(wanted))
+    wanted_steps = (direct3d.shim_step(wanted), rounding.step(), direct3d.prefix_step(wanted))
     return all(steps.why_to_run(step) is None for step in wanted_steps)
 
 
@@ -49,9 +49,10 @@ def _make(wanted: WineRecipe) -> None:
         require_space(places.base(), wanted.size + wanted.download, "The Wine runtime")
     debian.ensure(wanted)
     debian.verify(wanted)
-    for part in (places.shim(), places.prefix()):
+    for part in (places.shim(), places.rounding(), places.prefix()):
         mounts.remove(steps.partial_of(part))
     direct3d.ensure_shim(wanted)
+    rounding.ensure()
     direct3d.ensure_prefix(wanted)
 
 

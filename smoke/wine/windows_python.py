@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from recipes.downloads import IndexFile, cached_path, fetch_index_files, verified
-from smoke.wine import mounts, namespace, places
+from smoke.wine import mounts, namespace, places, rounding
 from smoke.wine.direct3d import wine_variables
 from smoke.wine.namespace import Spec
 from smoke.wine.recipe import WindowsPython, WineRecipe
@@ -36,7 +36,9 @@ _SECONDS = 600.0
 
 def key_of(recipe: WineRecipe, wheels: Sequence[Path]) -> dict[str, str]:
     """Return the inputs that decide the content of a Windows Python."""
-    pinned = {"start": sha256_file(START)} | {f"{w.package}": w.sha256 for w in recipe.wheels}
+    pinned = {"start": sha256_file(START), "preloaded": rounding.INSIDE} | {
+        f"{w.package}": w.sha256 for w in recipe.wheels
+    }
     given = {f"wheel {wheel.name}": sha256_file(wheel) for wheel in wheels}
     return {"python": recipe.python.sha256, **pinned, **given}
 
@@ -183,8 +185,9 @@ def _python_spec(files: Path) -> Spec:
         prefix=str(places.prefix() / places.FILES),
         display=True,
         argv=("wine", places.windows(files / "python.exe"), places.windows(START)),
-        env={**wine_variables(), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**wine_variables(), **rounding.variables(), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         pass_env=PASSED,
+        binds=rounding.binds(),
     )
 
 

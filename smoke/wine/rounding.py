@@ -1,0 +1,59 @@
+"""The small library that makes software Direct3D store fp16 rounded to the nearest: half/round_half.c says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smoke.wine import debian, namespace, places
+from smoke.wine.namespace import Spec
+from wheelhouse import steps
+from wheelhouse.console import task
+from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.process import Command, run
+from wheelhouse.steps import Step
+
+SOURCE = Path(__file__).resolve().parent / "half"
+LIBRARY = "libround_half.so"
+INSIDE = f"/usr/lib/dml-wheelhouse/{LIBRARY}"
+"""Where programs in the root see it."""
+COMPILE = (
+    "gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-s",
+    "-fno-ident", "-Wl,--build-id=none", "-o", f"/out/{LIBRARY}", "/source/round_half.c",
+)  # fmt: skip
+"""Nothing of the C library's headers, and the same bytes from the same source."""
+_SECONDS = 120.0
+
+
+def step() -> Step:
+    """Return the step that compiles the library."""
+    inputs = {
+        "source": sha256_file(SOURCE / "round_half.c"),
+        "command": " ".join(COMPILE),
+        "compiler": sha256_file(places.root() / debian.PACKAGES),
+    }
+    return Step(name="fp16 rounding", output=places.rounding(), inputs=inputs)
+
+
+def ensure() -> None:
+    """Compile the library unless it is there. Raise StepFailedError with the compiler's words."""
+
+    def make(folder: Path) -> None:
+        root = str(places.root() / places.FILES)
+        spec = Spec(root=root, argv=COMPILE, binds={"/source": str(SOURCE), "/out": str(folder)})
+        file = folder / "build.json"
+        write_atomic(file, spec.text())
+        with task(f"compiling {LIBRARY}") as shown:
+            run(Command(argv=namespace.session(file), timeout=_SECONDS), log=places.log("rounding"),
+                on_line=shown.update)  # fmt: skip
+
+    steps.ensure(step(), make, quiet_when_fresh=True)
+
+
+def binds() -> dict[str, str]:
+    """Return what a session binds into its root for it."""
+    return {INSIDE: str(places.rounding() / LIBRARY)}
+
+
+def variables() -> dict[str, str]:
+    """Return what a session's environment needs for it. DML_WHEELHOUSE_D3D12_ROUNDING=zero switches it off."""
+    return {"LD_PRELOAD": INSIDE}
