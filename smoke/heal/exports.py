@@ -41,7 +41,7 @@ def stabilise(export: Path, *, model: str, mode: Mode) -> Path:
 
     def make(partial: Path) -> None:
         with task(title) as shown:
-            record = fill(export, partial, mode=mode, shown=shown, log=f"{model}-{export.name}")
+            record = fill(export, partial, mode=mode, shown=shown, share=True, log=f"{model}-{export.name}")
         say(f"{model} {export.name}: {record.summary}; {len(record.rewritten)} rewritten")
         manifests.write(partial)
 

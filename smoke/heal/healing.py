@@ -38,10 +38,10 @@ def check(folder: Path) -> Answer:
 def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record:
     """Heal a model folder in place, or a copy of it in `out`; return what was found and done.
 
-    The copy shares the weights with the original where the file system can (hard links): a healing writes a new graph
-    and never touches weights. In place, the old graph stays beside the new one as `NAME.unhealed`, and the new one
-    appears by a rename: an interrupted run leaves the folder as it was. Raise UsageError (unknown mode), InputError
-    (no usable model in `folder`, or something in `out`), UnsupportedError or StepFailedError.
+    A healing writes a new graph and never touches weights. In place, the old graph stays beside the new one as
+    `NAME.unhealed`, and the new one appears by a rename: an interrupted run leaves the folder as it was. Raise
+    UsageError (unknown mode), InputError (no usable model in `folder`, or something in `out`), ResourceError (no room
+    for the copy), UnsupportedError or StepFailedError.
     """
     chosen = mode_of(mode)
     graph = _graph(folder)
@@ -54,7 +54,7 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
     with locked(out), task(f"heal {folder.name} into {out.name}") as shown:
         partial = out.with_name(f".{out.name}.partial")
         remove_tree(partial)
-        fill(folder, partial, mode=chosen, shown=shown)
+        fill(folder, partial, mode=chosen, shown=shown, share=False)
         if out.exists():
             out.rmdir()
         partial.rename(out)
@@ -63,14 +63,23 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
     return record
 
 
-def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, log: str = "") -> Record:
-    """Make a healed copy of a model folder in `copy`, which may exist and be empty; `log` names the log file."""
+def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, share: bool, log: str = "") -> Record:
+    """Make a healed copy of a model folder in `copy`, which may exist and be empty; `log` names the log file.
+
+    With `share`, large files are the same on the disk where the file system can (hard links). That is for folders that
+    nobody but us edits: the onnx package refuses to load a graph whose data has several links, the original's too.
+    """
     graph = _graph(folder)
-    require_space(copy, 2 * graph.stat().st_size + 10_000_000, f"The healed copy of {folder.name}")
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        relative = path.relative_to(folder)
-        if not relative.name.startswith(".") and relative.name != NAME:
-            _share(path, copy / relative)
+    files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != NAME]
+    needed = 2 * graph.stat().st_size + 10_000_000 + sum(p.stat().st_size for p in files if not share)
+    require_space(copy, needed, f"The healed copy of {folder.name}")
+    for path in sorted(files):
+        target = copy / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if share and path.stat().st_size > _COPIED:
+            _share(path, target)
+        else:
+            shutil.copy2(path, target)
     return _heal(copy / graph.relative_to(folder), copy, mode=mode, keep=False, shown=shown, log=log or folder.name)
 
 
@@ -112,20 +121,16 @@ def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log
 def _keep(graph: Path) -> None:
     original = graph.with_name(graph.name + ORIGINAL)
     if not original.exists():
-        _share(graph, original)
+        _share(graph, original)  # only until the healed graph takes its name
 
 
 def _share(source: Path, target: Path) -> None:
-    """Give `target` the content of `source`: the same file where it is large, a copy where it is small or must be."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.stat().st_size > _COPIED:
-        try:
-            os.link(source.resolve(), target)
-        except OSError:  # another file system, or one without hard links
-            require_space(target.parent, source.stat().st_size, f"A copy of {source.name}")
-        else:
-            return
-    shutil.copy2(source, target)
+    """Make `target` the same file as `source`, or a copy where the file system cannot."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without hard links
+        require_space(target.parent, source.stat().st_size, f"A copy of {source.name}")
+        shutil.copy2(source, target)
 
 
 def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str) -> Answer:
