@@ -19,9 +19,8 @@ from gguf_to_hf import (  # type: ignore[import-not-found]  # it lies beside thi
     USER_DEFINED,
     Fields,
     tokenizer_config,
-    write_json,
 )
-from safetensors.numpy import save_file
+from hf_folder import write_json, write_model  # type: ignore[import-not-found]  # beside this script, too
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
@@ -170,13 +169,7 @@ def main() -> None:
     write_json(folder / "tokenizer_config.json", settings)
     print("weights", flush=True)
     tensors = weights(reader)
-    made = config(fields, tied="lm_head.weight" not in tensors)
-    write_json(folder / "config.json", made)
-    write_json(folder / "generation_config.json", {k: made[k] for k in made if k.endswith("_token_id")})
-    print("writing", flush=True)
-    target = folder / "model.safetensors"
-    save_file(tensors, str(target), metadata={"format": "pt"})
-    target.chmod(0o644)  # safetensors writes for the owner alone
+    write_model(folder, config(fields, tied="lm_head.weight" not in tensors), tensors)
 
 
 if __name__ == "__main__":

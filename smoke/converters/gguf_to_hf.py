@@ -7,7 +7,6 @@ added, digits not split) and takes ten times as long; here the tokenizer is rebu
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,10 @@ from typing import Any
 import numpy as np
 from gguf import GGUFReader
 from gguf.quants import dequantize
-from safetensors.numpy import save_file
+from hf_folder import (  # type: ignore[import-not-found]  # it lies beside this script, which is started by its path
+    write_json,
+    write_model,
+)
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 
@@ -165,11 +167,6 @@ def tokenizer_config(fields: Fields) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON that people can read."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Convert the file named first into the folder named second."""
     source, folder = sys.argv[1], Path(sys.argv[2])
@@ -182,13 +179,7 @@ def main() -> None:
     write_json(folder / "tokenizer_config.json", tokenizer_config(fields))
     print("weights", flush=True)
     tensors = weights(reader, fields)
-    made = config(fields, tied="lm_head.weight" not in tensors)
-    write_json(folder / "config.json", made)
-    write_json(folder / "generation_config.json", {k: made[k] for k in made if k.endswith("_token_id")})
-    print("writing", flush=True)
-    target = folder / "model.safetensors"
-    save_file(tensors, str(target), metadata={"format": "pt"})
-    target.chmod(0o644)  # safetensors writes for the owner alone
+    write_model(folder, config(fields, tied="lm_head.weight" not in tensors), tensors)
 
 
 if __name__ == "__main__":

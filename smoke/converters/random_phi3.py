@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from hf_folder import (  # type: ignore[import-not-found]  # it lies beside this script, which is started by its path
+    write_json,
+    write_model,
+)
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -154,22 +157,12 @@ def tokenizer_config(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON that people can read."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Make the model that the settings describe in the folder."""
     settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
     tokenizer(settings["vocabulary"]).save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", tokenizer_config(settings))
-    made = config(settings)
-    write_json(folder / "config.json", made)
-    write_json(folder / "generation_config.json", {k: made[k] for k in made if k.endswith("_token_id")})
-    target = folder / "model.safetensors"
-    save_file(weights(settings), str(target), metadata={"format": "pt"})
-    target.chmod(0o644)  # safetensors writes for the owner alone
+    write_model(folder, config(settings), weights(settings))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The converter for Gemma 3 on a small file written for the purpose, compared with transformers' own reader."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,9 @@ pytestmark = pytest.mark.integration
 
 WRITE = """
 import json, sys
-import numpy as np
 from gguf import GGUFWriter
+from gguf_writing import block, finish
 settings = json.load(sys.stdin)
-draw = np.random.default_rng(7)
 hidden, heads, head, inner = 16, 4, 256, 32  # transformers takes 256 for the attention scale whatever the file says
 tokens = settings["tokens"]
 writer = GGUFWriter(sys.argv[1], settings["architecture"])
@@ -42,26 +42,12 @@ writer.add_unk_token_id(3)
 writer.add_pad_token_id(0)
 writer.add_add_bos_token(True)
 writer.add_add_space_prefix(False)
-def add(name, *shape):
-    writer.add_tensor(name, draw.standard_normal(shape).astype(np.float32))
-add("token_embd.weight", len(tokens), hidden)
-add("output_norm.weight", hidden)
+shapes = {"token_embd": (len(tokens), hidden), "output_norm": (hidden,)}
 for layer in range(6):
-    for name in ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"):
-        add(f"blk.{layer}.{name}.weight", hidden)
-    for name in ("attn_q_norm", "attn_k_norm"):
-        add(f"blk.{layer}.{name}.weight", head)
-    add(f"blk.{layer}.attn_q.weight", heads * head, hidden)
-    add(f"blk.{layer}.attn_k.weight", head, hidden)
-    add(f"blk.{layer}.attn_v.weight", head, hidden)
-    add(f"blk.{layer}.attn_output.weight", hidden, heads * head)
-    add(f"blk.{layer}.ffn_gate.weight", inner, hidden)
-    add(f"blk.{layer}.ffn_up.weight", inner, hidden)
-    add(f"blk.{layer}.ffn_down.weight", hidden, inner)
-writer.write_header_to_file()
-writer.write_kv_data_to_file()
-writer.write_tensors_to_file()
-writer.close()
+    norms = ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
+    shapes |= block(layer, hidden=hidden, query=heads * head, key=head, inner=inner, norms=norms)
+    shapes |= {f"blk.{layer}.{name}": (head,) for name in ("attn_q_norm", "attn_k_norm")}
+finish(writer, shapes)
 """
 
 COMPARE = """
@@ -99,6 +85,7 @@ TOKENS = list({token: (token, score, kind) for token, score, kind in TOKENS}.val
 def write(folder: Path, **changes: object) -> Path:
     script = folder / "write.py"
     script.write_text(WRITE, encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("gguf_writing.py"), folder)
     in_main(str(script), str(folder / "small.gguf"), given={"architecture": "gemma3", "tokens": TOKENS} | changes)
     return folder / "small.gguf"
 

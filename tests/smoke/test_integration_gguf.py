@@ -1,6 +1,7 @@
 """The GGUF converter on small files written for the purpose: what it makes, and what it refuses by name."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,9 @@ pytestmark = pytest.mark.integration
 
 WRITE = """
 import json, sys
-import numpy as np
 from gguf import GGUFWriter
+from gguf_writing import block, finish
 settings = json.load(sys.stdin)
-draw = np.random.default_rng(7)
 hidden, heads, kv, inner, tokens = 16, 4, 2, 32, settings["tokens"]
 writer = GGUFWriter(sys.argv[1], settings["architecture"])
 writer.add_block_count(1)
@@ -37,25 +37,11 @@ writer.add_bos_token_id(0)
 writer.add_eos_token_id(1)
 writer.add_add_bos_token(False)
 writer.add_chat_template("{{ messages[0]['content'] }}")
-def add(name, *shape):
-    writer.add_tensor(name, draw.standard_normal(shape).astype(np.float32))
-add("token_embd.weight", len(tokens), hidden)
-add("output_norm.weight", hidden)
+shapes = {"token_embd": (len(tokens), hidden), "output_norm": (hidden,)}
 if settings["untied"]:
-    add("output.weight", len(tokens), hidden)
-add("blk.0.attn_norm.weight", hidden)
-add("blk.0.ffn_norm.weight", hidden)
-add("blk.0.attn_q.weight", hidden, hidden)
-add("blk.0.attn_k.weight", hidden * kv // heads, hidden)
-add("blk.0.attn_v.weight", hidden * kv // heads, hidden)
-add("blk.0.attn_output.weight", hidden, hidden)
-add("blk.0.ffn_gate.weight", inner, hidden)
-add("blk.0.ffn_up.weight", inner, hidden)
-add("blk.0.ffn_down.weight", hidden, inner)
-writer.write_header_to_file()
-writer.write_kv_data_to_file()
-writer.write_tensors_to_file()
-writer.close()
+    shapes["output"] = (len(tokens), hidden)
+shapes |= block(0, hidden=hidden, query=hidden, key=hidden * kv // heads, inner=inner, norms=("attn_norm", "ffn_norm"))
+finish(writer, shapes)
 """
 
 COMPARE = """
@@ -77,6 +63,7 @@ TOKENS = ["<s>", "<e>", "a", "b", "ab", "1", "2", "12"]
 def write(folder: Path, **changes: object) -> Path:
     script = folder / "write.py"
     script.write_text(WRITE, encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("gguf_writing.py"), folder)
     settings = {"architecture": "llama", "tokenizer": "gpt2", "pre": "smollm", "tokens": TOKENS, "untied": False}
     in_main(str(script), str(folder / "small.gguf"), given=settings | changes)
     return folder / "small.gguf"
