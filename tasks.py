@@ -24,19 +24,28 @@ def bench(_c: Context) -> None:
         print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
 
 
+_BUILD = {
+    "recipe": "name of a recipe (`invoke recipes`), or a file",
+    "python": "Python version such as 3.12; repeatable, or with commas; default: all of the recipe",
+    "target": "windows-x64, windows-arm64, linux-x64 or linux-arm64; default: this system",
+    "arch": "x64 or arm64; default: this processor",
+    "ort": "build (compile ONNX Runtime, default) or published (take the recipe's release archive)",
+    "ort-home": "your own ONNX Runtime: a folder with include/ and lib/",
+    "source-mirror": "folder or address with OWNER/NAME below it, in place of https://github.com/",
+    "plan": "print every command instead of running any",
+}
+_OWN = ("target", "arch", "ort", "ort-home", "source-mirror")  # the published lane has no use for them
+
+
 @task(
     iterable=["python"],
-    help={
+    help=_BUILD
+    | {option: f"git lane: {_BUILD[option]}" for option in _OWN}
+    | {
         "lane": "git (compile, on Windows) or published (PyPI's binaries); default: what fits this system",
         "recipe": "recipe to use; default: dml for the git lane, published for the other",
-        "python": "Python version such as 3.12; repeatable, or with commas; default: all of the recipe",
-        "arch": "git lane: x64 or arm64; default: this machine's",
-        "target": "git lane: system and processor such as windows-arm64, for --plan on another system",
-        "ort": "git lane: build (ONNX Runtime from source, default) or published (stage its binaries)",
-        "ort-home": "git lane: folder with an ONNX Runtime of your own (include/ and lib/)",
-        "source-mirror": "git lane: what takes the place of https://github.com/ (a URL or a folder)",
-        "plan": "print every command instead of running any",
     },
+    auto_shortflags=False,
 )
 def build_dml(
     _c: Context,
@@ -61,16 +70,8 @@ def build_dml(
     print((lanes.plan if plan else lanes.build)(choice, request))
 
 
-_BUILD_HELP = {
-    "recipe": "name of a recipe (`invoke recipes`), or a file",
-    "python": "Python version such as 3.12; repeatable, or with commas",
-    "target": "windows-x64, windows-arm64, linux-x64 or linux-arm64; default: this system",
-    "arch": "x64 or arm64; default: this processor",
-    "ort": "build (compile ONNX Runtime) or published (take the recipe's release archive)",
-    "ort-home": "your own ONNX Runtime: a folder with include/ and lib/",
-    "source-mirror": "folder or address with OWNER/NAME below it, in place of https://github.com/",
+_PARTS = _BUILD | {
     "jobs": "parallel compilations; default: one per processor",
-    "plan": "print every command instead of running any",
     "shell": "write the plan for posix, cmd or powershell; default: what the target has",
 }
 
@@ -100,7 +101,7 @@ def _build_task(name: str, part: str, text: str) -> object:
         print(perform(part, Request(recipe=recipe, target=target, arch=arch, options=options), plan=plan, shell=shell))
 
     body.__name__, body.__doc__ = name, text
-    return task(iterable=["python"], help=_BUILD_HELP, auto_shortflags=False)(body)
+    return task(iterable=["python"], help=_PARTS, auto_shortflags=False)(body)
 
 
 build = _build_task("build", "wheel", "Build a recipe from its pinned sources: fetch, compile, stage, pack, index.")
@@ -198,20 +199,26 @@ def audit(
     )
 
 
+_BACKENDS = "NAME or NAME:VARIANT; repeatable, or with commas; `invoke backends` lists them"
+_MODEL = "name of a model recipe, a Hugging Face folder, or an id on the Hugging Face hub"
+_NORMS = (
+    "auto, always or never: scale norms that overflow in fp16 in DirectML exports; default: as the model's recipe says"
+)
+
+
 @task(
     iterable=["backend", "wheel"],
     help={
-        "backend": "NAME or NAME:VARIANT; repeatable, or with commas; default: ort-cpu. `invoke backends` lists them",
+        "backend": f"{_BACKENDS}; default: ort-cpu",
         "all-backends": "every backend that this machine can run; the others are listed with the reason",
-        "model": "name of a model recipe, a Hugging Face folder, or an id on the Hugging Face hub",
+        "model": _MODEL,
         "prompts": "UTF-8 file with one prompt a line",
         "max-new-tokens": "length of the answers",
         "report": "folder for report.json, report.html, junit.xml and the logs; default: a new one in the cache",
         "strict": "fail when something was skipped, too",
         "wheel": "wheel to run instead of the pinned one; repeatable, or with commas",
         "timeout": "seconds that one worker may take",
-        "stable-norms": "auto, always or never: scale norms that overflow in fp16 in exports for DirectML; default: "
-        "what the model's recipe says",
+        "stable-norms": _NORMS,
     },
 )
 def smoke(
@@ -244,15 +251,7 @@ def smoke(
     )
 
 
-@task(
-    iterable=["backend"],
-    help={
-        "backend": "NAME or NAME:VARIANT; repeatable, or with commas. `invoke backends` lists them",
-        "model": "name of a model recipe, a Hugging Face folder, or an id on the Hugging Face hub",
-        "stable-norms": "auto, always or never: scale norms that overflow in fp16 in exports for DirectML; default: "
-        "what the model's recipe says",
-    },
-)
+@task(iterable=["backend"], help={"backend": _BACKENDS, "model": _MODEL, "stable-norms": _NORMS})
 def export(_c: Context, backend: list[str], model: str = "smollm2-135m", stable_norms: str = "") -> None:
     """Export a model in the formats of backends, and say where it is."""
     from smoke import command
@@ -260,7 +259,7 @@ def export(_c: Context, backend: list[str], model: str = "smollm2-135m", stable_
     print("\n".join(command.export(backends=split(backend), model=model, stable_norms=stable_norms)))
 
 
-@task(help={"model": "name in recipes/models, folder, or Hugging Face id"}, auto_shortflags=False)
+@task(help={"model": _MODEL}, auto_shortflags=False)
 def advise(_c: Context, model: str = "smollm2-135m") -> None:
     """Say which backend to use for a model on this machine, and on what that rests."""
     from smoke.advise import tell
@@ -282,7 +281,7 @@ def backends(_c: Context) -> None:
     help={
         "prompt": "what to ask, in quotation marks",
         "backend": "BACKEND or BACKEND:VARIANT (`invoke backends`); default ort-cpu:int4",
-        "model": "name in recipes/models, folder, or Hugging Face id",
+        "model": _MODEL,
         "max-new-tokens": "longest answer (default 256)",
         "chat": "go on with further turns, read from the terminal until its end (Ctrl-D)",
     },
@@ -305,7 +304,7 @@ def generate(
 
 @task(
     help={
-        "model": "name in recipes/models, folder, or Hugging Face id",
+        "model": _MODEL,
         "platform": "3720 (Meteor Lake), 4000 (Lunar Lake), 5010 (Panther Lake), with commas; default: all",
         "max-prompt-len": "longest prompt in tokens (default 1024)",
         "save": "folder to keep the compiled blobs in",
