@@ -47,10 +47,14 @@ class Begun(Struct, frozen=True, kw_only=True):
 
 
 class Row(Begun, frozen=True, kw_only=True):
-    """One case. `error`: the largest, as a part of the largest right value; None stands for a NaN or infinity too."""
+    """One case. `error`: the largest, as a part of the largest right value; None stands for a NaN or infinity too.
+
+    `output` is the output that it is in.
+    """
 
     status: Measured
     error: float | None = None
+    output: str = ""
     message: str = ""
     providers: dict[str, int] = {}
     smallest: Smallest | None = None

@@ -206,7 +206,8 @@ def _size(dims: dict[str, int]) -> str:
 
 def _finding(row: Row) -> str:
     if row.is_wrong:
-        return "WRONG" if row.status is rows.Measured.RAN else f"FAILED: {row.message}"
+        where = f" ({row.output})" if row.output not in {"", "y"} else ""
+        return f"WRONG{where}" if row.status is rows.Measured.RAN else f"FAILED: {row.message}"
     return "agrees" if row.status is rows.Measured.RAN else row.status.value
 
 

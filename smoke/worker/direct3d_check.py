@@ -46,13 +46,18 @@ def get_interface() -> tuple[bool, str]:
     return result & 0xFFFFFFFF in {0, E_NOINTERFACE}, f"D3D12GetInterface: {_hresult(result)}"
 
 
+def _device() -> tuple[int, ctypes.c_void_p]:
+    device = ctypes.c_void_p()
+    create = _library("d3d12.dll").D3D12CreateDevice
+    return create(None, FEATURE_LEVEL_11_0, _guid(IID_ID3D12_DEVICE), ctypes.byref(device)), device
+
+
 def dml_device() -> tuple[bool, str]:
     """Say whether a DirectML device can be made on the first adapter."""
     import onnxruntime
 
-    device, dml = ctypes.c_void_p(), ctypes.c_void_p()
-    create = _library("d3d12.dll").D3D12CreateDevice
-    result = create(None, FEATURE_LEVEL_11_0, _guid(IID_ID3D12_DEVICE), ctypes.byref(device))
+    dml = ctypes.c_void_p()
+    result, device = _device()
     if result != 0:
         return False, f"D3D12CreateDevice: {_hresult(result)}"
     directml = Path(onnxruntime.__file__).parent / "capi" / "DirectML.dll"
@@ -60,11 +65,21 @@ def dml_device() -> tuple[bool, str]:
     return result == 0, f"DMLCreateDevice: {_hresult(result)}"
 
 
+def one_device() -> tuple[bool, str]:
+    """Say whether a second device for the same adapter is the first one, as documented and as ONNX Runtime expects."""
+    (first_result, first), (second_result, second) = _device(), _device()
+    if first_result != 0 or second_result != 0:
+        return False, f"D3D12CreateDevice: {_hresult(first_result)}, {_hresult(second_result)}"
+    same = first.value == second.value
+    return same, f"D3D12CreateDevice twice: {'the same device' if same else 'two devices'}"
+
+
 def int64_operator() -> tuple[bool, str]:
     """Say whether an addition of 64-bit integers runs on DirectML and is right."""
     import numpy as np
-    import operators
+    import operator_session
     from onnx import TensorProto, helper
+    from operator_cases import Built
 
     infos = [helper.make_tensor_value_info(name, TensorProto.INT64, [2, 8]) for name in "aby"]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "add", infos[:2], infos[2:])
@@ -72,9 +87,30 @@ def int64_operator() -> tuple[bool, str]:
     model.ir_version = 8
     a = np.arange(16, dtype=np.int64).reshape(2, 8) * LARGE
     b = np.full((2, 8), LARGE - 1, dtype=np.int64)
-    (y,) = operators.run_once(model.SerializeToString(), {"a": a, "b": b}, operators.DML)
-    right = bool(np.array_equal(y, a + b))
+    built = Built(model.SerializeToString(), {"a": a, "b": b})
+    found = operator_session.run_once(built, operator_session.DML)
+    right = bool(np.array_equal(found["y"], a + b))
     return right, f"Add of int64 up to 2^44 on DirectML is {'right' if right else 'wrong'}"
+
+
+def half_rounding() -> tuple[bool, str]:
+    """Say whether sums in fp16 are rounded to the nearest, ties to even: up, down, and on both sides of zero."""
+    import numpy as np
+    import operator_session
+    from onnx import TensorProto, helper
+    from operator_cases import Built
+
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [2, 8]) for name in "aby"]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "add", infos[:2], infos[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    ulp = 2.0**-10  # of 1.0
+    a = np.array([[1.0] * 8, [-1.0] * 8], dtype=np.float16)
+    b = (np.array([0.1, 0.49, 0.5, 0.51, 0.9, 1.49, 1.5, 1.9]) * ulp).astype(np.float16) * a
+    built = Built(model.SerializeToString(), {"a": a, "b": b})
+    found = operator_session.run_once(built, operator_session.DML)["y"]
+    wrong = int((found != a + b).sum())  # numpy rounds as IEEE 754 says
+    return wrong == 0, f"Add of fp16 on DirectML: {16 - wrong} of 16 sums are rounded to the nearest"
 
 
 def genai() -> tuple[bool, str]:
@@ -88,7 +124,9 @@ def genai() -> tuple[bool, str]:
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "D3D12GetInterface falls back": get_interface,
     "DMLCreateDevice succeeds": dml_device,
+    "an adapter has one device": one_device,
     "an int64 operator runs": int64_operator,
+    "fp16 is rounded to the nearest": half_rounding,
     "GenAI imports": genai,
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -18,6 +18,14 @@ Arrays = dict[str, Any]
 TYPES = {"fp32": np.float32, "fp16": np.float16}
 OPSETS = (("", 17), ("com.microsoft", 1))
 IR_VERSION = 8
+
+
+class Built(NamedTuple):
+    """A model and what it is fed; `before`: what it is fed in a run before, whose caches the next one goes on with."""
+
+    model: bytes
+    feeds: Arrays
+    before: Arrays | None = None
 
 
 class Case:
@@ -52,12 +60,12 @@ class Case:
         """Return the same case at another size."""
         return Case(self.family, self.label, dims, self.dtype, amplitude=self.amplitude)
 
-    def build(self) -> tuple[bytes, Arrays]:
+    def build(self) -> Built:
         """Return the model and its inputs; the same for the same dims, whatever ran before."""
         seed = zlib.crc32(repr((self.family, sorted(self.dims.items()), self.dtype, self.amplitude)).encode())
         graph = Graph(np.random.default_rng(seed), TYPES[self.dtype], self.amplitude)
         FAMILIES[self.family][0](graph, self.dims)
-        return graph.model(), graph.feeds
+        return Built(graph.model(), graph.feeds, graph.before or None)
 
 
 class Graph:
@@ -68,6 +76,7 @@ class Graph:
         self.kind = kind
         self.amplitude = amplitude
         self.feeds: Arrays = {}
+        self.before: Arrays = {}
         self._constants: list[Any] = []
         self._node: Any = None
         self._outputs: list[Any] = []
@@ -103,13 +112,21 @@ class Graph:
     def model(self) -> bytes:
         """Return the model in ONNX's format."""
         inputs = [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-            for name, array in self.feeds.items()
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), self._shape(name, array))
+            for name, array in (self.feeds | self.before).items()
         ]
         graph = helper.make_graph([self._node], "case", inputs, self._outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS])
         model.ir_version = IR_VERSION
         return bytes(model.SerializeToString())
+
+    def _shape(self, name: str, array: Any) -> list[int | str]:
+        """Return an input's shape, with a name for what is another size in the run before."""
+        other = self.before.get(name, array).shape
+        now = self.feeds.get(name, array).shape
+        return [
+            size if size == was else f"{name}_{axis}" for axis, (size, was) in enumerate(zip(now, other, strict=True))
+        ]
 
 
 def _two_inputs(operator: str) -> Callable[[Graph, Dims], None]:
@@ -184,7 +201,8 @@ def _rotary(graph: Graph, dims: Dims) -> None:
 def _attention(graph: Graph, dims: Dims) -> None:
     """Attention of `rows` new tokens after `past` ones. With `room`, past and present are buffers of that length.
 
-    With `rotary` it turns queries and keys itself; models exported for DirectML have nodes of their own for that.
+    With `shared` both are the same buffer, which a run before has filled: how GenAI does it on DirectML. With `rotary`
+    it turns queries and keys itself; models exported for DirectML have nodes of their own for that.
     """
     rows, past, size, room = dims["rows"], dims["past"], dims["size"], dims.get("room", 0)
     if room and room < past + rows:
@@ -192,20 +210,30 @@ def _attention(graph: Graph, dims: Dims) -> None:
     heads, kv_heads = dims["kv_heads"] * dims["group"], dims["kv_heads"]
     cache = graph.values(2, 1, kv_heads, room or past, size)
     cache[:, :, :, past:] = 0
-    inputs = [
-        graph.data("query", 1, rows, heads * size),
-        graph.input("key", graph.values(1, rows, kv_heads * size)),
-        graph.input("value", graph.values(1, rows, kv_heads * size)),
-        graph.input("past_key", cache[0]),
-        graph.input("past_value", cache[1]),
-        graph.input("seqlens_k", np.array([past + rows - 1], dtype=np.int32)),
-        graph.input("total_sequence_length", np.array(past + rows, dtype=np.int32)),
-    ]
+    graph.feeds = _tokens(graph, dims, rows, past)
+    if dims.get("shared"):
+        empty = {"past_key": np.zeros_like(cache[0]), "past_value": np.zeros_like(cache[1])}
+        graph.before = _tokens(graph, dims, past, 0) | empty
+    else:
+        graph.feeds |= {"past_key": cache[0], "past_value": cache[1]}
+    inputs = ["query", "key", "value", "past_key", "past_value", "seqlens_k", "total_sequence_length"]
     if dims.get("rotary"):
         inputs += _tables(graph, max(room, past + rows), size)
     outputs = {"y": graph.kind, "present_key": graph.kind, "present_value": graph.kind}
     counts = {"num_heads": heads, "kv_num_heads": kv_heads, "do_rotary": int(bool(dims.get("rotary")))}
     graph.node("GroupQueryAttention", inputs, outputs, domain="com.microsoft", **counts)
+
+
+def _tokens(graph: Graph, dims: Dims, rows: int, past: int) -> Arrays:
+    """Return what `rows` new tokens are to attention, after `past` ones."""
+    kv_width = dims["kv_heads"] * dims["size"]
+    return {
+        "query": graph.values(1, rows, kv_width * dims["group"], amplitude=graph.amplitude),
+        "key": graph.values(1, rows, kv_width),
+        "value": graph.values(1, rows, kv_width),
+        "seqlens_k": np.array([past + rows - 1], dtype=np.int32),
+        "total_sequence_length": np.array(past + rows, dtype=np.int32),
+    }
 
 
 def _gather(graph: Graph, dims: Dims) -> None:

@@ -30,6 +30,8 @@ def _of_model(model: str, dtype: str) -> list[Case]:
         ("LayerNormalization", "", hidden), ("SimplifiedLayerNormalization", "", hidden),
         ("SkipSimplifiedLayerNormalization", "", hidden), ("RotaryEmbedding", "", rotary),
         ("GroupQueryAttention", "prefill, buffer with room", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
+        ("GroupQueryAttention", "decode, shared buffer",
+         {**heads, "rows": 1, "past": PAST, "room": 2 * PAST, "shared": 1}),
         ("GroupQueryAttention", "decode, buffer with room", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
         ("GroupQueryAttention", "decode, growing buffer", {**heads, "rows": 1, "past": PAST}),
         ("GroupQueryAttention", "prefill, rotary", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST, "rotary": 1}),

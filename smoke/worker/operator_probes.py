@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from operator_cases import Case
+import operator_session
+from operator_cases import Built, Case
 
 WIDTHS = (64, 576, 3072)
 NORMS = ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "LayerNormalization")
@@ -15,9 +16,7 @@ BISECTIONS = 8
 TOLERANCE = 1e-2
 
 
-def norm_limits(
-    run_once: Callable[..., list[Any]], error_of: Callable[..., float], dml: Any, cpu: Any
-) -> list[dict[str, Any]]:
+def norm_limits() -> list[dict[str, Any]]:
     """Return for each norm and width the largest outlier that is right in fp16, and the one that is not.
 
     The rest of the row is zero, so the mean square is outlier^2 / width; `predicted` is where that passes 65504,
@@ -26,13 +25,17 @@ def norm_limits(
     found = []
     for norm in NORMS:
         for width in WIDTHS:
-            model, feeds = Case(norm, "limit", {"rows": 1, "width": width}, "fp16").build()
+            built = Case(norm, "limit", {"rows": 1, "width": width}, "fp16").build()
 
-            def is_right(outlier: float, model: bytes = model, feeds: dict[str, Any] = feeds) -> bool:
-                x = np.zeros_like(feeds["x"])
+            def is_right(outlier: float, built: Built = built) -> bool:
+                x = np.zeros_like(built.feeds["x"])
                 x[0, 0, 0] = outlier
-                changed = {**{name: np.zeros_like(array) for name, array in feeds.items()}, "x": x}
-                return error_of(run_once(model, changed, dml), run_once(model, changed, cpu)) <= TOLERANCE
+                zeros = {name: np.zeros_like(array) for name, array in built.feeds.items()}
+                changed = built._replace(feeds=zeros | {"x": x})
+                ours, right = (
+                    operator_session.run_once(changed, on) for on in (operator_session.DML, operator_session.CPU)
+                )
+                return operator_session.error_of(ours, right)[0] <= TOLERANCE
 
             found.append({"norm": norm, "width": width, "predicted": (LARGEST * width) ** 0.5, **_bisect(is_right)})
     return found

@@ -20,61 +20,15 @@ from typing import Any
 import numpy as np
 import operator_list
 import operator_probes
+import operator_session
+import operator_shrink
 import worker_dump
 import worker_engine
 import worker_host
 from operator_cases import Case
 
-DML = [
-    ("DmlExecutionProvider", {"device_id": "0"})
-]  # without a device id Python's onnxruntime asks DXCore, and falls back
-CPU = ["CPUExecutionProvider"]
 VERSIONS = ("onnxruntime-directml", "numpy", "onnx")
 LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxgi")
-SHRINK_TRIES = 24
-
-
-def run_once(model: bytes, feeds: Mapping[str, Any], providers: Any, *, profile: str = "") -> list[Any]:
-    """Run a model once; with `profile` in a session that refuses the CPU and writes its profile there."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # what fails is in the exception as well
-    if providers is DML:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        options.enable_mem_pattern = False  # DirectML requires both
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    if profile:
-        options.enable_profiling = True
-        options.profile_file_prefix = profile
-    session = ort.InferenceSession(model, options, providers=providers)
-    outputs = session.run(None, dict(feeds))
-    if profile:
-        session.end_profiling()
-    return _filled(session, feeds, outputs)
-
-
-def _filled(session: Any, feeds: Mapping[str, Any], outputs: list[Any]) -> list[Any]:
-    """Return the outputs, of attention's caches only the part that has been filled: the room behind it is nobody's."""
-    if "total_sequence_length" not in feeds:
-        return list(outputs)
-    length = int(feeds["total_sequence_length"])
-    names = [output.name for output in session.get_outputs()]
-    pairs = zip(names, outputs, strict=True)
-    return [array[:, :, :length] if name.startswith("present_") else array for name, array in pairs]
-
-
-def error_of(ours: list[Any], right: list[Any]) -> float:
-    """Return the largest error over all outputs, each as a part of its largest right value; inf for a NaN or inf."""
-    worst = 0.0
-    for one, other in zip(ours, right, strict=True):
-        a, b = one.astype(np.float64), other.astype(np.float64)
-        if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
-            return float("inf")
-        where = np.isfinite(b)
-        scale = float(np.abs(b[where]).max(initial=0.0)) or 1.0
-        worst = max(worst, float(np.abs(a[where] - b[where]).max(initial=0.0)) / scale)
-    return worst
 
 
 class Suite:
@@ -88,20 +42,20 @@ class Suite:
             unfinished.unlink()
 
     def measure(self, case: Case, *, profile: str = "") -> dict[str, Any]:
-        """Return the error of a case, or the message of the provider that failed ("dml" or "cpu")."""
-        model, feeds = case.build()
+        """Return the error of a case and in which output it is, or the message of the provider that failed."""
+        built = case.build()
         try:
-            right = run_once(model, feeds, CPU)
+            right = operator_session.run_once(built, operator_session.CPU)
         except Exception as error:  # noqa: BLE001 - whatever a runtime throws is the result
             return {"status": "no reference", "message": _line(error)}
         refused = self._refused_shaders()
         try:
-            ours = run_once(model, feeds, DML, profile=profile)
+            ours = operator_session.run_once(built, operator_session.DML, profile=profile)
         except Exception as error:  # noqa: BLE001
             status = "no shader" if self._refused_shaders() > refused else "failed"
             return {"status": status, "message": _line(error)}
-        worst = error_of(ours, right)
-        return {"status": "ran", "error": worst if np.isfinite(worst) else None}
+        worst, output = operator_session.error_of(ours, right)
+        return {"status": "ran", "error": worst if np.isfinite(worst) else None, "output": output}
 
     def row(self, case: Case) -> dict[str, Any]:
         """Return everything about one case: its error, its place, and when it fails the smallest size that does."""
@@ -124,27 +78,22 @@ class Suite:
         return counts
 
     def _smallest(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Halve one dimension after the other as long as the case still fails in the same way."""
-        best, left = dict(case.dims), SHRINK_TRIES
-        measured = {key: found[key] for key in ("status", "error", "message") if key in found}
-        progress = True
-        while progress and left > 0:
-            progress = False
-            for name, size in list(best.items()):
-                smaller = {**best, name: size // 2}
-                if size <= 1 or left == 0:
-                    continue
-                left -= 1
-                result = self._try(case.resized(smaller))
-                if result and result["status"] == found["status"] and is_wrong({**found, **result}):
-                    best, measured, progress = smaller, result, True
-        return {"dims": best, **measured}
+        """Return the smallest size at which the case still fails in the same way, and what was measured there."""
+        measured: dict[tuple[int, ...], dict[str, Any]] = {tuple(case.dims.values()): dict(found)}
 
-    def _try(self, case: Case) -> dict[str, Any] | None:
-        try:
-            return self.measure(case)
-        except (ValueError, IndexError, ZeroDivisionError):  # a size at which the operator is not defined
-            return None
+        def fails(dims: dict[str, int]) -> bool | None:
+            try:
+                result = self.measure(case.resized(dims))
+            except (ValueError, IndexError, ZeroDivisionError):  # a size at which the operator is not defined
+                return None
+            measured[tuple(dims.values())] = result
+            if result["status"] == "no reference":
+                return None
+            return result["status"] == found["status"] and is_wrong({**found, **result})
+
+        best = operator_shrink.smallest(case.dims, fails)
+        there = measured[tuple(best.values())]
+        return {"dims": best, **{key: there[key] for key in ("status", "error", "message") if key in there}}
 
     def _refused_shaders(self) -> int:
         """Return how many shaders Wine has refused because they are DXIL, by our d3d12.dll's trace."""
@@ -180,7 +129,7 @@ def main(arguments: list[str]) -> int:
     dump: dict[str, Any] = {"status": "ok", "limits": []}
     if job.get("probe", True):
         print("@progress limits of the norms", flush=True)
-        dump["limits"] = operator_probes.norm_limits(run_once, error_of, DML, CPU)
+        dump["limits"] = operator_probes.norm_limits()
     dump["versions"] = worker_engine.versions(*VERSIONS)
     dump["loaded"] = worker_host.loaded_libraries(LIBRARIES)
     worker_dump.write(job["output"], dump)

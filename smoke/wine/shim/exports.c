@@ -70,25 +70,17 @@ static PFN_D3D12_CREATE_DEVICE wine_create_device(void)
 HRESULT WINAPI D3D12CreateDevice(IUnknown *adapter, D3D_FEATURE_LEVEL level, REFIID iid, void **device)
 {
     PFN_D3D12_CREATE_DEVICE create;
-    HRESULT result;
 
     if (!wine_is_tested())
         return DXGI_ERROR_UNSUPPORTED;
     create = wine_create_device();
     if (!create)
         return E_NOINTERFACE;
-    result = create(adapter, level, iid, device);
-    shim_trace("D3D12CreateDevice(level 0x%x) -> 0x%08lx", (unsigned)level, (unsigned long)result);
     /* Without `device` the caller only asks whether one could be made: S_FALSE, and nothing to mend. */
-    if (FAILED(result) || !device || !*device)
-        return result;
-    result = shim_mend_device((IUnknown *)*device);
-    if (FAILED(result))
-    {
-        IUnknown_Release((IUnknown *)*device);
-        *device = NULL;
-    }
-    return result;
+    if (!device)
+        return create(adapter, level, iid, NULL);
+    *device = NULL;
+    return shim_single_device(create, adapter, level, iid, device);
 }
 
 /*

@@ -108,6 +108,7 @@ def begun(name):
 
 def test_a_dump_becomes_a_result_and_tables(tmp_path, monkeypatch):
     wrong = msgspec.to_builtins(row(name="norm", family="Norm", error=0.5))
+    wrong["output"] = "sum"
     wrong["smallest"] = {"dims": {"rows": 1, "width": 2}, "status": "ran", "error": 0.75}
     limit = {"norm": "Norm", "width": 576, "predicted": 6142.7, "right": 6100.0, "wrong": 6200.0}
     measured = [msgspec.to_builtins(row()), wrong]
@@ -115,7 +116,7 @@ def test_a_dump_becomes_a_result_and_tables(tmp_path, monkeypatch):
     assert found.result.verdict is Verdict.DIVERGED
     assert found.result.device == "DirectML"
     operators, limits = found.sections
-    assert [line[4] for line in operators.rows] == ["agrees", "WRONG"]
+    assert [line[4] for line in operators.rows] == ["agrees", "WRONG (sum)"]
     assert operators.rows[1][5] == "rows=1 width=2, error 0.75"
     assert limits.rows == (("Norm", 576, 6100.0, 6200.0, 6142.7),)
 

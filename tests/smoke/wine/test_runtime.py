@@ -91,7 +91,7 @@ def test_nothing_survives_the_death_of_whoever_started_it(wine, tmp_path):
 def test_the_self_test_passes(wine, tmp_path):
     checks = selftest.run_checks(wine, tmp_path)
     assert {name: check.seen for name, check in checks.items() if not check.passed} == {}
-    assert len(checks) == 5
+    assert len(checks) == 7
 
 
 def test_without_our_library_every_gap_is_open(wine, tmp_path):
@@ -186,6 +186,26 @@ def test_operators_of_which_the_answer_is_known(wine, tmp_path):
     assert findings["SimplifiedLayerNormalization large fp16, |x| up to 100"] == "agrees"
     assert findings["SimplifiedLayerNormalization large fp16, |x| up to 30000"] == "WRONG"
     assert found.result.device == "DirectML"
+
+
+def test_sessions_one_after_the_other_take_no_more_memory_than_one(wine, tmp_path):
+    """Each kept a device of its own and half a gigabyte, until the kernel ended the process."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import operator_session, worker_host\n"
+        "from operator_cases import Case\n"
+        "built = Case('Mul', '', {'rows': 3, 'width': 5}, 'fp16').build()\n"
+        "taken = []\n"
+        "for _ in range(5):\n"
+        "    operator_session.run_once(built, operator_session.DML)\n"
+        "    taken.append(worker_host.peak_memory())\n"
+        "open(sys.argv[2], 'w').write(' '.join(map(str, taken)))"
+    )
+    names = (wine.host_path(WORKER), wine.host_path(tmp_path / "taken"))
+    run(wine.command("-c", code, *names, timeout=240), log=tmp_path / "log")
+    taken = [int(word) for word in (tmp_path / "taken").read_text().split()]
+    assert taken[0] > 100_000_000
+    assert taken[-1] - taken[0] < 200_000_000
 
 
 def test_a_finished_set_up_starts_nothing_and_changes_nothing(wine, monkeypatch):

@@ -1,0 +1,110 @@
+"""Runs a model of one operator on a provider, once or with a buffer that is past and present at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from operator_cases import Built
+
+DML = [
+    ("DmlExecutionProvider", {"device_id": "0"})
+]  # without a device id Python's onnxruntime asks DXCore, and falls back
+CPU = ["CPUExecutionProvider"]
+LENGTH = "total_sequence_length"
+"""Attention's input that says how much of its caches is filled."""
+
+Results = dict[str, Any]
+
+
+def run_once(built: Built, providers: Any, *, profile: str = "") -> Results:
+    """Run a model once; return its outputs by name. With `profile`, ONNX Runtime's profile goes to that path.
+
+    On DirectML the session refuses the CPU.
+    """
+    session = _session(built.model, providers, profile)
+    if built.before:
+        found = _run_in_buffer(session, built.before, built.feeds, "dml" if providers is DML else "cpu")
+    else:
+        names = [output.name for output in session.get_outputs()]
+        found = dict(zip(names, session.run(None, dict(built.feeds)), strict=True))
+    if profile:
+        session.end_profiling()
+    return _filled(built.feeds, found)
+
+
+def _session(model: bytes, providers: Any, profile: str) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # what fails is in the exception as well
+    if providers is DML:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.enable_mem_pattern = False  # DirectML requires both
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    return ort.InferenceSession(model, options, providers=providers)
+
+
+def _run_in_buffer(session: Any, before: Mapping[str, Any], feeds: Mapping[str, Any], device: str) -> Results:
+    """Run twice, as GenAI does: what the first run leaves in `present` is `past` and `present` of the second.
+
+    The buffers have to be the session's own: ONNX Runtime makes them as outputs of the first run, on `device`.
+    """
+    caches = [output.name for output in session.get_outputs() if output.name.startswith("present_")]
+    first = session.io_binding()
+    for name, array in before.items():
+        first.bind_cpu_input(name, array)
+    _bind_outputs(session, first, dict.fromkeys(caches), device)
+    session.run_with_iobinding(first)
+    first.synchronize_outputs()
+    made = dict(zip((output.name for output in session.get_outputs()), first.get_outputs(), strict=True))
+    second = session.io_binding()
+    for name, array in feeds.items():
+        second.bind_cpu_input(name, array)
+    for name in caches:
+        second.bind_ortvalue_input(name.replace("present_", "past_"), made[name])
+    _bind_outputs(session, second, {name: made[name] for name in caches}, device)
+    session.run_with_iobinding(second)
+    second.synchronize_outputs()
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, second.copy_outputs_to_cpu(), strict=True))
+
+
+def _bind_outputs(session: Any, binding: Any, caches: Mapping[str, Any], device: str) -> None:
+    for output in session.get_outputs():
+        buffer = caches.get(output.name)
+        if buffer is not None:
+            binding.bind_ortvalue_output(output.name, buffer)
+        else:
+            binding.bind_output(output.name, device if output.name in caches else "cpu", 0)
+
+
+def _filled(feeds: Mapping[str, Any], found: Results) -> Results:
+    """Return the outputs, of attention's caches only the part that has been filled: the room behind it is nobody's."""
+    if LENGTH not in feeds:
+        return found
+    length = int(feeds[LENGTH])
+    return {name: array[:, :, :length] if name.startswith("present_") else array for name, array in found.items()}
+
+
+def error_of(ours: Results, right: Results) -> tuple[float, str]:
+    """Return the largest error, as a part of the largest right value of its output, and that output's name.
+
+    It is infinite for another shape, or where one is a number and the other is not.
+    """
+    return max(((_error(ours[name], array), name) for name, array in right.items()), key=lambda pair: pair[0])
+
+
+def _error(ours: Any, right: Any) -> float:
+    a, b = ours.astype(np.float64), right.astype(np.float64)
+    if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return float("inf")
+    where = np.isfinite(b)
+    scale = float(np.abs(b[where]).max(initial=0.0)) or 1.0
+    return float(np.abs(a[where] - b[where]).max(initial=0.0)) / scale
