@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from recipes.pins import Pins
 from recipes.sources import PUBLIC_HOST
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.files import sha256_file
+from wheelhouse.unpacking import extract_tar
 
 
 def fetch_archive(url: str, name: str, pins: Pins, *, sha256: str | None = None, mirror: str = "") -> Path:
@@ -51,11 +51,10 @@ def unpack(archive: Path, into: Path) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
-                opened.extractall(into)  # noqa: S202 - zipfile itself drops '..' and absolute parts
+                opened.extractall(into)  # zipfile itself drops '..' and absolute parts
         else:
-            with tarfile.open(archive) as opened_tar:
-                opened_tar.extractall(into, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            extract_tar(archive, into)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise IntegrityError(
             f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
         ) from error

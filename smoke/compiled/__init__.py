@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import sys
-import tarfile
 from pathlib import Path
 
 from smoke import manifests, pip
@@ -21,6 +20,7 @@ from wheelhouse.errors import IntegrityError, ToolchainError, UnsupportedError
 from wheelhouse.files import remove_tree, sha256_file, sha256_tree
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
+from wheelhouse.unpacking import extract_tar
 
 _PROJECTS = Path(__file__).parent
 _COMPILERS = ("c++", "g++", "clang++")
@@ -94,8 +94,7 @@ def _unpacked(source: CompiledSdist, folder: Path) -> Path:
     archive = pip.download(f"{source.package}=={source.version}", folder, sha256=source.sha256)
     if sha256_file(archive) != source.sha256:
         raise IntegrityError(f"{archive.name} is not the pinned file.", remedy="Use PyPI itself, or find out why.")
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
+    extract_tar(archive, folder)
     return next(path for path in folder.iterdir() if path.is_dir())
 
 

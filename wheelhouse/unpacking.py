@@ -1,0 +1,45 @@
+"""Unpacking tar archives that others made, without letting them write elsewhere."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zlib
+from pathlib import Path
+
+from wheelhouse.errors import IntegrityError
+
+
+def extract_tar(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive into `folder`: files, folders and links within it, owned by the current user.
+
+    Raise IntegrityError for a damaged archive, a member that would lie or point outside of `folder`, and devices.
+    """
+    try:
+        with tarfile.open(archive) as opened:
+            if hasattr(tarfile, "data_filter"):
+                opened.extractall(folder, filter="data")
+            else:  # Python before 3.11.4, which Debian 12 has; one by one, as a link that is there counts for the next
+                opened.extractall(folder, members=(_checked(member, folder) for member in opened))  # noqa: S202
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise IntegrityError(
+            f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
+        ) from error
+
+
+def _checked(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    """Return a member that is safe to unpack now; what tarfile's own "data" filter refuses, is refused."""
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        raise tarfile.TarError(f"'{member.name}' is neither a file, a folder nor a link")
+    base = folder.resolve()
+    places = [base / member.name]
+    if member.issym():
+        places.append(places[0].parent / member.linkname)
+    elif member.islnk():
+        places.append(base / member.linkname)
+    if not all(place.resolve().is_relative_to(base) for place in places):
+        raise tarfile.TarError(f"'{member.name}' would lie or point outside")
+    member.mode &= 0o755
+    if hasattr(os, "getuid"):
+        member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
