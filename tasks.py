@@ -251,12 +251,31 @@ def smoke(
     )
 
 
-@task(iterable=["backend"], help={"backend": _BACKENDS, "model": _MODEL, "stable-norms": _NORMS})
-def export(_c: Context, backend: list[str], model: str = "smollm2-135m", stable_norms: str = "") -> None:
+@task(
+    iterable=["backend"],
+    help={
+        "backend": _BACKENDS,
+        "variant": "int4, fp16...: of the backends that are named without one",
+        "model": _MODEL,
+        "stable-norms": _NORMS,
+        "ignore-memory": "begin even where the memory is too small by all estimates",
+    },
+)
+def export(
+    _c: Context,
+    backend: list[str],
+    variant: str = "",
+    model: str = "smollm2-135m",
+    stable_norms: str = "",
+    ignore_memory: bool = False,
+) -> None:
     """Export a model in the formats of backends, and say where it is."""
     from smoke import command
 
-    print("\n".join(command.export(backends=split(backend), model=model, stable_norms=stable_norms)))
+    made = command.export(
+        backends=split(backend), variant=variant, model=model, stable_norms=stable_norms, ignore_memory=ignore_memory
+    )
+    print("\n".join(made))
 
 
 @task(help={"model": _MODEL}, auto_shortflags=False)

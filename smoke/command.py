@@ -85,8 +85,12 @@ def _run(request: Request) -> Report:
         ) from error
 
 
-def export(*, backends: Sequence[str], model: str, stable_norms: str) -> list[str]:
+def export(
+    *, backends: Sequence[str], variant: str = "", model: str, stable_norms: str, ignore_memory: bool = False
+) -> list[str]:
     """Export a model for the named backends (NAME or NAME:VARIANT); return one line for each: kind and folder.
+
+    `variant` is that of every backend that is named without one.
 
     Raise UsageError for a name that does not exist or that takes no export, and the first error of an export that
     failed, after the others have been made.
@@ -97,6 +101,7 @@ def export(*, backends: Sequence[str], model: str, stable_norms: str) -> list[st
 
     if not backends:
         raise UsageError("Which backend is to be exported for?", remedy="For instance: invoke export --backend dml")
+    backends = [f"{name}:{variant}" if variant and ":" not in name else name for name in backends]
     named = [
         item for item in selection.select(backends, everything=False) if {item.name, item.backend.name} & {*backends}
     ]
@@ -104,7 +109,8 @@ def export(*, backends: Sequence[str], model: str, stable_norms: str) -> list[st
     if not kinds:
         raise UsageError(f"{', '.join(backends)} runs the Hugging Face folder itself: there is nothing to export.")
     lines = []
-    for kind, made in export_all(resolve(model), kinds, stable_norms=stable_norms).items():
+    found = export_all(resolve(model), kinds, stable_norms=stable_norms, ignore_memory=ignore_memory)
+    for kind, made in found.items():
         if not isinstance(made, Path):
             raise made
         lines.append(f"{kind}: {made}")

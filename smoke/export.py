@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from smoke import environments, manifests, own_code
+from smoke import environments, export_needs, manifests, own_code
 from smoke.environments import Environment
 from smoke.exporters import EXPORTERS, Exporter
 from smoke.heal.exports import mode_for, stabilise
 from smoke.models import Model
 from wheelhouse import process, steps
-from wheelhouse.console import say, task, warn
+from wheelhouse.console import say, task
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
-from wheelhouse.files import disk_full, human_size, remove_tree, require_space, write_atomic
+from wheelhouse.files import disk_full, remove_tree, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.steps import Step
 
@@ -32,8 +32,8 @@ INFO = "export.json"
 _SECONDS = 3600.0
 _VARIABLES = {"OMP_NUM_THREADS": "1"}
 """Exporting is tracing and writing, on one thread; idle OpenMP threads of two exports at once only wait busily."""
-_FIXED_MEMORY = 800_000_000
-"""Bytes that an exporter's libraries take before the first weight."""
+_TEMPORARY = ".cache"
+"""In the folder that an export is written to: the system's own may be small, or in memory."""
 
 
 class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +46,13 @@ class ExportInfo(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...]
 
 
-def export(model: Model, kind: str, *, stable_norms: str = "") -> Path:
+def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bool = False) -> Path:
     """Return the folder with `model` exported as `kind`, making it first unless it is there and whole.
 
     For DirectML, norms that overflow in fp16 are then rewritten, as `stable_norms` says ("": as the model's recipe
-    says; see docs/directml-norms.md). Raise UsageError (unknown kind or way), ResourceError (disk, memory),
-    StepFailedError (the exporter failed; the log and its last lines are named), and what making the main environment
-    may raise.
+    says; see docs/directml-norms.md). `ignore_memory` begins even where the memory is too small by all estimates.
+    Raise UsageError (unknown kind or way), ResourceError (disk, memory), StepFailedError (the exporter failed; the log
+    and its last lines are named), and what making the main environment may raise.
     """
     exporter = _exporter(kind)
     environment = environments.prepare(environments.MAIN)
@@ -71,6 +71,8 @@ def export(model: Model, kind: str, *, stable_norms: str = "") -> Path:
     )
 
     def make(partial: Path) -> None:
+        title = f"Export {model.name} as {kind}"
+        export_needs.require(export_needs.of(model.folder, exporter), partial, title, ignore_memory=ignore_memory)
         if plain:
             say(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
         source = own_code.without(model.folder, config, partial) if plain else model.folder
@@ -82,11 +84,13 @@ def export(model: Model, kind: str, *, stable_norms: str = "") -> Path:
     return stabilise(step.output, model=_plain(model.name), mode=mode_for(model.name, stable_norms))
 
 
-def export_all(model: Model, kinds: Sequence[str], *, stable_norms: str = "") -> dict[str, Path | WheelhouseError]:
+def export_all(
+    model: Model, kinds: Sequence[str], *, stable_norms: str = "", ignore_memory: bool = False
+) -> dict[str, Path | WheelhouseError]:
     """Export `model` as every kind, two at a time where the memory allows; a failure is the value, not the end.
 
-    `stable_norms` is as for `export`. Raise only what concerns all of them: UsageError for an unknown kind, and what
-    making the environment may raise.
+    `stable_norms` and `ignore_memory` are as for `export`. Raise only what concerns all of them: UsageError for an
+    unknown kind, InputError for weights that cannot be read, and what making the environment may raise.
     """
     for kind in kinds:
         _exporter(kind)
@@ -95,11 +99,12 @@ def export_all(model: Model, kinds: Sequence[str], *, stable_norms: str = "") ->
 
     def attempt(kind: str) -> Path | WheelhouseError:
         try:
-            return export(model, kind, stable_norms=stable_norms)
+            return export(model, kind, stable_norms=stable_norms, ignore_memory=ignore_memory)
         except WheelhouseError as error:
             return error
 
-    pool = ThreadPoolExecutor(max_workers=_at_once(model))
+    largest = max((export_needs.of(model.folder, EXPORTERS[kind]).memory for kind in kinds), default=0)
+    pool = ThreadPoolExecutor(max_workers=export_needs.at_once(largest, AT_ONCE))
     try:
         return dict(zip(kinds, pool.map(attempt, kinds), strict=True))
     except BaseException:  # Ctrl-C arrives in this thread only
@@ -131,16 +136,18 @@ def _export(
 ) -> None:
     """Export the folder `source`, which is the model's or a copy of it, into the folder `partial`."""
     title = f"export {model.name} as {exporter.kind}"
-    require_space(partial, int(_weights(model) * exporter.size) + 20_000_000, title[0].upper() + title[1:])
     log = log_dir() / "exports" / f"{_plain(model.name)}-{exporter.kind}.log"
     arguments = exporter.arguments(source, partial, settings)
-    command = environment.command(*arguments, cwd=partial, env=_VARIABLES, timeout=_SECONDS)
+    temporary = partial / _TEMPORARY
+    temporary.mkdir()
+    variables = {**_VARIABLES, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
+    command = environment.command(*arguments, cwd=partial, env=variables, timeout=_SECONDS)
     with task(title) as shown:
         try:
             process.run(command, log=log, on_line=shown.update)
         except StepFailedError as error:
             raise _explained(error, log, title) from error
-        remove_tree(partial / ".cache")
+        remove_tree(temporary)
         remove_tree(partial / own_code.FOLDER)
         missing = [name for name in exporter.files if not (partial / name).is_file()]
         if missing:
@@ -171,21 +178,6 @@ def _explained(error: StepFailedError, log: Path, title: str) -> WheelhouseError
             log=log,
         )
     return error
-
-
-def _at_once(model: Model) -> int:
-    """Return how many exports the free memory allows: each holds the float32 weights about three times."""
-    import psutil
-
-    needed = _FIXED_MEMORY + 3 * _weights(model)
-    free = psutil.virtual_memory().available
-    if free < needed:
-        warn(f"exporting {model.name} takes about {human_size(needed)} of memory, {human_size(free)} are free")
-    return max(1, min(AT_ONCE, int(free // needed)))
-
-
-def _weights(model: Model) -> int:
-    return sum(path.stat().st_size for path in model.folder.glob("*.safetensors"))
 
 
 def _config(model: Model) -> dict[str, Any]:

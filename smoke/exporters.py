@@ -27,7 +27,9 @@ GROUP_SIZE = 128
 class Exporter:
     """One kind of export: `module` is started with `options`; `files` must be there afterwards.
 
-    `size` is the result's size as a share of the float32 weights, rounded up.
+    For estimates, all of them measured and rounded up (docs/models.md): `size` is the result's size as a share of the
+    float32 weights, `scratch` that of temporary files as a share of the model's own files, `memory` the bytes of memory
+    per parameter at the peak.
     """
 
     kind: str
@@ -35,6 +37,8 @@ class Exporter:
     options: tuple[str, ...]
     files: tuple[str, ...]
     size: float
+    memory: float
+    scratch: float = 0.0
 
     def settings(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the options for a model with this config.json: the guide's, unless they cannot work for it."""
@@ -74,17 +78,18 @@ def group_size_fits(config: Mapping[str, Any]) -> bool:
     return all(width % GROUP_SIZE == 0 for width in widths)
 
 
-def _genai(kind: str, precision: str, provider: str, size: float, *extra: str) -> Exporter:
+def _genai(kind: str, precision: str, provider: str, size: float, memory: float, *extra: str) -> Exporter:
     return Exporter(
         kind=kind,
         module="onnxruntime_genai.models.builder",
         options=("-p", precision, "-e", provider, *extra),
         files=GENAI_FILES,
         size=size,
+        memory=memory,
     )
 
 
-def _openvino(kind: str, weights: str, size: float, *extra: str) -> Exporter:
+def _openvino(kind: str, weights: str, size: float, memory: float, *extra: str) -> Exporter:
     task = ("--task", "text-generation-with-past", "--weight-format", weights)
     return Exporter(
         kind=kind,
@@ -92,24 +97,26 @@ def _openvino(kind: str, weights: str, size: float, *extra: str) -> Exporter:
         options=(*task, *extra, "--trust-remote-code"),
         files=OPENVINO_FILES,
         size=size,
+        memory=memory,
+        scratch=1.4 if weights == "int4" else 0.0,  # the model is written uncompressed first, then read again
     )
 
 
 EXPORTERS: Mapping[str, Exporter] = {
     exporter.kind: exporter
     for exporter in (
-        _genai("cpu-fp32", "fp32", "cpu", 1.3),
-        _genai("cpu-int4", "int4", "cpu", 0.5),
-        _genai("dml-fp16", "fp16", "dml", 0.7),
+        _genai("cpu-fp32", "fp32", "cpu", 1.3, 1.7),
+        _genai("cpu-int4", "int4", "cpu", 0.5, 6.5),
+        _genai("dml-fp16", "fp16", "dml", 0.7, 1.2),
         # With the embedding shared between both ends, DirectML's graph capture refuses the model.
-        _genai("dml-int4", "int4", "dml", 0.5, "--extra_options", "shared_embeddings=false"),
-        _genai("cuda-fp16", "fp16", "cuda", 0.7),
-        _genai("cuda-int4", "int4", "cuda", 0.5),
-        _openvino("openvino-fp16", "fp16", 0.7),
-        _openvino("openvino-int4", "int4", 0.5, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
+        _genai("dml-int4", "int4", "dml", 0.5, 4.0, "--extra_options", "shared_embeddings=false"),
+        _genai("cuda-fp16", "fp16", "cuda", 0.7, 1.2),
+        _genai("cuda-int4", "int4", "cuda", 0.5, 6.5),
+        _openvino("openvino-fp16", "fp16", 0.7, 2.5),
+        _openvino("openvino-int4", "int4", 0.5, 3.0, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
         # OpenVINO's settings for NPUs: symmetric, every layer in int4; one scale per group or (above 1 billion
         # parameters) per channel.
-        _openvino("openvino-npu-int4", "int4", 0.5, "--sym", "--ratio", "1.0", "--group-size", str(GROUP_SIZE)),
-        _openvino("openvino-npu-int4-channel", "int4", 0.5, "--sym", "--ratio", "1.0", "--group-size", "-1"),
+        _openvino("openvino-npu-int4", "int4", 0.5, 3.0, "--sym", "--ratio", "1.0", "--group-size", str(GROUP_SIZE)),
+        _openvino("openvino-npu-int4-channel", "int4", 0.5, 3.0, "--sym", "--ratio", "1.0", "--group-size", "-1"),
     )
 }

@@ -95,6 +95,16 @@ def memory() -> Memory:
     return Memory(total=total, available=min(seen.available, total))
 
 
+def free_swap() -> int:
+    """Return the bytes of swap (on Windows: of the paging files) that are not in use; 0 where that is not known."""
+    import psutil
+
+    try:
+        return int(psutil.swap_memory().free)
+    except (OSError, RuntimeError):
+        return 0
+
+
 def free_space(folder: Path) -> int:
     """Return the bytes free where `folder`, which need not exist yet, would lie."""
     existing = next(p for p in (folder, *folder.parents) if p.exists())

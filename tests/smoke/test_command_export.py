@@ -14,7 +14,10 @@ from wheelhouse.errors import StepFailedError, UsageError, WheelhouseError
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...], str]]:
     calls: list[tuple[str, tuple[str, ...], str]] = []
 
-    def export_all(model: SimpleNamespace, kinds: tuple[str, ...], *, stable_norms: str) -> dict[str, object]:
+    def export_all(
+        model: SimpleNamespace, kinds: tuple[str, ...], *, stable_norms: str, ignore_memory: bool
+    ) -> dict[str, object]:
+        assert not ignore_memory
         calls.append((model.name, kinds, stable_norms))
         failed: dict[str, WheelhouseError] = {"cpu-int4": StepFailedError("it failed")}
         return {kind: failed.get(kind, Path("cache") / kind) for kind in kinds}
@@ -33,6 +36,13 @@ def test_a_backend_stands_for_all_its_exports(asked: list[object]) -> None:
 def test_a_variant_stands_for_its_own(asked: list[object]) -> None:
     command.export(backends=["ort-cpu:fp32", "dml:int4"], model="m", stable_norms="")
     assert asked == [("m", ("cpu-fp32", "dml-int4"), "")]
+
+
+def test_an_option_names_the_variant_of_those_without_one(asked: list[object]) -> None:
+    command.export(backends=["openvino", "dml:fp16"], variant="int4", model="m", stable_norms="")
+    assert asked == [("m", ("dml-fp16", "openvino-int4"), "")]
+    with pytest.raises(UsageError, match="has no variant 'int5'"):
+        command.export(backends=["openvino"], variant="int5", model="m", stable_norms="")
 
 
 def test_a_failed_export_is_raised(asked: list[object]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import sys
 import threading
 import time
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from smoke import environments, exporters
+from smoke import environments, export_needs, exporters
 from smoke import export as exporting
 from smoke.environments import Environment
-from smoke.models import Model
-from wheelhouse import process
+from smoke.models import Model, safetensors
+from wheelhouse import facts, host, process
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError
 
 STAND_IN = """
@@ -41,12 +42,21 @@ for name in names[: -1 if do == "incomplete" else None]:
 """
 
 
+def write_weights(path: Path, shape: list[int]) -> None:
+    """Write a whole safetensors file with one tensor of float32."""
+    size = 4
+    for length in shape:
+        size *= length
+    header = json.dumps({"weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     folder = tmp_path / "hf"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"hidden_size": 576, "num_attention_heads": 9}))
-    (folder / "model.safetensors").write_bytes(bytes(1000))
+    write_weights(folder / "model.safetensors", [10, 25])
     return Model(name="owner/demo", folder=folder, key="0" * 64, label="demo")
 
 
@@ -147,14 +157,82 @@ def test_unknown_kind_starts_nothing(model: Model, plans: Path) -> None:
     assert started(plans) == []
 
 
-def test_little_memory_means_one_at_a_time(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    import psutil
+class Memory:
+    """Stands in for the host's memory and swap, in bytes."""
 
-    memory = type("Memory", (), {"available": 1_000_000_000})
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert exporting._at_once(model) == 1
-    memory.available = 64_000_000_000
-    assert exporting._at_once(model) == exporting.AT_ONCE
+    def __init__(self, available: int, swap: int = 0) -> None:
+        self.available, self.swap = available, swap
+
+    def take_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(host, "memory", lambda: facts.Memory(total=self.available, available=self.available))
+        monkeypatch.setattr(host, "free_swap", lambda: self.swap)
+
+
+def test_as_many_at_once_as_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    Memory(5_000_000_000).take_over(monkeypatch)
+    assert [export_needs.at_once(size, 2) for size in (0, 2_000_000_000, 3_000_000_000, 9_000_000_000)] == [2, 2, 1, 1]
+
+
+def test_memory_that_is_too_small_is_told_before_anything_runs(
+    model: Model, plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Memory(500_000_000).take_over(monkeypatch)
+    with pytest.raises(ResourceError, match=r"needs about 600 MB of memory, 500 MB are free\.") as caught:
+        exporting.export(model, "cpu-int4")
+    assert "--ignore-memory" in caught.value.remedy
+    assert isinstance(exporting.export_all(model, ["cpu-int4"])["cpu-int4"], ResourceError)
+    assert started(plans) == []
+    assert exporting.export(model, "cpu-int4", ignore_memory=True).is_dir()
+    assert exporting.export(model, "cpu-int4").is_dir(), "what is there needs no memory"
+
+
+def test_swap_makes_it_a_warning(
+    model: Model, plans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Memory(500_000_000, swap=200_000_000).take_over(monkeypatch)
+    assert exporting.export(model, "cpu-int4").is_dir()
+    assert "it will be slow, or fail" in capsys.readouterr().err
+
+
+MEASURED = {
+    # parameters, bytes of the files, and for each export: megabytes of memory that were its own (not files mapped into
+    # it), of the result, of temporary files
+    (134_515_008, 538_090_408): {
+        "cpu-fp32": (559, 519, 0),
+        "cpu-int4": (1204, 86, 0),
+        "dml-fp16": (518, 262, 0),
+        "dml-int4": (856, 131, 0),
+        "openvino-fp16": (680, 265, 4),
+        "openvino-int4": (776, 109, 575),
+        "openvino-npu-int4": (762, 89, 633),
+        "openvino-npu-int4-channel": (760, 87, 577),
+    },
+    (542_410_752, 1_084_827_328): {
+        "cpu-fp32": (1087, 2072, 0),
+        "cpu-int4": (3433, 537, 0),
+        "dml-fp16": (627, 1036, 0),
+        "dml-int4": (1971, 383, 0),
+        "openvino-fp16": (1588, 1036, 0),
+        "openvino-int4": (1210, 405, 1440),
+        "openvino-npu-int4": (1113, 329, 1430),
+        "openvino-npu-int4-channel": (1101, 323, 1423),
+    },
+}
+"""SmolLM2-135M in float32, and a Phi-3 of 540 million parameters in bfloat16."""
+
+
+@pytest.mark.parametrize("size", MEASURED)
+def test_estimates_cover_what_was_measured_without_exaggeration(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safetensors, "parameters", lambda _: size[0])
+    file = tmp_path / "model.safetensors"
+    with file.open("wb") as stream:
+        stream.truncate(size[1])  # sparse
+    for kind, (memory, result, temporary) in MEASURED[size].items():
+        needs = export_needs.of(tmp_path, exporters.EXPORTERS[kind])
+        assert memory < needs.memory / 1e6 < 2.1 * memory, kind
+        assert result + temporary < needs.disk / 1e6 < 4 * (result + temporary), kind
 
 
 def test_disk_without_room_is_told_before_anything_runs(
