@@ -47,6 +47,11 @@ class Environment:
     key: str = ""
     home: str = ""
 
+    @property
+    def reads_terminal(self) -> bool:
+        """Whether a program started here can read lines from a terminal itself; otherwise they go through a pipe."""
+        return True
+
     def host_path(self, path: Path) -> str:
         """Return how this Python names a path of the host; the same, except for a Windows Python in Wine."""
         return str(path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TextIO
 
 import msgspec
 from msgspec import MsgspecError, Struct
@@ -119,10 +123,21 @@ def _run(
     say(f"+ {render(command)}", style="dim")
     # Not process.run: the answer goes to the terminal as it comes, and the chat's lines come from there.
     with log.open("wb") as noise:
-        source = None if request.chat else subprocess.DEVNULL
+        direct = None if environment.reads_terminal else subprocess.PIPE
+        source = direct if request.chat else subprocess.DEVNULL
         worker = subprocess.Popen(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
+        if worker.stdin is not None:
+            threading.Thread(target=_forward, args=[sys.stdin, worker.stdin], daemon=True).start()
         code = _wait(worker)
     return _told(work / "answer.json", code, log), code
+
+
+def _forward(source: TextIO, target: IO[bytes]) -> None:
+    """Pass on each line of the chat as it is typed, and its end."""
+    with contextlib.suppress(OSError, ValueError), target:  # the worker may end while a line is being typed
+        for line in source:
+            target.write(line.encode())
+            target.flush()
 
 
 def _wait(worker: subprocess.Popen[bytes]) -> int:

@@ -22,6 +22,11 @@ SETUP = "`invoke wine-setup` makes it (as root, on Linux on x86_64)."
 class WineEnvironment(Environment):
     """A Python in Wine: the host's file system is its drive Z:."""
 
+    @property
+    def reads_terminal(self) -> bool:
+        """See Environment: given a terminal, Wine makes a Windows console of it, which redraws what is on it."""
+        return False
+
     def host_path(self, path: Path) -> str:
         """See Environment."""
         return places.windows(path)

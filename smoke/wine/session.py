@@ -122,9 +122,9 @@ class Session:
             os.chroot(self.root)
             os.chdir(options.get("cwd") or "/")
 
-        passed = {key: value for key, value in options.items() if key != "cwd"}
+        passed = {"stdin": subprocess.DEVNULL, **{key: value for key, value in options.items() if key != "cwd"}}
         # preexec_fn is safe here: this process has one thread.
-        return subprocess.Popen(argv, env=self.env, preexec_fn=enter, stdin=subprocess.DEVNULL, **passed)  # noqa: PLW1509
+        return subprocess.Popen(argv, env=self.env, preexec_fn=enter, **passed)  # noqa: PLW1509
 
     def open_display(self) -> None:
         """Start Xvfb on a free display number: without a display Wine's DXGI finds no adapter."""
@@ -155,7 +155,7 @@ class Session:
 
         A program that windows_start.py has started leaves its own exit code, which is the one that counts.
         """
-        code = self.start(argv, cwd=self.cwd).wait()
+        code = self.start(argv, cwd=self.cwd, stdin=None).wait()  # what we were given, for it alone
         own = Path(self.root, "prefix/drive_c/exit-code")
         if own.exists():
             return int(own.read_text(encoding="ascii"))

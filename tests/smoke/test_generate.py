@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from smoke import generate
 from smoke.backends import WORKER
 from smoke.dumps import Device
+from smoke.environments import Environment
 from smoke.generate import Answer, Request
 from tests.smoke import fakes
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
@@ -48,14 +49,14 @@ def ask(tmp_path, monkeypatch):
     engine.write_text(ENGINE)
     monkeypatch.setattr(generate, "resolve", lambda _: fakes.model(tmp_path / "model"))
 
-    def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, **options):
+    def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, chat=False, **options):
         variant = fakes.variant("v", export="", announced=announced)
         backend = fakes.backend("b", variant)
         object.__setattr__(backend, "engine", engine)
         object.__setattr__(variant, "options", options)
         object.__setattr__(variant, "device", device)
         monkeypatch.setattr(generate, "chosen", lambda _: (backend, variant))
-        generate.generate(Request(prompt=prompt, backend="b", model="m", max_new_tokens=limit))
+        generate.generate(Request(prompt=prompt, backend="b", model="m", max_new_tokens=limit, chat=chat))
 
     return call
 
@@ -115,6 +116,13 @@ def test_a_chat_remembers_what_was_said(tmp_path):
     done = subprocess.run(argv, input="two\n\nthree\n", capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "one\n> one one two\n> > one one two one one two three\n> \n"
     assert len(json.loads((tmp_path / "answer.json").read_text())["answers"]) == 3
+
+
+def test_lines_reach_a_worker_that_cannot_read_the_terminal(ask, capfd, monkeypatch):
+    monkeypatch.setattr(Environment, "reads_terminal", False)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("zwei, 二\ndrei\n"))
+    ask("eins", chat=True)
+    assert capfd.readouterr().out == "eins\n> eins eins zwei, 二\n> eins eins zwei, 二 eins eins zwei, 二 drei\n> \n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
