@@ -156,3 +156,45 @@ def test_summary_reads_what_the_smoke_test_writes() -> None:
     assert {"verdict", "backend", "variant", "device", "reason", "performance"} <= set(result)
     assert "tokens_per_s" in content["$defs"]["Performance"]["properties"]
     assert "label" in content["$defs"]["ModelInfo"]["properties"]
+
+
+def run_lanes(folder: Path, *lines: str) -> tuple[int, list[str]]:
+    """Run lanes of a test's own with the functions of .ci/run; return the exit code and the summary's rows."""
+    functions, end = (ROOT / ".ci" / "run").read_text(encoding="utf-8").split("install_system_packages() {")
+    script = folder / ".ci" / "run"
+    script.parent.mkdir()
+    script.write_text("\n".join([functions, *lines, "echo", end[end.index('echo "=== summary') :]]), encoding="utf-8")
+    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False, timeout=60)
+    assert not [line for line in done.stderr.splitlines() if not line.startswith("grep:")]
+    rows = done.stdout[done.stdout.index("=== summary") :].splitlines()[1:]
+    return done.returncode, [" ".join(row.split()[:2]) for row in rows if not row.startswith("total")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+def test_lanes_go_on_after_a_failure_and_the_run_fails(tmp_path: Path) -> None:
+    code, rows = run_lanes(
+        tmp_path,
+        "lane one sh -c 'echo said; exit 3'",
+        "lane two true",
+        "after one lane three touch never",
+        "after two lane four true",
+    )
+    assert (code, rows) == (1, ["one FAILED", "two passed", "three FAILED", "four passed"])
+    assert (tmp_path / ".ci-logs" / "one.log").read_text() == "said\n"
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+@pytest.mark.parametrize("status", [0, 5])
+def test_a_lane_beside_others_is_waited_for_and_counts(tmp_path: Path, status: int) -> None:
+    code, rows = run_lanes(
+        tmp_path,
+        "lane first true",
+        f"after first meanwhile slow sh -c 'while [ ! -e go ]; do sleep 0.05; done; exit {status}'",
+        "lane second touch go",
+        "join slow",
+        "join never-started",
+        "after slow lane third true",
+    )
+    verdict = "passed" if status == 0 else "FAILED"
+    assert (code, rows) == (bool(status), ["first passed", "second passed", f"slow {verdict}", f"third {verdict}"])
