@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ CONTEXT = 1024
 LONGEST = 4096
 GRACE_SECONDS = 20.0
 """How long a worker may take to end its answer after Ctrl-C."""
+INSISTENCE, INSISTENCE_SECONDS = 3, 3.0
+"""So many times Ctrl-C in so many seconds are meant for the whole chat."""
 INTERRUPTED = 130
 
 
@@ -128,7 +131,7 @@ def _run(
         worker = subprocess.Popen(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
         if worker.stdin is not None:
             threading.Thread(target=_forward, args=[sys.stdin, worker.stdin], daemon=True).start()
-        code = _wait(worker)
+        code = _wait(worker, chat=request.chat)
     return _told(work / "answer.json", code, log), code
 
 
@@ -140,16 +143,25 @@ def _forward(source: TextIO, target: IO[bytes]) -> None:
             target.flush()
 
 
-def _wait(worker: subprocess.Popen[bytes]) -> int:
-    """Wait for a worker. Ctrl-C reaches it as well (it is in the terminal's foreground): give it time to finish."""
-    try:
-        return worker.wait()
-    except KeyboardInterrupt:
+def _wait(worker: subprocess.Popen[bytes], *, chat: bool) -> int:
+    """Wait for a worker. Ctrl-C reaches it as well (it is in the terminal's foreground): give it time to finish.
+
+    In a chat Ctrl-C ends an answer, after which the worker asks for the next prompt: only insistence ends it.
+    """
+    pressed: list[float] = []
+    while True:
+        patient = chat and len(pressed) < INSISTENCE
         try:
-            return worker.wait(GRACE_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            worker.kill()
-            return worker.wait()
+            return worker.wait(None if patient or not pressed else GRACE_SECONDS)
+        except KeyboardInterrupt:
+            now = time.monotonic()
+            pressed = [*(before for before in pressed if now - before < INSISTENCE_SECONDS), now]
+            if chat or len(pressed) == 1:
+                continue
+        except subprocess.TimeoutExpired:
+            pass
+        worker.kill()
+        return worker.wait()
 
 
 def _told(path: Path, code: int, log: Path) -> Told:

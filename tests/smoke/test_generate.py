@@ -139,6 +139,47 @@ def test_ctrl_c_ends_the_answer_and_keeps_what_was_said(tmp_path):
     assert ("a l" + rest.decode().rstrip("\n")) == told["text"]
 
 
+class Worker:
+    """Stands in for a worker's process: `events` are what each wait comes to, an exception or an exit code."""
+
+    def __init__(self, *events):
+        self.events, self.limits, self.killed = list(events), [], False
+
+    def wait(self, timeout=None):
+        self.limits.append(timeout)
+        event = self.events.pop(0)
+        if isinstance(event, int):
+            return event
+        raise event
+
+    def kill(self):
+        self.killed = True
+
+
+HUNG = subprocess.TimeoutExpired("worker", generate.GRACE_SECONDS)
+
+
+def test_ctrl_c_leaves_a_chat_all_the_time_it_wants():
+    worker = Worker(KeyboardInterrupt(), KeyboardInterrupt(), 0)
+    assert generate._wait(worker, chat=True) == 0
+    assert (worker.limits, worker.killed) == ([None, None, None], False)
+
+
+@pytest.mark.parametrize(
+    ("chat", "events"),
+    [
+        (True, [*[KeyboardInterrupt()] * generate.INSISTENCE, HUNG, -9]),
+        (False, [KeyboardInterrupt(), HUNG, -9]),
+        (False, [KeyboardInterrupt(), KeyboardInterrupt(), -9]),
+    ],
+)
+def test_insistence_ends_a_worker_that_does_not_listen(chat, events):
+    worker = Worker(*events)
+    assert generate._wait(worker, chat=chat) == -9
+    assert worker.killed
+    assert worker.events == []
+
+
 @given(st.text(st.characters(codec="utf-8")))
 def test_text_is_shown_whole_whatever_its_characters(text):
     data = text.encode()
