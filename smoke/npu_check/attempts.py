@@ -43,11 +43,16 @@ class Attempt:
 
 
 def remedies(first: Attempt) -> Iterator[Attempt]:
-    """Yield what to try after `first` was refused, the least costly change first; stop at the first that compiles."""
-    for export in (CHANNELS, HALF):
-        yield replace(first, export=export)
-        if first.prompt > SHORT_PROMPT:
-            yield replace(first, export=export, prompt=SHORT_PROMPT)
+    """Yield what to try after `first` was refused, the least costly change first; stop at the first that compiles.
+
+    Another prompt length needs no other export. It need not be a shorter one: shapes change with it, and what the
+    compiler of 3720 refuses of SmolLM2 for 128 tokens, it takes for 1024.
+    """
+    other = SHORT_PROMPT if first.prompt > SHORT_PROMPT else PROMPT
+    for export in (first.export, CHANNELS, HALF):
+        if export != first.export:
+            yield replace(first, export=export)
+        yield replace(first, export=export, prompt=other)
 
 
 def platforms(given: str) -> tuple[str, ...]:
@@ -70,7 +75,10 @@ def prompt_length(given: int) -> int:
 
 
 _WORDS = (
-    (r"UnrollPermuteDMA", "it cannot break a transposition of these shapes into transfers"),
+    (
+        r"UnrollPermuteDMA",
+        "it cannot break a transposition of these shapes into transfers; another prompt length may do",
+    ),
     (r"Unsupported platform", "it does not know this platform"),
     (r"[Oo]ut of memory|bad.?alloc|does not fit|CMX", "something does not fit into the NPU's memory"),
     (r"Failed to compile (\S+) for all devices", "it refuses a part of the model"),
@@ -78,13 +86,20 @@ _WORDS = (
 )
 """What the compiler's messages mean. What is not here is shown as it is."""
 _NOISE = re.compile(r"^Exception from |^\s*$|^Check .* failed at ")
+_LOGGED = re.compile(r"^\[ERROR\] \S+ \[[^\]]+\] (.+)$", re.MULTILINE)
 
 
-def explained(message: str) -> str:
-    """Return the compiler's refusal for people: what it means where that is known, and its own last words."""
+def explained(message: str, log: str = "") -> str:
+    """Return the compiler's refusal for people: what it means where that is known, and its own words.
+
+    `message` is what was raised, `log` what the compiler printed before: its first error there is the reason, where
+    the exception only says that there was one.
+    """
+    logged = _LOGGED.search(log)
     lines = [line.strip() for line in message.splitlines() if not _NOISE.search(line)]
-    last = " ".join(lines[-1].split())[:200] if lines else "no reason given"
+    last = logged[1] if logged else lines[-1] if lines else "no reason given"
+    last = " ".join(last.split())[:200] or "no reason given"
     for pattern, words in _WORDS:
-        if re.search(pattern, message):
+        if re.search(pattern, f"{last}\n{message}"):
             return f"{words} ({last})"
     return last

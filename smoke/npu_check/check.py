@@ -104,7 +104,7 @@ def _outcome(attempt: Attempt, done: process.Completed, output: Path, blob: Path
         return Outcome(
             attempt=attempt,
             compiled=bool(said["compiled"]),
-            message="" if said["compiled"] else attempts.explained(str(said["message"])),
+            message="" if said["compiled"] else attempts.explained(str(said["message"]), "\n".join(done.tail)),
             seconds=float(said["seconds"]),
             blob_bytes=int(said["blob_bytes"]),
             version=str(said["version"]),
