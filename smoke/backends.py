@@ -180,7 +180,7 @@ BACKENDS: tuple[Backend, ...] = (
                 name=name,
                 export=f"dml-{name}",
                 device="DirectML",
-                gate=gates.FP16_DIRECTML,
+                gate=gates.FP16,
                 against=f"ort-cpu:dml-{name}",
                 libraries=("directml",),
             )

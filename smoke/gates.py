@@ -11,7 +11,7 @@ measured, and why each threshold is where it is: docs/smoke.md.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from smoke.parity import Difference, Metrics
 
@@ -64,10 +64,6 @@ FP32 = SameWeights(
 FP16 = SameWeights(
     name="same weights, float16", max_error=0.15, nmse=1e-4, kl=2e-4, top10=0.95, perplexity=0.003, tie=0.01
 )
-FP16_DIRECTML = replace(FP16, name="same weights, float16 on DirectML", perplexity=0.01)
-"""Direct3D may round towards zero on the way to fp16 (measured: half of all elements of a Cast), where the CPU provider
-rounds to the nearest. All logits drift the same way, which a ratio of perplexities adds up: 0.0034 and 0.0038 measured
-with tiny-phi3, whose tokens were all equal and whose NMSE was 4e-6."""
 INT4 = AcrossQuantisation(
     name="across quantisation, int4", nmse=0.4, kl=1.0, top1=0.55, top10=0.5, perplexity=0.7, probes=0.5
 )
