@@ -193,11 +193,16 @@ def tables(found: Found) -> tuple[Section, ...]:
 
 
 def _operator(row: Row) -> tuple[str | int | float | None, ...]:
-    return (row.name, _size(row.dims), row.error, row.tolerance, _finding(row), _smallest(row))
+    return (row.name, _size(row.dims), _rounded(row.error), _rounded(row.tolerance), _finding(row),
+            _smallest(row))  # fmt: skip
 
 
 def _limit(limit: Limit) -> tuple[str | int | float | None, ...]:
-    return (limit.norm, limit.width, limit.right, limit.wrong, limit.predicted)
+    return (limit.norm, limit.width, *map(_rounded, (limit.right, limit.wrong, limit.predicted)))
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.4g}")
 
 
 def _size(dims: dict[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from smoke.wine import debian, environment, places, recipe, selftest, setup
+from smoke.wine import debian, environment, places, pruning, recipe, selftest, setup
 from wheelhouse.console import say
 from wheelhouse.errors import InputError
 from wheelhouse.files import human_size
@@ -19,6 +19,9 @@ def wine_setup(*, record: bool) -> str:
     setup.make_runtime()
     made = environment.prepare(pair())
     selftest.ensure(wanted, made)
+    freed = pruning.prune(wanted)
+    if freed:
+        say(f"Removed Windows Pythons that nothing refers to any more: {human_size(freed)}")
     if record:
         debian.record()
     debian.verify(wanted)

@@ -32,6 +32,7 @@ class Spec:
     pass_env: tuple[str, ...] = ()
     binds: Mapping[str, str] = field(default_factory=dict)
     plant: Mapping[str, str] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
     cwd: str | None = None
 
     def text(self) -> str:

@@ -49,6 +49,21 @@ def python(key: str) -> Path:
     return base() / f"python-{key[:8]}"
 
 
+def runtime() -> Path:
+    """Return the name under which root, both libraries and prefix are locked together; there is no such file."""
+    return base() / "runtime"
+
+
+def use(part: Path) -> Path:
+    """Return the name under which the use of `part` is locked: shared by every session, alone by who replaces it."""
+    return part.with_name(f"{part.name}.use")
+
+
+def use_lock(part: Path) -> Path:
+    """Return the lock file of `use(part)`, as wheelhouse.locks names it."""
+    return part.with_name(f".{part.name}.use.lock")
+
+
 def log(name: str) -> Path:
     """Return the log file of one part of the set-up."""
     return log_dir() / "wine" / f"{name}.log"

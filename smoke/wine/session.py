@@ -9,12 +9,14 @@ in memory: a run cannot change the runtime, and runs side by side cannot see eac
 
 SPEC: `root` (folder), `prefix` (folder or null), `writable` (bool), `display` (bool), `argv` (ARGUMENTs are added),
 `env` (variables), `pass_env` (prefixes of the names of inherited variables), `binds` (path in the root to host path),
-`plant` (path in the prefix to host path: copied for this run only), `cwd` (host path, or null).
+`plant` (path in the prefix to host path: copied for this run only), `cwd` (host path, or null), `uses` (lock files:
+held, shared with other sessions, as long as this process lives, so that nobody replaces what they stand for).
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -175,6 +177,12 @@ def opened(spec: dict[str, Any]) -> Iterator[Session]:
             session.start(["wineserver", "-w"]).wait()
 
 
+def hold(files: list[str]) -> None:
+    """Take a shared lock on each file, waiting for whoever has it alone. The kernel gives them back when we end."""
+    for file in files:
+        fcntl.flock(os.open(file, os.O_RDWR | os.O_CREAT, 0o644), fcntl.LOCK_SH)
+
+
 def _stop(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
@@ -187,6 +195,7 @@ def main(arguments: list[str]) -> int:
     if spec["cwd"] is None and spec["prefix"]:
         spec["cwd"] = str(Path.cwd())
     try:
+        hold(spec.get("uses", []))
         with opened(spec) as session:
             return session.run([*spec["argv"], *arguments[1:]])
     except (SessionError, OSError) as error:

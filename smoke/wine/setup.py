@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from smoke.wine import debian, direct3d, mounts, namespace, places, recipe, rounding, windows_python
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say
+from wheelhouse.errors import BusyError
 from wheelhouse.files import human_size, require_space
 from wheelhouse.locks import locked
 from wheelhouse.steps import Step
@@ -24,7 +26,7 @@ def make_runtime() -> WineRecipe:
         raise problem
     wanted = recipe.load()
     if not finished(wanted):
-        with locked(places.base() / "set-up"):
+        with locked(places.base() / "set-up"), unused(places.runtime()):
             _make(wanted)
     return wanted
 
@@ -56,6 +58,31 @@ def _make(wanted: WineRecipe) -> None:
     direct3d.ensure_prefix(wanted)
 
 
+@contextmanager
+def unused(part: Path, *, timeout: float = 1800.0) -> Iterator[None]:
+    """Keep programs in Wine from starting to use `part` while inside, after those that do have ended.
+
+    Raise BusyError after `timeout` seconds.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(places.use(part), timeout=0))
+        except BusyError:
+            if timeout > 0:
+                say("Waiting for the programs that run in the Wine runtime")
+            _wait_for(held, part, timeout)
+        yield
+
+
+def _wait_for(held: ExitStack, part: Path, timeout: float) -> None:
+    try:
+        held.enter_context(locked(places.use(part), timeout=timeout))
+    except BusyError as error:
+        raise BusyError(
+            f"A program in Wine is using {part}.", remedy="Wait for it to end, or end it, then run the same again."
+        ) from error
+
+
 def clean() -> int:
     """Remove the runtime; return the bytes freed. Raise BusyError when something is mounted in it or it is in use."""
     from wheelhouse.clean import size_of
@@ -63,7 +90,7 @@ def clean() -> int:
     base = places.base()
     if not base.exists():
         return 0
-    with locked(base / "set-up", timeout=5):
+    with locked(base / "set-up", timeout=5), unused(places.runtime(), timeout=5):
         freed = size_of(base)
         mounts.remove(base)
     return freed

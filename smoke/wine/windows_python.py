@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import tarfile
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from recipes.downloads import IndexFile, cached_path, fetch_index_files, verified
-from smoke.wine import mounts, namespace, places, rounding
+from smoke.wine import namespace, places, rounding
 from smoke.wine.direct3d import wine_variables
 from smoke.wine.namespace import Spec
 from smoke.wine.recipe import WindowsPython, WineRecipe
@@ -66,10 +67,19 @@ def ensure(recipe: WineRecipe, wheels: Sequence[Path]) -> Step:
             _unpack_wheel(file, files / SITE)
         if wheels:
             _install(folder, wheels)
-        write_atomic(folder / SPEC, _python_spec(wanted.output / places.FILES).text())
 
     steps.ensure(wanted, make, quiet_when_fresh=True)
+    _write_spec(wanted.output)
     return wanted
+
+
+def _write_spec(folder: Path) -> None:
+    """Write what starts this Python unless it is there (it may change without the packages), and note the use."""
+    text = _python_spec(folder / places.FILES, uses=(places.runtime(), folder)).text()
+    spec = folder / SPEC
+    if not spec.is_file() or spec.read_text(encoding="utf-8") != text:
+        write_atomic(spec, text)
+    os.utime(folder)
 
 
 def check_wheels(recipe: WineRecipe, wheels: Iterable[Path]) -> None:
@@ -164,7 +174,7 @@ def _unpack_wheel(wheel: Path, site: Path) -> None:
 def _install(folder: Path, wheels: Sequence[Path]) -> None:
     """Install `wheels` by Windows' own pip, which resolves and checks what they require against what is there."""
     file = folder / "pip.json"
-    write_atomic(file, _python_spec(folder / places.FILES).text())
+    write_atomic(file, _python_spec(folder / places.FILES, uses=(places.runtime(),)).text())
     options = ("-m", "pip", "install", "--no-index", "--no-compile", "--no-warn-script-location", "--no-input")
     folders = sorted({str(wheel.absolute().parent) for wheel in wheels})
     links = tuple(f"--find-links={places.windows(Path(f))}" for f in folders)
@@ -179,7 +189,7 @@ def _install(folder: Path, wheels: Sequence[Path]) -> None:
         )
 
 
-def _python_spec(files: Path) -> Spec:
+def _python_spec(files: Path, *, uses: Sequence[Path]) -> Spec:
     return Spec(
         root=str(places.root() / places.FILES),
         prefix=str(places.prefix() / places.FILES),
@@ -188,10 +198,5 @@ def _python_spec(files: Path) -> Spec:
         env={**wine_variables(), **rounding.variables(), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         pass_env=PASSED,
         binds=rounding.binds(),
+        uses=tuple(str(places.use_lock(part)) for part in uses),
     )
-
-
-def remove_all() -> None:
-    """Remove every Windows Python."""
-    for folder in places.base().glob("python-*"):
-        mounts.remove(folder)

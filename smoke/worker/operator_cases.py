@@ -21,10 +21,13 @@ IR_VERSION = 8
 
 
 class Built(NamedTuple):
-    """A model and what it is fed; `before`: what it is fed in a run before, whose caches the next one goes on with."""
+    """A model and what it is fed; `buffers`: what a `past_` input and its `present_` output share, and hold at first;
+    `before`: what it is fed in a run before, which leaves its results in them.
+    """
 
     model: bytes
     feeds: Arrays
+    buffers: Arrays | None = None
     before: Arrays | None = None
 
 
@@ -65,7 +68,7 @@ class Case:
         seed = zlib.crc32(repr((self.family, sorted(self.dims.items()), self.dtype, self.amplitude)).encode())
         graph = Graph(np.random.default_rng(seed), TYPES[self.dtype], self.amplitude)
         FAMILIES[self.family][0](graph, self.dims)
-        return Built(graph.model(), graph.feeds, graph.before or None)
+        return Built(graph.model(), graph.feeds, graph.buffers or None, graph.before or None)
 
 
 class Graph:
@@ -76,6 +79,7 @@ class Graph:
         self.kind = kind
         self.amplitude = amplitude
         self.feeds: Arrays = {}
+        self.buffers: Arrays = {}
         self.before: Arrays = {}
         self._constants: list[Any] = []
         self._node: Any = None
@@ -113,7 +117,7 @@ class Graph:
         """Return the model in ONNX's format."""
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), self._shape(name, array))
-            for name, array in (self.feeds | self.before).items()
+            for name, array in (self.feeds | self.buffers).items()
         ]
         graph = helper.make_graph([self._node], "case", inputs, self._outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS])
@@ -201,8 +205,9 @@ def _rotary(graph: Graph, dims: Dims) -> None:
 def _attention(graph: Graph, dims: Dims) -> None:
     """Attention of `rows` new tokens after `past` ones. With `room`, past and present are buffers of that length.
 
-    With `shared` both are the same buffer, which a run before has filled: how GenAI does it on DirectML. With `rotary`
-    it turns queries and keys itself; models exported for DirectML have nodes of their own for that.
+    With `shared` both are the same buffer, filled by a run before if there are past tokens: how GenAI does it on
+    DirectML. With `rotary` it turns queries and keys itself; models exported for DirectML have nodes of their own for
+    that.
     """
     rows, past, size, room = dims["rows"], dims["past"], dims["size"], dims.get("room", 0)
     if room and room < past + rows:
@@ -212,8 +217,8 @@ def _attention(graph: Graph, dims: Dims) -> None:
     cache[:, :, :, past:] = 0
     graph.feeds = _tokens(graph, dims, rows, past)
     if dims.get("shared"):
-        empty = {"past_key": np.zeros_like(cache[0]), "past_value": np.zeros_like(cache[1])}
-        graph.before = _tokens(graph, dims, past, 0) | empty
+        graph.buffers = {"past_key": np.zeros_like(cache[0]), "past_value": np.zeros_like(cache[1])}
+        graph.before = _tokens(graph, dims, past, 0) if past else {}
     else:
         graph.feeds |= {"past_key": cache[0], "past_value": cache[1]}
     inputs = ["query", "key", "value", "past_key", "past_value", "seqlens_k", "total_sequence_length"]

@@ -19,6 +19,8 @@ def _of_model(model: str, dtype: str) -> list[Case]:
     odd = {"rows": 3, "width": m["hidden"] - 1}
     project = {"rows": ROWS, "k": m["hidden"], "n": m["inner"]}
     heads = {"kv_heads": m["kv_heads"], "group": m["group"], "size": m["size"]}
+    prefill = {"rows": ROWS, "past": 0, "room": 2 * PAST}
+    decode = {"rows": 1, "past": PAST, "room": 2 * PAST}
     rotary = {"rows": ROWS, "heads": m["kv_heads"] * m["group"], "size": m["size"]}
     sizes: list[tuple[str, str, Dims]] = [
         ("Add", "", hidden), ("Add", "odd", odd), ("Mul", "", inner), ("Mul", "odd", odd),
@@ -29,12 +31,13 @@ def _of_model(model: str, dtype: str) -> list[Case]:
         ("Softmax", "", {"rows": m["kv_heads"] * m["group"] * ROWS, "width": ROWS}),
         ("LayerNormalization", "", hidden), ("SimplifiedLayerNormalization", "", hidden),
         ("SkipSimplifiedLayerNormalization", "", hidden), ("RotaryEmbedding", "", rotary),
-        ("GroupQueryAttention", "prefill, buffer with room", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST}),
-        ("GroupQueryAttention", "decode, shared buffer",
-         {**heads, "rows": 1, "past": PAST, "room": 2 * PAST, "shared": 1}),
-        ("GroupQueryAttention", "decode, buffer with room", {**heads, "rows": 1, "past": PAST, "room": 2 * PAST}),
+        ("GroupQueryAttention", "prefill", {**heads, **prefill, "shared": 1}),
+        ("GroupQueryAttention", "decode", {**heads, **decode, "shared": 1}),
+        ("GroupQueryAttention", "prefill, rotary", {**heads, **prefill, "shared": 1, "rotary": 1}),
+        # Ways that GenAI does not go: past and present in buffers of their own, with room to spare and without.
+        ("GroupQueryAttention", "prefill, separate buffers", {**heads, **prefill}),
+        ("GroupQueryAttention", "decode, separate buffers", {**heads, **decode}),
         ("GroupQueryAttention", "decode, growing buffer", {**heads, "rows": 1, "past": PAST}),
-        ("GroupQueryAttention", "prefill, rotary", {**heads, "rows": ROWS, "past": 0, "room": 2 * PAST, "rotary": 1}),
     ]  # fmt: skip
     return [Case(family, f"{model} {label}".strip(), dims, dtype) for family, label, dims in sizes]
 

@@ -26,11 +26,10 @@ def run_once(built: Built, providers: Any, *, profile: str = "") -> Results:
     On DirectML the session refuses the CPU.
     """
     session = _session(built.model, providers, profile)
-    if built.before:
-        found = _run_in_buffer(session, built.before, built.feeds, "dml" if providers is DML else "cpu")
+    if built.buffers:
+        found = _run_in_buffers(session, built, "dml" if providers is DML else "cpu")
     else:
-        names = [output.name for output in session.get_outputs()]
-        found = dict(zip(names, session.run(None, dict(built.feeds)), strict=True))
+        found = dict(zip(_outputs(session), session.run(None, dict(built.feeds)), strict=True))
     if profile:
         session.end_profiling()
     return _filled(built.feeds, found)
@@ -51,38 +50,37 @@ def _session(model: bytes, providers: Any, profile: str) -> Any:
     return ort.InferenceSession(model, options, providers=providers)
 
 
-def _run_in_buffer(session: Any, before: Mapping[str, Any], feeds: Mapping[str, Any], device: str) -> Results:
-    """Run twice, as GenAI does: what the first run leaves in `present` is `past` and `present` of the second.
+def _outputs(session: Any) -> list[str]:
+    return [output.name for output in session.get_outputs()]
 
-    The buffers have to be the session's own: ONNX Runtime makes them as outputs of the first run, on `device`.
+
+def _run_in_buffers(session: Any, built: Built, device: str) -> Results:
+    """Run with buffers on `device` that are an input and an output at the same time, as GenAI does; return the outputs.
+
+    They hold what the case says: attention on DirectML reads also the room that nobody has filled.
     """
-    caches = [output.name for output in session.get_outputs() if output.name.startswith("present_")]
-    first = session.io_binding()
-    for name, array in before.items():
-        first.bind_cpu_input(name, array)
-    _bind_outputs(session, first, dict.fromkeys(caches), device)
-    session.run_with_iobinding(first)
-    first.synchronize_outputs()
-    made = dict(zip((output.name for output in session.get_outputs()), first.get_outputs(), strict=True))
-    second = session.io_binding()
-    for name, array in feeds.items():
-        second.bind_cpu_input(name, array)
-    for name in caches:
-        second.bind_ortvalue_input(name.replace("present_", "past_"), made[name])
-    _bind_outputs(session, second, {name: made[name] for name in caches}, device)
-    session.run_with_iobinding(second)
-    second.synchronize_outputs()
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, second.copy_outputs_to_cpu(), strict=True))
+    import onnxruntime as ort
 
-
-def _bind_outputs(session: Any, binding: Any, caches: Mapping[str, Any], device: str) -> None:
-    for output in session.get_outputs():
-        buffer = caches.get(output.name)
-        if buffer is not None:
-            binding.bind_ortvalue_output(output.name, buffer)
-        else:
-            binding.bind_output(output.name, device if output.name in caches else "cpu", 0)
+    buffers = {
+        name.replace("past_", "present_"): ort.OrtValue.ortvalue_from_numpy(array, device, 0)
+        for name, array in (built.buffers or {}).items()
+    }
+    for feeds in (built.before, built.feeds):
+        if not feeds:
+            continue
+        binding = session.io_binding()
+        for name, array in feeds.items():
+            binding.bind_cpu_input(name, array)
+        for name, buffer in buffers.items():
+            binding.bind_ortvalue_input(name.replace("present_", "past_"), buffer)
+            binding.bind_ortvalue_output(name, buffer)
+        for name in _outputs(session):
+            if name not in buffers:
+                binding.bind_output(name, "cpu")
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+    bound = [*buffers] + [name for name in _outputs(session) if name not in buffers]
+    return dict(zip(bound, binding.copy_outputs_to_cpu(), strict=True))
 
 
 def _filled(feeds: Mapping[str, Any], found: Results) -> Results:
