@@ -36,8 +36,13 @@ def of(model: Path, exporter: Exporter) -> Needs:
     stored = sum(path.stat().st_size for path in files)
     return Needs(
         disk=int(parameters * FLOAT32 * exporter.size + stored * exporter.scratch) + _FIXED_DISK,
-        memory=int(parameters * exporter.memory) + _FIXED_MEMORY,
+        memory=memory(parameters, exporter),
     )
+
+
+def memory(parameters: int, exporter: Exporter) -> int:
+    """Return the bytes of memory that exporting a model of so many parameters takes at its peak."""
+    return int(parameters * exporter.memory) + _FIXED_MEMORY
 
 
 def require(needs: Needs, folder: Path, title: str, *, ignore_memory: bool) -> None:

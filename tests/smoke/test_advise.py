@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke import advise, cuda
+from smoke import advise, cuda, guesses
 from smoke import report as reports
-from smoke.advise import Basis, Need
+from smoke.guesses import Basis, Need
 from smoke.npu import Npu
 from smoke.results import Performance, Report, Result
 from smoke.suites import empty_report
@@ -56,13 +56,13 @@ def _no_nvidia(monkeypatch):
 
 def test_a_discrete_card_comes_before_an_integrated_one_and_both_before_the_cpu():
     found = advise.advise(machine(adapter("Radeon", dedicated=16 * GB)), (), PHI3, None)
-    assert [a.backend for a in found if a.basis is Basis.EXPECTED] == ["dml:int4", "openvino:int4", "ort-cpu:int4"]
-    shared = advise.advise(machine(adapter("Arc", vendor=advise.INTEL)), (), PHI3, None)
+    assert [a.backend for a in found if a.basis is Basis.EXPECTED] == ["dml:int4", "ort-cpu:int4", "openvino:int4"]
+    shared = advise.advise(machine(adapter("Arc", vendor=guesses.INTEL)), (), PHI3, None)
     assert [a.backend for a in shared][:2] == ["openvino:gpu-int4", "dml:int4"]
 
 
 def test_an_nvidia_card_offers_cuda_and_directml():
-    found = ways(machine(adapter("RTX", vendor=advise.NVIDIA, dedicated=12 * GB)))
+    found = ways(machine(adapter("RTX", vendor=guesses.NVIDIA, dedicated=12 * GB)))
     assert found["cuda:int4"].basis is found["dml:int4"].basis is Basis.EXPECTED
 
 
@@ -94,6 +94,20 @@ def test_a_model_that_does_not_fit_is_not_offered():
     assert "smaller model" in advise.conclusion(found, PHI3, ())
 
 
+def test_an_export_that_the_machine_cannot_hold_is_announced():
+    small, large = ways(machine(memory=16 * GB)), ways(machine(memory=32 * GB))
+    assert "its export, once, takes about 25.4 GB of memory, more than there is here" in small["ort-cpu:int4"].why
+    assert "export" not in small["openvino:int4"].why
+    assert "export" not in large["ort-cpu:int4"].why
+
+
+def test_of_backends_on_the_processor_none_is_called_the_best_unmeasured():
+    found = advise.advise(machine(system="linux"), (), PHI3, None)
+    assert "Only the processor is left" in advise.conclusion(found, PHI3, ())
+    card = advise.advise(machine(adapter("Radeon", dedicated=16 * GB)), (), PHI3, None)
+    assert "dml:int4 is likely the best" in advise.conclusion(card, PHI3, ())
+
+
 def test_what_was_measured_comes_first_by_speed_and_a_fault_rules_out():
     measured = report(
         result("ort-cpu:int4", rate=20.0),
@@ -123,9 +137,11 @@ def test_nothing_is_expected_of_memory_that_is_not_there(dedicated, shared, memo
     need = Need(name="m", parameters=parameters)
     facts = machine(adapter("x", dedicated=dedicated, shared=shared, software=software), memory=memory)
     found = {a.backend: a for a in advise.advise(facts, (), need, None)}
-    fits = not software and dedicated + shared >= need.room(advise.QUARTER)
+    fits = not software and dedicated + shared >= need.room(guesses.QUARTER)
     assert (found["dml:int4"].basis is Basis.EXPECTED) == fits
-    assert (found["ort-cpu:int4"].basis is Basis.EXPECTED) == (memory >= need.room(advise.QUARTER))
+    for backend, runtime in guesses.RUNTIME.items():
+        assert (found[backend].basis is Basis.EXPECTED) == (memory >= need.room(guesses.QUARTER) + runtime)
+    assert all(advice.source for advice in found.values())
 
 
 def test_the_last_report_is_the_newest_of_that_model(tmp_path):
