@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from recipes import genai_build, ort_build, packing, staging
 from recipes.context import Context, python_tag
 from recipes.dependencies import fetch_dependency, needed, require_present
 from recipes.lane_run import hash_part, hash_text, keep_if_same, run_all
+from recipes.local_version import localize
 from recipes.origins import built_folder, find_origin, fingerprint
 from recipes.pins import Pins
 from recipes.sources import Checkout, changes, fetch, read_checkout, require_clean, source_name
@@ -66,6 +69,7 @@ class GitLane:
             inputs = {
                 "source": f"{source.commit} {source.tree}",
                 "options": " ".join(command.argv[2:]),
+                "version": packing.ort_version(self.build),
                 "compiler": self.build.tools.identity,
                 "Python": command.argv[0],
             }
@@ -123,8 +127,9 @@ class GitLane:
 
     def _make_ort(self, source: Checkout, command: Command, tag: str, into: Path) -> None:
         folder = Path(self.build.ort_build)
-        # not the command line: it names the Python, and another Python must not throw away hours of compiling
-        same = f"{source.commit} {source.tree} {hash_part(self.build.ort)} {self.build.tools.identity}"
+        # not the command line, which names the Python, nor our part of the version: hours of compiling serve any
+        part = hash_part(msgspec.structs.replace(self.build.ort, local_version=""))
+        same = f"{source.commit} {source.tree} {part} {self.build.tools.identity}"
         keep_if_same(folder, same)
         left = folder.with_name("ort-left-in-source.txt")
         require_clean(source, allowed=left.read_text(encoding="utf-8").splitlines() if left.is_file() else ())
@@ -137,7 +142,7 @@ class GitLane:
         for name, path in ort_build.built_origin(self.build).libraries.items():
             write_atomic(into / "lib" / name, path.read_bytes())
         wheel = ort_build.built_wheels(self.build, (tag,))[tag]
-        write_atomic(into / wheel.name, wheel.read_bytes())
+        localize(wheel, self.build.ort.local_version, into, epoch=source.epoch)
 
     def _make_prefix(self, into: Path) -> None:
         with self._compiler():

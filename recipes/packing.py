@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from recipes.context import Context, python_tag
 from recipes.dependencies import folder_of, needed
+from recipes.local_version import with_local
 from recipes.materials import Artifact, Materials, Patch
 from recipes.materials import Source as SourceMaterial
 from recipes.sources import Checkout, source_name
@@ -22,13 +23,17 @@ from wheelhouse.process import Command
 
 def version_of(build: Context) -> str:
     """Return the wheel's version: upstream's, with our local part."""
-    local = build.genai.local_version
-    return f"{build.genai.version}+{local}" if local else build.genai.version
+    return with_local(build.genai.version, build.genai.local_version)
+
+
+def ort_version(build: Context) -> str:
+    """Return the version of the paired ONNX Runtime wheel: with our local part where this build makes it."""
+    return with_local(build.ort.version, build.ort.local_version if build.builds_ort else "")
 
 
 def requirements(build: Context) -> list[str]:
     """Return the wheel's requirements: the recipe's own, and the paired ONNX Runtime, exactly."""
-    return [*build.genai.requires, f"{build.ort.package}=={build.ort.version}"]
+    return [*build.genai.requires, f"{build.ort.package}=={ort_version(build)}"]
 
 
 def wheel_tag(build: Context, python: str) -> str:

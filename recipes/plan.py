@@ -104,6 +104,10 @@ def _ort(build: Context) -> Iterator[Item]:
     if build.builds_ort:
         yield Note(text=f"build ONNX Runtime {build.ort.version} and one wheel per Python")
         yield from ort_build.commands(build)
+        if build.ort.local_version:
+            yield Note(
+                text=f"the wheels become {packing.ort_version(build)} by: {_task(build, 'build-ort').lines['posix']}"
+            )
 
 
 def _task(build: Context, name: str) -> Typed:

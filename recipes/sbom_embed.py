@@ -32,10 +32,10 @@ def embed_sboms(wheel: Path, materials: Materials, *, origin_of: Callable[[str],
             contents = {name: archive.read(name) for name in modes}
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{wheel} is not a readable wheel: {error}.", remedy="Build it again.") from error
-    record = next((n for n in contents if n.endswith(".dist-info/RECORD") and n.count("/") == 1), None)
-    if record is None:
+    listed = next((n for n in contents if n.endswith(".dist-info/RECORD") and n.count("/") == 1), None)
+    if listed is None:
         raise InputError(f"{wheel} has no RECORD: it is not a wheel.", remedy="Build it again.")
-    dist_info = record.removesuffix("/RECORD")
+    dist_info = listed.removesuffix("/RECORD")
     binaries = [
         Binary(path=name, sha256=hashlib.sha256(data).hexdigest(), origin=origin_of(name))
         for name, data in contents.items()
@@ -43,24 +43,26 @@ def embed_sboms(wheel: Path, materials: Materials, *, origin_of: Callable[[str],
     ]
     for name, text in sbom_files(with_binaries(materials, binaries)).items():
         contents[f"{dist_info}/{name}"] = text.encode()
-    del contents[record]
+    del contents[listed]
     names = sorted(contents, key=lambda n: (n.startswith(f"{dist_info}/"), n))
     ordered = {name: contents[name] for name in names}
-    ordered[record] = _record(ordered, record)
-    write_atomic(wheel, _pack(ordered, modes, materials.epoch))
+    ordered[listed] = record(ordered, listed)
+    write_atomic(wheel, pack(ordered, modes, materials.epoch))
 
 
-def _record(contents: dict[str, bytes], record: str) -> bytes:
+def record(contents: dict[str, bytes], name: str) -> bytes:
+    """Return a wheel's RECORD over its other members; `name` is RECORD's own."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    for name, data in contents.items():
+    for member, data in contents.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        writer.writerow([name, f"sha256={digest}", len(data)])
-    writer.writerow([record, "", ""])
+        writer.writerow([member, f"sha256={digest}", len(data)])
+    writer.writerow([name, "", ""])
     return lines.getvalue().encode()
 
 
-def _pack(contents: dict[str, bytes], modes: dict[str, int], epoch: int) -> bytes:
+def pack(contents: dict[str, bytes], modes: dict[str, int], epoch: int) -> bytes:
+    """Return a wheel's bytes, the same on every system: members in the order given, all with the time `epoch`."""
     packed = io.BytesIO()
     when = time.gmtime(max(epoch, _EARLIEST))[:6]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

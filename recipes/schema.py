@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+LocalVersion = Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
 Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="full git commit")]
 PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
@@ -117,6 +118,8 @@ class OnnxRuntime(_Part, frozen=True, kw_only=True):
 
     package: str
     version: str
+    local_version: LocalVersion = ""
+    """Added to the version of the wheels that are built here, so that they are told from upstream's."""
     api_version: int
     """ORT_API_VERSION of its headers."""
     source: Source
@@ -147,7 +150,7 @@ class GenAI(_Part, frozen=True, kw_only=True):
     version: str
     import_name: str
     """The folder of the Python package inside the wheel."""
-    local_version: Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")] = ""
+    local_version: LocalVersion = ""
     """Added to the version as PEP 440 has it, so that our wheel is told from upstream's, and preferred."""
     metadata: WheelMetadata
     source: Source

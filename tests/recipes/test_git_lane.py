@@ -81,7 +81,7 @@ def refuse_processes(monkeypatch):
 
 
 def test_what_comes_out(built):
-    assert set(built.made) == {GENAI, f"miniort-1.23.4-{TAG}-{TAG}-{host_target().wheel_platform}.whl"}
+    assert set(built.made) == {GENAI, f"miniort-1.23.4+mini.1-{TAG}-{TAG}-{host_target().wheel_platform}.whl"}
     assert {p.name for p in built.wheels.glob("*.whl")} == set(built.made)
     with zipfile.ZipFile(built.wheels / GENAI) as wheel:
         names = wheel.namelist()
@@ -89,7 +89,7 @@ def test_what_comes_out(built):
         provenance = json.loads(wheel.read("minigenai-0.15.2+mini.1.dist-info/provenance.json"))
         times = {info.date_time for info in wheel.infolist()}
         content = b"".join(wheel.read(name) for name in names)
-    assert "Requires-Dist: miniort==1.23.4\n" in metadata
+    assert "Requires-Dist: miniort==1.23.4+mini.1\n" in metadata
     assert "Requires-Dist: numpy>=1.21.6\n" in metadata
     assert times == {(2023, 11, 14, 22, 13, 20)}  # the commit's date
     assert not [name for name in names if "D3D12Core" in name or "experimental" in name]

@@ -148,7 +148,8 @@ def test_pip_takes_it_from_a_web_server_and_reads_metadata_without_the_wheel(
     assert done.returncode == 0, done.stderr
     wheel = "demo_pkg-1.0+local.1-cp312-cp312-win_amd64.whl"
     assert sha256_file(tmp_path / wheel) == sha256_file(folder / wheel)
-    assert asked == ["/simple/demo-pkg/", f"/{wheel}.metadata", f"/{wheel}"]
+    # each once; pip 23.0, which Debian 12 has, asks for the wheel that it has chosen twice
+    assert list(dict.fromkeys(asked)) == ["/simple/demo-pkg/", f"/{wheel}.metadata", f"/{wheel}"]
 
 
 @pytest.mark.parametrize("name", ["x.whl", "a-1.0-py3-none.whl", "a-not a version-py3-none-any.whl"])

@@ -41,7 +41,7 @@ def test_without_a_local_version(tmp_path):
 
 
 def test_the_pair_is_required_exactly(tmp_path):
-    assert packing.requirements(context(tmp_path)) == ["numpy>=1.21.6", "miniort==1.23.4"]
+    assert packing.requirements(context(tmp_path)) == ["numpy>=1.21.6", "miniort==1.23.4+mini.1"]
 
 
 def test_project(built, tmp_path):
@@ -49,7 +49,7 @@ def test_project(built, tmp_path):
     project = tmp_path / "out/project"
     described = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (described["name"], described["version"]) == ("minigenai", "0.15.2+mini.1")
-    assert described["dependencies"] == ["numpy>=1.21.6", "miniort==1.23.4"]
+    assert described["dependencies"] == ["numpy>=1.21.6", "miniort==1.23.4+mini.1"]
     assert described["license-files"] == ["LICENSE"]
     assert (project / "README.md").read_text(encoding="utf-8") == "# ünicode"
     assert (project / "payload/minigenai/__init__.py").exists()
