@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -25,12 +26,42 @@ UNFINISHED = "\ufffd"
 INTERRUPTED = 130
 
 
-class Writer:
-    """Shows tokens as text: what has become certain, at once."""
+class CtrlC:
+    """Hears of Ctrl-C in any thread, also while the main one is inside a library and runs no Python.
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], stream: TextIO) -> None:
+    Python calls its signal handlers in the main thread only, once that runs Python again: with a pipeline in C++, after
+    the last token. The interpreter writes the signal's number to a socket at once.
+    """
+
+    def __enter__(self) -> CtrlC:
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.settimeout(0)
+        self._theirs.settimeout(0)
+        self._former = signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._former)
+        self._ours.close()
+        self._theirs.close()
+
+    def heard(self) -> bool:
+        """Say whether Ctrl-C was pressed since the last question."""
+        try:
+            return signal.SIGINT in self._ours.recv(64)
+        except BlockingIOError:
+            return False
+
+
+class Writer:
+    """Shows tokens as text: what has become certain, at once. `heard` says whether Ctrl-C was pressed meanwhile."""
+
+    def __init__(
+        self, decode: Callable[[Sequence[int]], str], stream: TextIO, heard: Callable[[], bool] = lambda: False
+    ) -> None:
         self._decode = decode
         self._stream = stream
+        self._heard = heard
         self.tokens: list[int] = []
         self.shown = ""
         self.first: float | None = None
@@ -43,7 +74,7 @@ class Writer:
         self.stopping = True
 
     def add(self, token: int) -> None:
-        """Take one more token."""
+        """Take one more token. Raise KeyboardInterrupt to end the answer with it."""
         self.first = self.first or time.perf_counter()
         self.tokens.append(token)
         text = self._decode(self.tokens)
@@ -51,7 +82,7 @@ class Writer:
             self._stream.write(text[len(self.shown) :])
             self._stream.flush()
             self.shown = text
-        if self.stopping:
+        if self.stopping or self._heard():
             raise KeyboardInterrupt
 
 
@@ -60,16 +91,18 @@ def answer(
 ) -> dict[str, Any]:
     """Answer a conversation; return the text, and how long it took. An interrupted answer counts as far as it got."""
     ids = engine.encode(engine.conversation(messages))
-    writer = Writer(engine.decode, stream)
-    started = time.perf_counter()
-    interrupted = False
-    former = signal.signal(signal.SIGINT, writer.stop)
-    try:
-        engine.generate(ids, limit, writer.add)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        signal.signal(signal.SIGINT, former)
+    with CtrlC() as pressed:
+        writer = Writer(engine.decode, stream, pressed.heard)
+        started = time.perf_counter()
+        interrupted = False
+        former = signal.signal(signal.SIGINT, writer.stop)
+        try:
+            engine.generate(ids, limit, writer.add)
+            interrupted = writer.stopping
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            signal.signal(signal.SIGINT, former)
     ended = time.perf_counter()
     rest = engine.decode(writer.tokens) if writer.tokens else ""
     stream.write(rest[len(writer.shown) :] + "\n" if rest.startswith(writer.shown) else "\n")

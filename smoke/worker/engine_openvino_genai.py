@@ -88,13 +88,19 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
 
 
 def _relay(on_token: Callable[[int], None]) -> Any:
-    """Return a streamer that passes tokens on."""
+    """Return a streamer that passes tokens on, and ends the answer when `on_token` raises KeyboardInterrupt.
+
+    The pipeline calls it in a thread of its own, out of which no exception may come.
+    """
     import openvino_genai
 
     class Relay(openvino_genai.StreamerBase):  # type: ignore[misc]
         def write(self, token: Any) -> Any:
-            for one in token if isinstance(token, list) else [token]:
-                on_token(int(one))
+            try:
+                for one in token if isinstance(token, list) else [token]:
+                    on_token(int(one))
+            except KeyboardInterrupt:
+                return openvino_genai.StreamingStatus.STOP
             return openvino_genai.StreamingStatus.RUNNING
 
         def end(self) -> None:

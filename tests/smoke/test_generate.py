@@ -22,7 +22,7 @@ sys.path.insert(0, str(WORKER))
 import converse
 
 ENGINE = """
-import sys, time
+import ctypes, sys, threading, time
 import worker_engine
 VERSIONS = LIBRARIES = ()
 class Echo(worker_engine.Engine):
@@ -33,9 +33,22 @@ class Echo(worker_engine.Engine):
     def device(self): return {"name": self.options.get("device", "CPU"), "evidence": "the stand-in says so"}
     def generate(self, ids, limit, on_token=None):
         if self.options.get("fails"): raise RuntimeError("no kernel")
-        for token in ids[-limit:]:
-            on_token(token)
-            if self.options.get("slow"): time.sleep(0.2)
+        def work():
+            for token in ids[-limit:]:
+                on_token(token)
+                if self.options.get("slow"): time.sleep(0.2)
+        if self.options.get("native"): return outside_python(work)
+        work()
+def outside_python(work):
+    # As a library in C++ does it: another thread calls back, the main one waits where no signal handler of Python runs.
+    library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    def run():
+        try: work()
+        except KeyboardInterrupt: pass
+        library.pthread_mutex_unlock(mutex)
+    library.pthread_mutex_lock(mutex)
+    threading.Thread(target=run).start()
+    library.pthread_mutex_lock(mutex)
 def load(job):
     if job["options"].get("absent"): raise worker_engine.UnavailableError("No such device.", "Buy one.")
     return Echo(job)
@@ -126,14 +139,17 @@ def test_lines_reach_a_worker_that_cannot_read_the_terminal(ask, capfd, monkeypa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
-def test_ctrl_c_ends_the_answer_and_keeps_what_was_said(tmp_path):
-    argv = _job(tmp_path, turns=["a long answer to a short question"], chat=False, options={"slow": True})
+@pytest.mark.parametrize("native", [False, True])
+def test_ctrl_c_ends_the_answer_and_keeps_what_was_said(tmp_path, native):
+    options = {"slow": True, "native": native}
+    argv = _job(tmp_path, turns=["a long answer to a short question"], chat=False, options=options)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
         assert worker.stdout.read(3) == b"a l"
         worker.send_signal(signal.SIGINT)
         rest = worker.stdout.read()
         assert worker.wait(30) == converse.INTERRUPTED
     assert rest.endswith(b"\n")
+    assert b"question" not in rest
     told = json.loads((tmp_path / "answer.json").read_text())["answers"][0]
     assert told["interrupted"]
     assert ("a l" + rest.decode().rstrip("\n")) == told["text"]
