@@ -15,7 +15,18 @@ import pytest
 from smoke.backends import WORKER
 from smoke.dml_ops import suite
 from smoke.dml_ops.rows import Measured
-from smoke.wine import command, direct3d, environment, mounts, namespace, places, recipe, selftest, setup
+from smoke.wine import (
+    command,
+    direct3d,
+    environment,
+    mounts,
+    namespace,
+    places,
+    recipe,
+    selftest,
+    setup,
+    windows_python,
+)
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.process import Command, render, run
@@ -157,6 +168,37 @@ def test_a_stray_onnxruntime_in_system32_is_not_the_one_that_runs(wine, tmp_path
     assert all(entry["path"].lower().startswith(wine.home.lower()) for entry in loaded)
 
 
+def test_a_stray_onnxruntime_that_runs_is_no_pass(wine, tmp_path):
+    """A program that has loaded System32's ONNX Runtime computes with it; here it is as good as the wheels' own."""
+    from smoke import dumps
+    from smoke.backends import BACKENDS
+    from smoke.judge import Expectation, stray_library
+    from smoke.verdicts import Verdict
+
+    site = Path(wine.python[-1]).parent / places.FILES / windows_python.SITE
+    capi = site / "onnxruntime" / "capi"
+    bare = planted(wine, tmp_path, {f"{places.SYSTEM32}/{n}": capi / n for n in ("onnxruntime.dll", "DirectML.dll")})
+    first = (
+        "import ctypes, os, runpy, sys; ctypes.WinDLL('onnxruntime.dll'); sys.argv[:] = sys.argv[1:]; "
+        "sys.path.insert(0, os.path.dirname(sys.argv[0])); runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    (variant,) = (v for b in BACKENDS if b.name == "dml" for v in b.variants if v.name == "fp16")
+    expected = Expectation(
+        gate=variant.gate, device=variant.device, model_key="", libraries=variant.libraries, home=wine.home
+    )
+    for environment_, start, strays in ((bare, ("-c", first), True), (bare, (), False)):
+        folder = tmp_path / str(strays)
+        folder.mkdir()
+        (folder / "job.json").write_text(json.dumps({**tiny_job(wine, tokens=2), "output": wine.host_path(folder)}))
+        arguments = (*start, wine.host_path(WORKER / "main.py"), wine.host_path(folder / "job.json"))
+        run(environment_.command(*arguments, timeout=240), log=tmp_path / "log")
+        found = stray_library(dumps.read(folder, prompts=1), expected)
+        assert (found is not None) == strays
+        if found is not None:
+            assert found.verdict is Verdict.DIVERGED
+            assert r"C:\windows\system32\onnxruntime.dll" in found.reason
+
+
 def test_the_projects_windows_code_works_on_windows(wine, tmp_path):
     """Quoting for cmd, DXGI's adapters, paths and what a process has loaded: run by a Windows Python."""
     root = Path(__file__).resolve().parents[3]
@@ -216,20 +258,26 @@ def test_a_finished_set_up_starts_nothing_and_changes_nothing(wine, monkeypatch)
     assert sha256_tree(places.shim()) == before
 
 
-def test_ten_runs_give_the_same_tokens_on_directml_alone(wine, tmp_path):
+def tiny_job(wine, *, tokens):
+    """Return the worker's job of a short answer by a tiny model on DirectML, without its output folder."""
     from smoke.export import export
     from smoke.models import resolve
 
     name = wine.host_path
-    job = {
+    return {
         "engine": name(WORKER / "engine_ort_genai_dml.py"),
         "model": name(export(resolve("tiny-phi3"), "dml-fp16")),
         "device": "DirectML",
         "prompts": [{"text": "What is the capital of France?"}],
         "text": "The same again.",
-        "max_new_tokens": 8,
+        "max_new_tokens": tokens,
         "decode_steps": 2,
     }
+
+
+def test_ten_runs_give_the_same_tokens_on_directml_alone(wine, tmp_path):
+    name = wine.host_path
+    job = tiny_job(wine, tokens=8)
     tokens = set()
     for number in range(10):
         folder = tmp_path / str(number)
