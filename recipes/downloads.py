@@ -18,6 +18,7 @@ from pathlib import Path
 from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.files import remove_tree, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.known_failures import recognise
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
@@ -131,6 +132,9 @@ def _run_pip(files: Sequence[IndexFile], folder: Path) -> None:
     done = run(pip_download(files, folder), log=log, check=False)
     if done.returncode == 0 and not done.timed_out:
         return
+    known = recognise(done.tail)
+    if known is not None and known.id in {"certificate", "disk-full"}:
+        raise NetworkError(f"pip could not fetch {names}: {known.cause}", remedy=known.advice, log=log)
     text = log.read_text(encoding="utf-8", errors="replace")
     if done.timed_out or _OFFLINE.search(text):
         raise NetworkError(

@@ -25,6 +25,7 @@ from smoke.models import resolve
 from wheelhouse.console import say, warn
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.files import write_atomic
+from wheelhouse.known_failures import recognise_in
 from wheelhouse.paths import log_dir
 from wheelhouse.process import render
 
@@ -172,16 +173,21 @@ def _told(path: Path, code: int, log: Path) -> Told:
             return Told(status="interrupted")
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
         tail = "\n".join(f"  | {line}" for line in lines)
-        raise StepFailedError(f"The worker ended with exit code {code} and no answer.\n{tail}\n", log=log) from None
+        raise _failed(f"The worker ended with exit code {code} and no answer.\n{tail}\n", log) from None
+
+
+def _failed(what: str, log: Path) -> StepFailedError:
+    known = recognise_in(log, what.splitlines())
+    if known is None:
+        return StepFailedError(what, log=log)
+    return StepFailedError(f"{what} {known.cause}", remedy=known.advice, log=log)
 
 
 def _report(told: Told, code: int, name: str, variant: Variant) -> None:
     if told.status == "unavailable":
         raise UnsupportedError(told.reason, remedy=told.remedy)
     if told.status == "failed":
-        raise StepFailedError(
-            f"{name} failed: {told.reason}", log=log_dir() / "generate" / f"{name.replace(':', '-')}.log"
-        )
+        raise _failed(f"{name} failed: {told.reason}", log_dir() / "generate" / f"{name.replace(':', '-')}.log")
     for answer in told.answers:
         say(line(answer, told.device), style="dim")
     for note in told.notes:

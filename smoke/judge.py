@@ -11,7 +11,7 @@ from smoke.distances import ForeignModelError, NotFiniteError
 from smoke.dumps import Dump, DumpError
 from smoke.gates import Gate
 from smoke.parity import Golden, Metrics
-from smoke.verdicts import Judgement, Verdict, of_process
+from smoke.verdicts import Judgement, Verdict, crashed, of_process
 from wheelhouse.process import Completed
 
 
@@ -53,9 +53,9 @@ def judge(done: Completed, limit: float, folder: Path, expected: Expectation, ba
         dump = dumps.read(folder, prompts=expected.prompts)
     except DumpError as error:
         bad_end = of_process(done, limit)
-        return Judged(judgement=bad_end or _crashed(f"The worker ended well, but {error}."))
+        return Judged(judgement=bad_end or crashed(f"The worker ended well, but {error}."))
     if dump.status == "failed" and not done.timed_out:
-        return Judged(judgement=_crashed(dump.reason or "The worker failed without a reason."), dump=dump)
+        return Judged(judgement=crashed(dump.reason or "The worker failed without a reason.", done.tail), dump=dump)
     bad_end = of_process(done, limit)
     if bad_end is not None:
         return Judged(judgement=bad_end, dump=dump)
@@ -73,7 +73,7 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
     except NotFiniteError as error:
         return Judged(judgement=_diverged(f"It computes nonsense: {error}."), dump=dump)
     except DumpError as error:
-        return Judged(judgement=_crashed(f"The worker ended well, but {error}."), dump=dump)
+        return Judged(judgement=crashed(f"The worker ended well, but {error}."), dump=dump)
     wrong = wrong_device(dump, expected)
     reason = "The reference that everything is compared with."
     return Judged(
@@ -90,7 +90,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     except ForeignModelError as error:
         return _diverged(f"It ran another model: {error}.")
     except DumpError as error:
-        return _crashed(f"The worker ended well, but {error}.")
+        return crashed(f"The worker ended well, but {error}.")
     announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
     if wrong is not None and not announced:
         return Judgement(verdict=wrong.verdict, reason=wrong.reason, remedy=wrong.remedy, metrics=metrics)
@@ -185,10 +185,6 @@ def _remarks(dump: Dump, gate: Gate, metrics: Metrics) -> str:
 def _sentence(parts: Sequence[str]) -> str:
     text = "; ".join(parts)
     return text[:1].upper() + text[1:] + "." if text else ""
-
-
-def _crashed(reason: str) -> Judgement:
-    return Judgement(verdict=Verdict.CRASHED, reason=reason)
 
 
 def _diverged(reason: str, metrics: Metrics | None = None) -> Judgement:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import signal
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from smoke.parity import Metrics
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
+from wheelhouse.known_failures import recognise
 from wheelhouse.process import Completed
 
 
@@ -80,8 +82,16 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
             remedy="Give it more time with --timeout SECONDS if the machine is slow; otherwise it hangs.",
         )
     if done.returncode != 0:
-        return Judgement(verdict=Verdict.CRASHED, reason=f"The worker {describe_exit(done.returncode)}.{said}")
+        return crashed(f"The worker {describe_exit(done.returncode)}.{said}", done.tail)
     return None
+
+
+def crashed(reason: str, output: Iterable[str] = ()) -> Judgement:
+    """Return the verdict on a crash; when the reason, or the process's `output`, is a known one, say what helps."""
+    known = recognise([*reason.splitlines(), *output])
+    if known is None:
+        return Judgement(verdict=Verdict.CRASHED, reason=reason)
+    return Judgement(verdict=Verdict.CRASHED, reason=f"{reason}\n{known.cause}", remedy=known.advice)
 
 
 def not_made(error: WheelhouseError, what: str) -> Judgement:

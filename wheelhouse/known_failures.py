@@ -11,6 +11,8 @@ import msgspec
 
 from wheelhouse.strict_toml import load
 
+_FURTHER_UP = 32_000
+"""Bytes of a log, from its end."""
 TABLE = Path(__file__).with_suffix(".toml")
 
 
@@ -22,6 +24,11 @@ class KnownFailure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     cause: str
     remedy: str
     threads: tuple[str, ...]
+
+    @property
+    def advice(self) -> str:
+        """The remedy, and where to read more."""
+        return f"{self.remedy} See {', '.join(self.threads)}." if self.threads else self.remedy
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,3 +45,16 @@ def recognise(lines: Iterable[str]) -> KnownFailure | None:
     """Return the first known failure whose pattern occurs in the given output, or None."""
     text = "\n".join(lines)
     return next((known for known in known_failures() if re.search(known.pattern, text)), None)
+
+
+def recognise_in(log: Path, tail: Iterable[str] = ()) -> KnownFailure | None:
+    """Look in a process's last lines, then further up in its log: parallel compilers talk on after one has failed."""
+    found = recognise(tail)
+    if found is not None:
+        return found
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _FURTHER_UP))
+            return recognise(stream.read().decode("utf-8", errors="replace").splitlines())
+    except OSError:
+        return None

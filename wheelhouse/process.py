@@ -212,7 +212,7 @@ def end_process_tree(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepFailedError:
-    from wheelhouse.known_failures import recognise
+    from wheelhouse.known_failures import recognise_in
 
     name = Path(command.argv[0]).name
     if done.timed_out:
@@ -222,8 +222,7 @@ def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepF
     else:
         how = f"ended with exit code {done.returncode}"
     tail = "\n".join(f"  | {line}" for line in done.tail)
-    known = recognise(done.tail)
+    known = recognise_in(log, done.tail)
     if known is not None:
-        threads = f" See {', '.join(known.threads)}." if known.threads else ""
-        how, remedy = f"{how}: {known.cause.rstrip('.')}", known.remedy + threads
+        how, remedy = f"{how}: {known.cause.rstrip('.')}", known.advice
     return StepFailedError(f"{name} {how}.\n{tail}\n", remedy=remedy, log=log)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from smoke import gates
 from smoke.dumps import Device
 from smoke.judge import judge
-from smoke.verdicts import Verdict, describe_exit
+from smoke.verdicts import Verdict, describe_exit, of_process
 from tests.smoke import dumping
 from wheelhouse.process import Completed
 
@@ -270,3 +270,14 @@ def test_metrics_survive_json(base, tmp_path):
     again = msgspec.json.decode(msgspec.json.encode(judged.metrics), type=type(judged.metrics))
     assert again == judged.metrics
     assert again.differences[0].expected_text.startswith("<")
+
+
+def test_a_crash_of_a_known_kind_says_what_helps(tmp_path):
+    said = ("RuntimeError: Unknown provider type: dml",)
+    done = Completed(returncode=1, tail=said, seconds=1.0, timed_out=False)
+    judgement = of_process(done, 10.0)
+    assert judgement is not None
+    assert judgement.verdict is Verdict.CRASHED
+    assert "a build without DirectML" in judgement.reason
+    assert "Use a fresh environment" in judgement.remedy
+    assert "github.com/microsoft/onnxruntime-genai/issues/" in judgement.remedy

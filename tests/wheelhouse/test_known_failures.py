@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelhouse.errors import StepFailedError
-from wheelhouse.known_failures import known_failures, recognise
+from wheelhouse.known_failures import known_failures, recognise, recognise_in
+from wheelhouse.paths import ROOT
 from wheelhouse.process import Command, run
 
 # What the tools really print, shortened to the lines around the cause.
@@ -35,6 +36,15 @@ Warning: Unable to create a device from version 1.614.0 of the DirectX 12 Agilit
     "genai-without-dml": """
 RuntimeError: DML provider requested, but the installed GenAI has not been built with DML support.
 """,
+    "cpu-model-on-dml": """
+Non-zero status code returned while running Expand node. Name:'/model/attn_mask_reformat/input_ids_subgraph/Expand' \
+Status Message: invalid expand shape
+""",
+    "gpu-gone": """
+Non-zero status code returned while running DmlFusedNode_0_0 node. Status Message: (caller: 00007FFD50CD96AE) \
+The GPU will not respond to more commands, most likely because of an invalid command passed by the calling application.
+""",
+    "old-directml": "DirectML: The requested minimum level set is not supported by this device.",
     "shared-buffer-needed": """
 RuntimeError: search options: past_present_share_buffer must be true for the DML provider
 """,
@@ -87,6 +97,25 @@ def test_any_output_is_survived(lines: list[str]) -> None:
     recognise(lines)
 
 
+def test_a_cause_that_later_output_has_pushed_away_is_found_in_the_log(tmp_path: Path) -> None:
+    code = "print('fatal error: No space left on device'); [print('[%d/99] Building' % i) for i in range(60)]; exit(1)"
+    with pytest.raises(StepFailedError, match="The disk is full") as caught:
+        run(Command(argv=(sys.executable, "-c", code)), log=tmp_path / "log")
+    assert "[59/99]" in str(caught.value)
+
+
+def test_the_last_lines_count_before_what_stands_above_them(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("Connection refused\n" * 40)
+    found = recognise_in(log, ["fatal error: No space left on device"])
+    assert found is not None
+    assert found.id == "disk-full"
+    further = recognise_in(log, ["exit"])
+    assert further is not None
+    assert further.id == "unreachable"
+    assert recognise_in(tmp_path / "missing") is None
+
+
 def test_a_failed_process_is_explained(tmp_path: Path) -> None:
     command = Command(argv=(sys.executable, "-c", "print(\"KeyError: 'type'\"); raise SystemExit(1)"))
     with pytest.raises(StepFailedError) as caught:
@@ -94,3 +123,34 @@ def test_a_failed_process_is_explained(tmp_path: Path) -> None:
     assert "transformers 5 saved rope_parameters" in str(caught.value)
     assert "at the top level of config.json" in str(caught.value)
     assert "Generic advice." not in str(caught.value)
+
+
+def test_every_process_that_fails_is_explained_by_run() -> None:
+    """What starts a process otherwise, or looks at its end itself, is named here with who explains it."""
+    own_eyes = {
+        "recipes/downloads.py": "recognise",  # pip download
+        "smoke/jobs.py": "",  # the end is judged in smoke/verdicts.py, `crashed`
+        "smoke/verdicts.py": "recognise",
+        "smoke/generate.py": "recognise_in",
+        "smoke/npu_check/check.py": "",  # smoke/verdicts.py again, and explanations of the compiler's own
+        "smoke/dml_ops/suite.py": "",  # a crash is a result there, counted by operator
+        "smoke/venvs.py": "",  # ensurepip, with an explanation of its own
+        "smoke/wine/session.py": "",  # inside the namespace: its output is the outer process's
+        "smoke/wine/host.py": "",  # asks for a version
+        "recipes/audit/index.py": "",  # an index without an answer is a finding
+        "wheelhouse/bench.py": "",
+        "wheelhouse/host.py": "",  # facts: what does not answer is unknown
+        "wheelhouse/host_windows.py": "",
+        "wheelhouse/interpreters.py": "",
+        "wheelhouse/orphans.py": "",
+        "wheelhouse/process.py": "recognise_in",
+    }
+    starts = re.compile(r"subprocess\.(run|Popen|check_\w+)\(|check=False")
+    found = {}
+    for package in ("recipes", "smoke", "wheelhouse"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            if "worker" not in path.parts and starts.search(text):
+                found[path.relative_to(ROOT).as_posix()] = text
+    assert found.keys() - own_eyes.keys() == set(), "call process.run, or recognise() what the output says"
+    assert [name for name, text in found.items() if own_eyes[name] and f"{own_eyes[name]}(" not in text] == []
