@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from smoke.export import export
 from smoke.heal import healing, record
 from smoke.models import resolve
 from wheelhouse import process
+from wheelhouse.errors import ParityError
 from wheelhouse.files import sha256_tree
+from wheelhouse.paths import ROOT
 
 SPEED = Path(healing.__file__).with_name("speed.py")
 REPRO = Path(healing.__file__).with_name("repro.py")
@@ -61,7 +64,7 @@ def test_a_model_without_large_rows_is_not_touched() -> None:
 
 
 @pytest.mark.wine
-def test_directml_saturates_at_fp16_and_a_scale_cures_it(tmp_path: Path) -> None:
+def test_norms_pass_fp16_on_directml_and_a_scale_cures_it(tmp_path: Path) -> None:
     from smoke.dml import source
 
     environment = source().prepare([])
@@ -84,3 +87,26 @@ def test_directml_saturates_at_fp16_and_a_scale_cures_it(tmp_path: Path) -> None
     even = dict(zip(found["sizes"]["rows"], found["sizes"]["errors"]["DirectML: 1/64"], strict=True))
     assert even[0.01] > 0.1, "a scale that is too large does harm"
     assert even[1.0] < 1e-3
+
+
+@pytest.mark.wine
+@pytest.mark.parametrize(("mode", "verdict"), [("auto", "PASS"), ("never", "DIVERGED")])
+def test_a_real_model_is_wrong_on_directml_until_it_is_healed(mode: str, verdict: str, tmp_path: Path) -> None:
+    """One short answer: a software GPU takes seconds for each token of a real model."""
+    question = tmp_path / "prompts.txt"
+    question.write_text("What is the capital of France?\n", encoding="utf-8")
+    arguments = ("--stable-norms", mode, "--prompts", str(question), "--max-new-tokens", "12")
+    command = (sys.executable, "-m", "invoke", "smoke", "--backend", "dml:fp16", *arguments, "--report", str(tmp_path))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    result = report["results"][-1]
+    assert (result["backend"], result["variant"], result["device"]) == ("dml", "fp16", "DirectML"), done.stderr
+    assert result["verdict"] == verdict, result["reason"]
+    if verdict == "PASS":
+        assert result["text"] == ["The capital of France is Paris."]
+        assert done.returncode == 0
+    else:
+        assert "Paris" not in result["text"][0]
+        assert "invoke heal" in result["remedy"]
+        assert "layer 12" in result["remedy"]
+        assert done.returncode == ParityError.exit_code
