@@ -131,19 +131,21 @@ def index(_c: Context) -> None:
 @task(help={"all": "also downloads, environments, models, exports and the Wine runtime", "plan": "only list"})
 def clean(_c: Context, all: bool = False, plan: bool = False) -> None:  # noqa: A002 - the option
     """Remove wheels, sources and build results, saying what and how much."""
+    from smoke.wine import mounts
     from wheelhouse.clean import removals, remove
     from wheelhouse.files import human_size
 
     found = removals(everything=all)
     print("\n".join(removal.line for removal in found) or "Nothing to remove.")
     if found and not plan:
-        print(f"Removed {human_size(remove(found))}.")
+        print(f"Removed {human_size(remove(found, away=mounts.remove))}.")
 
 
 @task(help={"json": "facts and verdicts as JSON, for a bug report"})
 def doctor(_c: Context, json: bool = False) -> None:
     """Say what this machine has, and what each lane would need."""
-    from wheelhouse.doctor import diagnose, to_json, to_text
+    from smoke.survey import diagnose
+    from wheelhouse.doctor import to_json, to_text
 
     print((to_json if json else to_text)(diagnose()))
 
@@ -345,12 +347,17 @@ def npu_check(
     run(model=model, platforms=platform, max_prompt_len=max_prompt_len, save=save, as_text=not json)
 
 
-@task(help={"record": "write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test"})
-def wine_setup(_c: Context, record: bool = False) -> None:
+@task(
+    help={
+        "record": "write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test",
+        "host-wine": "use this machine's own Wine, 10 or newer, if it passes the self-test",
+    }
+)
+def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> None:
     """Make the Wine runtime, in which DirectML runs on Linux without a GPU, and test it. Needs root."""
     from smoke.wine.command import wine_setup as set_up
 
-    print(set_up(record=record))
+    print(set_up(record=record, host_wine=host_wine))
 
 
 @task

@@ -5,17 +5,25 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from smoke.wine import debian, environment, places, pruning, recipe, selftest, setup
+from smoke.wine import debian, environment, host, namespace, places, pruning, recipe, selftest, setup
 from wheelhouse.console import say
-from wheelhouse.errors import InputError
+from wheelhouse.errors import InputError, UsageError
 from wheelhouse.files import human_size
 from wheelhouse.paths import wheels_dir
 
 
-def wine_setup(*, record: bool) -> str:
-    """Make the runtime, prove that it works, and return what to say; with `record`, write down Debian's versions."""
+def wine_setup(*, record: bool, host_wine: bool = False) -> str:
+    """Make the runtime, prove that it works, and return what to say.
+
+    `record`: write down Debian's versions. `host_wine`: use the Wine that this machine has. Raise UsageError for both.
+    """
+    if host_wine and record:
+        raise UsageError("--record writes down Debian's versions; with --host-wine there are none.")
     started = time.monotonic()
     wanted = recipe.load()
+    if host_wine:
+        _check_host()
+        setup.stand_on_host()
     setup.make_runtime()
     made = environment.prepare(pair())
     selftest.ensure(wanted, made)
@@ -24,8 +32,15 @@ def wine_setup(*, record: bool) -> str:
         say(f"Removed Windows Pythons that nothing refers to any more: {human_size(freed)}")
     if record:
         debian.record()
-    debian.verify(wanted)
+    if host.recorded() is None:
+        debian.verify(wanted)
     return f"The Wine runtime in {places.base()} is ready ({time.monotonic() - started:.1f} s): {made.label}."
+
+
+def _check_host() -> None:
+    problem = namespace.obstacle()
+    if problem is not None:
+        raise problem
 
 
 def pair() -> tuple[Path, ...]:

@@ -19,8 +19,7 @@ from wheelhouse.steps import Step
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR_VARIABLE = "DML_WHEELHOUSE_DEBIAN_MIRROR"
-PACKAGES = "packages.txt"
-"""In the root's step folder: every package with its version, one a line."""
+PACKAGES = places.PACKAGES
 
 _SECONDS = 1800.0
 # Documentation and translations of 300 packages are not installed; copyright files are.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 from pathlib import Path
 
-from smoke.wine import mounts, namespace, places
+from smoke.wine import host, mounts, namespace, places
 from smoke.wine.namespace import Spec
 from smoke.wine.recipe import SHIM, WineRecipe
 from wheelhouse import steps
@@ -39,7 +39,7 @@ def wine_variables() -> dict[str, str]:
         "WINEDLLOVERRIDES": OVERRIDES,
         "WINEDEBUG": "-all",
         # Only the software driver: others would look for hardware first.
-        "VK_DRIVER_FILES": "/usr/share/vulkan/icd.d/lvp_icd.json",
+        "VK_DRIVER_FILES": places.ground().vulkan,
     }
 
 
@@ -57,7 +57,7 @@ def shim_step(recipe: WineRecipe) -> Step:
     """Return the step that compiles our d3d12.dll."""
     inputs = {
         "source": sha256_tree(SHIM),
-        "tested Wine": ",".join(recipe.tested_wine),
+        "tested Wine": ",".join(host.tested(recipe)),
         "compiler": _root_key(),
     }
     return Step(name="d3d12.dll", output=places.shim(), inputs=inputs)
@@ -71,7 +71,7 @@ def prefix_step(recipe: WineRecipe) -> Step:
 
 def _root_key() -> str:
     """Return what identifies the root's content: its packages with their versions."""
-    return sha256_file(places.root() / "packages.txt")
+    return sha256_file(places.root() / places.PACKAGES)
 
 
 def ensure_shim(recipe: WineRecipe) -> None:
@@ -82,11 +82,11 @@ def ensure_shim(recipe: WineRecipe) -> None:
         options = (
             "-DCMAKE_TOOLCHAIN_FILE=/source/mingw-w64.cmake",
             "-DCMAKE_BUILD_TYPE=None",
-            f"-DTESTED_WINE={','.join(recipe.tested_wine)}",
+            f"-DTESTED_WINE={','.join(host.tested(recipe))}",
         )
         script = f'"$@" && cmake --build {BUILD} --verbose && cmake --install {BUILD} --prefix /out'
         spec = Spec(
-            root=str(places.root() / places.FILES),
+            root=places.ground().tree,
             argv=("sh", "-c", script, "sh", *configure, *options),
             binds={"/source": str(SHIM), "/out": str(folder)},
         )
@@ -104,7 +104,7 @@ def ensure_prefix(recipe: WineRecipe) -> None:
         files = folder / places.FILES
         files.mkdir()
         spec = Spec(
-            root=str(places.root() / places.FILES),
+            root=places.ground().tree,
             prefix=str(files),
             writable=True,
             argv=("sh", "-c", 'wineboot --init && wine reg add "$@"', "sh", *NO_DEBUGGER),
@@ -123,17 +123,17 @@ def ensure_prefix(recipe: WineRecipe) -> None:
 
 def _link_builtins(prefix: Path) -> None:
     """Replace Wine's copies of its own libraries by links to them: 700 MB that are in the root already."""
-    originals = places.root() / places.FILES / places.WINDOWS.lstrip("/")
+    ground = places.ground()
     for copy in (prefix / places.SYSTEM32).iterdir():
-        original = originals / copy.name
+        original = ground.libraries / copy.name
         if copy.is_file() and original.is_file() and filecmp.cmp(copy, original, shallow=False):
             copy.unlink()
-            copy.symlink_to(f"{places.WINDOWS}/{copy.name}")
+            copy.symlink_to(f"{ground.windows}/{copy.name}")
 
 
 def _place_direct3d(prefix: Path) -> None:
     system = prefix / places.SYSTEM32
-    builtin = places.root() / places.FILES / places.WINDOWS.lstrip("/") / DLL
+    builtin = places.ground().libraries / DLL
     (system / DLL).unlink(missing_ok=True)  # a link by now: writing through it would change the root
     write_atomic(system / DLL, (places.shim() / DLL).read_bytes())
     write_atomic(system / FORWARDED, as_native(builtin.read_bytes()))

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from wheelhouse.paths import cache_dir, log_dir
 
-WINDOWS = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
-"""Wine's own Windows libraries, in the root."""
 SYSTEM32 = "drive_c/windows/system32"
 """In the prefix."""
 FILES = "fs"
 """The folder of a step's output that holds the tree itself, beside the step's record."""
+PACKAGES = "packages.txt"
+"""In the root's step folder: what it is made of, one name with its version a line."""
+HOST = "host.json"
+"""In the root's step folder when there is no Debian root: the host's own Wine, see host.py."""
+
+
+class Ground(Struct, frozen=True, kw_only=True):
+    """The file tree in which programs run, and in it Wine's own Windows libraries and its Vulkan driver."""
+
+    tree: str
+    windows: str = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
+    vulkan: str = "/usr/share/vulkan/icd.d/lvp_icd.json"
+
+    @property
+    def libraries(self) -> Path:
+        """Return Wine's own Windows libraries as the host names them."""
+        return Path(self.tree, self.windows.lstrip("/"))
 
 
 def base() -> Path:
@@ -22,6 +40,14 @@ def base() -> Path:
 def root() -> Path:
     """Return the step folder of the Debian root; the root itself is its FILES."""
     return base() / "root"
+
+
+def ground() -> Ground:
+    """Return what the runtime stands on: the Debian root, or what was noted instead."""
+    noted = root() / HOST
+    if noted.is_file():
+        return msgspec.json.decode(noted.read_bytes(), type=Ground)
+    return Ground(tree=str(root() / FILES))
 
 
 def shim() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smoke.wine import debian, namespace, places
+from smoke.wine import namespace, places
 from smoke.wine.namespace import Spec
 from wheelhouse import steps
 from wheelhouse.console import task
@@ -29,7 +29,7 @@ def step() -> Step:
     inputs = {
         "source": sha256_file(SOURCE / "round_half.c"),
         "command": " ".join(COMPILE),
-        "compiler": sha256_file(places.root() / debian.PACKAGES),
+        "compiler": sha256_file(places.root() / places.PACKAGES),
     }
     return Step(name="fp16 rounding", output=places.rounding(), inputs=inputs)
 
@@ -38,8 +38,7 @@ def ensure() -> None:
     """Compile the library unless it is there. Raise StepFailedError with the compiler's words."""
 
     def make(folder: Path) -> None:
-        root = str(places.root() / places.FILES)
-        spec = Spec(root=root, argv=COMPILE, binds={"/source": str(SOURCE), "/out": str(folder)})
+        spec = Spec(root=places.ground().tree, argv=COMPILE, binds={"/source": str(SOURCE), "/out": str(folder)})
         file = folder / "build.json"
         write_atomic(file, spec.text())
         with task(f"compiling {LIBRARY}") as shown:

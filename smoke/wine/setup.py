@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from smoke.wine import debian, direct3d, mounts, namespace, places, recipe, rounding, windows_python
+from smoke.wine import debian, direct3d, host, mounts, namespace, places, recipe, rounding, windows_python
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say
-from wheelhouse.errors import BusyError
+from wheelhouse.errors import BusyError, UsageError
 from wheelhouse.files import human_size, require_space
 from wheelhouse.locks import locked
 from wheelhouse.steps import Step
@@ -38,24 +38,43 @@ def python_with(wheels: Sequence[Path]) -> Step:
 
 def finished(wanted: WineRecipe) -> bool:
     """Return whether root, d3d12.dll and prefix are there and made from what they would be made from now."""
-    if steps.why_to_run(debian.step(wanted)) is not None:
+    own = host.recorded()
+    if steps.why_to_run(host.step(own) if own else debian.step(wanted)) is not None:
         return False
     wanted_steps = (direct3d.shim_step(wanted), rounding.step(), direct3d.prefix_step(wanted))
     return all(steps.why_to_run(step) is None for step in wanted_steps)
 
 
 def _make(wanted: WineRecipe) -> None:
+    if host.recorded():
+        host.ensure(host.find())
+    else:
+        _make_debian(wanted)
+    for part in (places.shim(), places.rounding(), places.prefix()):
+        mounts.remove(steps.partial_of(part))
+    direct3d.ensure_shim(wanted)
+    rounding.ensure()
+    direct3d.ensure_prefix(wanted)
+
+
+def _make_debian(wanted: WineRecipe) -> None:
     if not places.root().exists():
         say(f"Making the Wine runtime in {places.base()}, as root: downloads about {human_size(wanted.download)}, "
             f"takes {human_size(wanted.size)} of disk.")  # fmt: skip
         require_space(places.base(), wanted.size + wanted.download, "The Wine runtime")
     debian.ensure(wanted)
     debian.verify(wanted)
-    for part in (places.shim(), places.rounding(), places.prefix()):
-        mounts.remove(steps.partial_of(part))
-    direct3d.ensure_shim(wanted)
-    rounding.ensure()
-    direct3d.ensure_prefix(wanted)
+
+
+def stand_on_host() -> None:
+    """Let the runtime use the host's own Wine. Raise UsageError when there is a Debian root, and what `find` may."""
+    if places.root().exists() and host.recorded() is None:
+        raise UsageError(
+            "The runtime here has a Wine of its own.", remedy="`invoke wine-clean` removes it, then run the same again."
+        )
+    found = host.find()
+    with locked(places.base() / "set-up"), unused(places.runtime()):
+        host.ensure(found)
 
 
 @contextmanager

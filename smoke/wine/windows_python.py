@@ -191,7 +191,7 @@ def _install(folder: Path, wheels: Sequence[Path]) -> None:
 
 def _python_spec(files: Path, *, uses: Sequence[Path]) -> Spec:
     return Spec(
-        root=str(places.root() / places.FILES),
+        root=places.ground().tree,
         prefix=str(places.prefix() / places.FILES),
         display=True,
         argv=("wine", places.windows(files / "python.exe"), places.windows(START)),

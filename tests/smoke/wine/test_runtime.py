@@ -107,7 +107,7 @@ def test_the_self_test_passes(wine, tmp_path):
 
 def test_without_our_library_every_gap_is_open(wine, tmp_path):
     """The self-test can fail: with Wine's own d3d12.dll in place of ours it must."""
-    builtin = places.root() / places.FILES / places.WINDOWS.lstrip("/") / direct3d.DLL
+    builtin = places.ground().libraries / direct3d.DLL
     native = tmp_path / "native.dll"
     native.write_bytes(direct3d.as_native(builtin.read_bytes()))
     bare = planted(wine, tmp_path, {f"{places.SYSTEM32}/{direct3d.DLL}": native})
