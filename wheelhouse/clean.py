@@ -5,11 +5,11 @@ Only names that this program gives are removed: the cache may have been pointed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse.files import human_size
+from wheelhouse.files import human_size, remove_tree
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
@@ -45,17 +45,15 @@ def removals(*, everything: bool) -> list[Removal]:
     return [Removal(path=path, size=size_of(path)) for path in found if path.exists() or path.is_symlink()]
 
 
-def remove(found: Iterable[Removal]) -> int:
-    """Remove everything listed; return the bytes freed.
+def remove(found: Iterable[Removal], *, away: Callable[[Path], None] = remove_tree) -> int:
+    """Remove everything listed with `away`; return the bytes freed.
 
-    Raise BusyError while a build writes to `wheels/`, or when something is mounted in what would be removed.
+    Raise BusyError while a build writes to `wheels/`, and whatever `away` raises.
     """
-    from smoke.wine import mounts
-
     freed = 0
     with locked(wheels_dir() / "simple", timeout=5):
         for removal in found:
-            mounts.remove(removal.path)
+            away(removal.path)
             freed += removal.size
     return freed
 

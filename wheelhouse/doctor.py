@@ -1,17 +1,18 @@
-"""`invoke doctor`: what this machine has, whether each lane can be taken, and what would have to be done if not."""
+"""`invoke doctor`: what this machine has, whether each lane can be taken, and what would have to be done if not.
+
+The facts that only the packages above this one can know (recipes, environments, Wine) come from smoke/survey.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 
 import msgspec
 from msgspec import Struct
 
 from wheelhouse import lane_checks
-from wheelhouse.facts import Facts, Readiness
+from wheelhouse.facts import Facts
 from wheelhouse.files import human_size
-from wheelhouse.host_windows import numbers
 from wheelhouse.lane_checks import Lane
 
 MARKS = {"ready": "✓", "missing": "✗", "impossible": "-"}
@@ -24,68 +25,6 @@ class Report(Struct, frozen=True, kw_only=True):
     facts: Facts
     lanes: tuple[Lane, ...]
     warnings: tuple[str, ...]
-
-
-def collect() -> Facts:
-    """Gather the facts of this machine, with the state of our environments and of the Wine runtime."""
-    from smoke import catalogue, environments
-    from wheelhouse import host
-
-    states = {name: environments.status(name) for name in catalogue.environment_names()}
-    return msgspec.structs.replace(
-        host.gather(),
-        environments={name: msgspec.convert(asdict(state), Readiness) for name, state in states.items()},
-        wine=_wine(),
-        openvino=_openvino() if states[environments.MAIN].ready else None,
-    )
-
-
-def _wine() -> Readiness:
-    """Return whether DirectML runs in Wine at once, or whether the runtime can be set up here."""
-    from smoke.wine import namespace
-    from smoke.wine.environment import WineSource
-
-    obstacle = namespace.obstacle()
-    if obstacle is not None:
-        return Readiness(ready=False, makeable=False, reason=obstacle.message, remedy=obstacle.remedy)
-    state = WineSource().status()
-    return Readiness(ready=state.ready, makeable=True, reason=state.reason, remedy=state.remedy)
-
-
-def _openvino() -> dict[str, str] | None:
-    """Ask OpenVINO, in the environment that has it, for its devices: name to full name. None when it fails."""
-    from smoke import environments
-    from wheelhouse.errors import WheelhouseError
-    from wheelhouse.paths import log_dir
-    from wheelhouse.process import run
-
-    lines: list[str] = []
-    command = environments.prepare(environments.MAIN).command("-c", _LIST_DEVICES, timeout=60)
-    try:
-        run(command, log=log_dir() / "doctor" / "openvino.log", echo=False, on_line=lines.append)
-        return msgspec.json.decode(lines[-1], type=dict[str, str])
-    except (WheelhouseError, msgspec.DecodeError, IndexError):
-        return None
-
-
-_LIST_DEVICES = """
-import json, openvino
-core = openvino.Core()
-print(json.dumps({name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}))
-"""
-
-
-def diagnose() -> Report:
-    """Gather this machine's facts and judge every lane over them."""
-    return examine(collect(), cmake=_oldest_cmake())
-
-
-def _oldest_cmake() -> str:
-    """Return the CMake that satisfies every recipe that compiles."""
-    from recipes.load import available, load
-
-    recipes = [load(name) for name in available()]
-    return max((r.toolchain.cmake for r in recipes if r.genai is not None), key=numbers, default="0")
 
 
 def examine(facts: Facts, *, cmake: str) -> Report:

@@ -9,6 +9,7 @@ import pytest
 
 from wheelhouse import clean
 from wheelhouse.clean import CHEAP, EXPENSIVE, removals, remove, size_of
+from wheelhouse.errors import BusyError
 from wheelhouse.paths import ROOT, cache_dir
 
 
@@ -60,6 +61,15 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert size_of(folder) < 1000
     remove([clean.Removal(path=folder, size=0)])
     assert (tmp_path / "big").exists()
+
+
+def test_what_must_stay_stops_the_removal(places: Path) -> None:
+    def refuse(path: Path) -> None:
+        raise BusyError(f"{path} is in use")
+
+    with pytest.raises(BusyError, match="in use"):
+        remove(removals(everything=False), away=refuse)
+    assert (places / "wheels" / "a.whl").exists()
 
 
 def test_every_part_of_the_cache_is_known_to_clean() -> None:

@@ -1,0 +1,68 @@
+"""What `invoke doctor` reports: the machine's facts, with what recipes need and which environments there are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import msgspec
+
+from recipes.load import available, load
+from smoke import catalogue, environments
+from smoke.wine import namespace
+from smoke.wine.environment import WineSource
+from wheelhouse import host
+from wheelhouse.doctor import Report, examine
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.facts import Facts, Readiness
+from wheelhouse.host_windows import numbers
+from wheelhouse.paths import log_dir
+from wheelhouse.process import run
+
+
+def collect() -> Facts:
+    """Gather the facts of this machine, with the state of our environments and of the Wine runtime."""
+    states = {name: environments.status(name) for name in catalogue.environment_names()}
+    return msgspec.structs.replace(
+        host.gather(),
+        environments={name: msgspec.convert(asdict(state), Readiness) for name, state in states.items()},
+        wine=_wine(),
+        openvino=_openvino() if states[environments.MAIN].ready else None,
+    )
+
+
+def _wine() -> Readiness:
+    """Return whether DirectML runs in Wine at once, or whether the runtime can be set up here."""
+    obstacle = namespace.obstacle()
+    if obstacle is not None:
+        return Readiness(ready=False, makeable=False, reason=obstacle.message, remedy=obstacle.remedy)
+    state = WineSource().status()
+    return Readiness(ready=state.ready, makeable=True, reason=state.reason, remedy=state.remedy)
+
+
+def _openvino() -> dict[str, str] | None:
+    """Ask OpenVINO, in the environment that has it, for its devices: name to full name. None when it fails."""
+    lines: list[str] = []
+    command = environments.prepare(environments.MAIN).command("-c", _LIST_DEVICES, timeout=60)
+    try:
+        run(command, log=log_dir() / "doctor" / "openvino.log", echo=False, on_line=lines.append)
+        return msgspec.json.decode(lines[-1], type=dict[str, str])
+    except (WheelhouseError, msgspec.DecodeError, IndexError):
+        return None
+
+
+_LIST_DEVICES = """
+import json, openvino
+core = openvino.Core()
+print(json.dumps({name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}))
+"""
+
+
+def diagnose() -> Report:
+    """Gather this machine's facts and judge every lane over them."""
+    return examine(collect(), cmake=_oldest_cmake())
+
+
+def _oldest_cmake() -> str:
+    """Return the CMake that satisfies every recipe that compiles."""
+    recipes = [load(name) for name in available()]
+    return max((r.toolchain.cmake for r in recipes if r.genai is not None), key=numbers, default="0")
