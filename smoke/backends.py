@@ -134,6 +134,15 @@ _NPU = (
         options={"route": "optimum"},
         unasked=npu.why_not_unasked,
     ),
+    # OpenVINO's advice above a billion parameters; NPU compilers refuse some widths in groups.
+    Variant(
+        name="int4-channel",
+        export="openvino-npu-int4-channel",
+        device="NPU",
+        gate=gates.INT4,
+        options={"route": "optimum"},
+        unasked=npu.why_not_unasked,
+    ),
     Variant(
         name="genai-int4",
         export="openvino-npu-int4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from smoke.backends import Source
 from smoke.dml_ops import suite as dml_ops
 from smoke.dml_ops.suite import Outcome
 from smoke.npu_check import suite as npu_check
-from smoke.results import ModelInfo, Report, Timing
+from smoke.results import ModelInfo, Report, Section, Timing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +68,23 @@ def added(
     """Run the suites `names` and return `report` with what they found; `model` is for those that look at one."""
     for name in dict.fromkeys(names):
         if name == npu_check.NAME:
-            found = npu_check.for_report(model, report=folder)
-            report = msgspec.structs.replace(report, sections=(*report.sections, found))
+            started = time.monotonic()
+            section = npu_check.for_report(model, report=folder)
+            report = _timed(report, name, time.monotonic() - started, section)
             continue
         fitting = [wheel for wheel in wheels if dml.source().takes(wheel)]
         outcome = dml_ops.run(wheels=fitting, report=folder, timeout=timeout)
         report = _with(report, outcome)
     return report
+
+
+def _timed(report: Report, part: str, seconds: float, section: Section) -> Report:
+    return msgspec.structs.replace(
+        report,
+        sections=(*report.sections, section),
+        timings=(*report.timings, Timing(part=part, seconds=seconds)),
+        seconds=report.seconds + seconds,
+    )
 
 
 def _with(report: Report, outcome: Outcome) -> Report:

@@ -26,6 +26,8 @@ WEIGHTS = {
     HALF: "fp16",
 }
 """The exports that are tried, as people call them."""
+BACKENDS = {GROUPS: "npu:int4", CHANNELS: "npu:int4-channel", HALF: "npu:fp16"}
+"""What runs them where there is an NPU."""
 
 
 @dataclass(frozen=True, kw_only=True)

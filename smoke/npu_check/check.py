@@ -61,7 +61,9 @@ class Finding:
         found = self.compiled
         if found is None:
             return "Nothing that was tried helps: use another backend for this model on this NPU."
-        return "" if found is self.outcomes[0] else f"Use {found.attempt.settings}."
+        if found is self.outcomes[0]:
+            return ""
+        return f"Use {found.attempt.settings} (--backend {attempts.BACKENDS[found.attempt.export]})."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ def render(report: Report) -> list[RenderableType]:
     """Return what to print, in order."""
     from rich.text import Text
 
-    parts: list[RenderableType] = [_table(report), Text()]
+    parts: list[RenderableType] = [_table(report), Text()] if report.results else []
     parts += [_remark(result) for result in report.results if result.reason]
     if report.prompts:  # none when only operators were run
         question = wording.printable(report.prompts[0])

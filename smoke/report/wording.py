@@ -91,6 +91,8 @@ def counts(report: Report) -> list[tuple[Verdict, int]]:
 
 def headline(report: Report) -> str:
     """Return the outcome in one sentence."""
+    if not report.results:
+        return f"{'; '.join(section.title for section in report.sections) or 'nothing ran'}, in {report.seconds:.0f} s"
     said = ", ".join(f"{count} {verdict(kind)}" for kind, count in counts(report))
     return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
 

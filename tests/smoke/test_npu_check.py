@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke import suites
+from smoke import selection, suites
 from smoke.environments import Environment
 from smoke.models import Model
 from smoke.npu_check import attempts, check, compiler, suite
 from smoke.npu_check.attempts import Attempt
+from smoke.report import wording
 from wheelhouse.errors import AuditError, StepFailedError, UnsupportedError, UsageError
 
 UNROLL = (
@@ -82,7 +83,7 @@ def test_the_first_change_that_helps_is_the_advice_and_the_last_attempt(checked)
     plan = {"4000 openvino-npu-int4-channel 256": "compiled", "4000 openvino-fp16 256": "compiled"}
     found = checked(plan)[0]
     assert [o.compiled for o in found.outcomes] == [False, False, False, True]
-    assert found.advice == "Use int4 symmetric, channel-wise, prompts up to 256 tokens."
+    assert found.advice == ("Use int4 symmetric, channel-wise, prompts up to 256 tokens (--backend npu:int4-channel).")
     assert "transposition" in found.outcomes[0].message
     assert "not equal to 3" in found.outcomes[0].message
 
@@ -119,6 +120,13 @@ def test_a_remedy_whose_export_fails_is_an_outcome(checked):
 def test_without_its_first_export_nothing_can_be_checked(checked):
     with pytest.raises(StepFailedError):
         checked({}, broken=[attempts.GROUPS])
+
+
+def test_what_is_advised_can_be_run():
+    for export, name in attempts.BACKENDS.items():
+        (planned,) = (item for item in selection.select([name], everything=False) if item.name == name)
+        assert planned.variant.export == export
+        assert planned.variant.device == "NPU"
 
 
 @given(st.sampled_from(["3720", "4000", "5010"]), st.integers(1, attempts.LONGEST))
@@ -166,6 +174,8 @@ def test_the_report_has_its_table_or_says_why_not(monkeypatch, tmp_path):
     assert report.sections[0].note == "Not checked: No compiler here. Go to Windows."
     assert report.passed
     assert report.results == ()
+    assert [timing.part for timing in report.timings] == ["npu-check"]
+    assert wording.headline(report).startswith("NPU readiness of m, in ")
 
 
 def test_the_task_fails_when_a_platform_is_refused(checked, monkeypatch, tmp_path, capsys):
