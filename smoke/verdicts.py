@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from smoke.parity import Metrics
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.known_failures import recognise
-from wheelhouse.process import Completed
+from wheelhouse.process import FREE_MEMORY, OUT_OF_MEMORY, Completed
 
 
 class Verdict(enum.StrEnum):
@@ -81,6 +81,8 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
             reason=f"The worker did not end within {limit:.0f} s and was killed.{said}",
             remedy="Give it more time with --timeout SECONDS if the machine is slow; otherwise it hangs.",
         )
+    if done.out_of_memory:
+        return Judgement(verdict=Verdict.CRASHED, reason=f"The worker {OUT_OF_MEMORY}.{said}", remedy=FREE_MEMORY)
     if done.returncode != 0:
         return crashed(f"The worker {describe_exit(done.returncode)}.{said}", done.tail)
     return None

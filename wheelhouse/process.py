@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
+from wheelhouse import memory
 from wheelhouse.console import say
 from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.lifeline import die_with_parent
@@ -22,6 +23,8 @@ from wheelhouse.orphans import ending_with_us
 Shell = Literal["posix", "cmd", "powershell"]
 
 TAIL_LINES = 15
+OUT_OF_MEMORY = "was killed by the system, which had no memory left"
+FREE_MEMORY = "End other programs or use a machine with more memory, then run the same again."
 _running: set[subprocess.Popen[str]] = set()
 _CMD_SPECIAL = frozenset(' \t"&|<>^()%!,;=')
 
@@ -47,12 +50,16 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Completed:
-    """How a process ended: its exit code (negative: killed by that signal), its output's last lines, its seconds."""
+    """How a process ended: its exit code (negative: killed by that signal), its output's last lines, its seconds.
+
+    `out_of_memory`: it was killed, and the kernel has killed something for want of memory meanwhile.
+    """
 
     returncode: int
     tail: tuple[str, ...]
     seconds: float
     timed_out: bool = False
+    out_of_memory: bool = False
 
 
 def quote(argument: str, shell: Shell) -> str:
@@ -101,7 +108,7 @@ def run(
     if echo:
         say(f"+ {render(command)}", style="dim")
     log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
+    started, kills = time.monotonic(), memory.kills()
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:
         stream.write(f"+ {render(command)}\n")
@@ -124,6 +131,7 @@ def run(
         tail=tuple(tail),
         seconds=time.monotonic() - started,
         timed_out=expired.is_set(),
+        out_of_memory=not expired.is_set() and memory.explains(returncode, kills),
     )
     if check and (returncode != 0 or done.timed_out):
         raise _failure(command, done, log, remedy)
@@ -217,6 +225,8 @@ def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepF
     name = Path(command.argv[0]).name
     if done.timed_out:
         how = f"did not finish within {command.timeout:.0f} s and was ended"
+    elif done.out_of_memory:
+        how, remedy = OUT_OF_MEMORY, FREE_MEMORY
     elif done.returncode < 0:
         how = f"was killed by signal {-done.returncode} ({signal.Signals(-done.returncode).name})"
     else:

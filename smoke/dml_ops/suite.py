@@ -24,7 +24,7 @@ from wheelhouse import process
 from wheelhouse.console import Task, task
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.files import write_atomic
-from wheelhouse.process import Completed
+from wheelhouse.process import OUT_OF_MEMORY, Completed
 
 NAME = "dml-ops"
 SUMMARY = "single operators on DirectML, against the CPU provider"
@@ -114,7 +114,8 @@ def _all_cases(
             return Found(cases=(*before, *rows_so_far)), bad_end
         before += rows_so_far
         if begun.name in tried:
-            before.append(rows.crashed(begun, f"the process {describe_exit(done.returncode)}, twice"))
+            how = OUT_OF_MEMORY if done.out_of_memory else describe_exit(done.returncode)
+            before.append(rows.crashed(begun, f"the process {how}, twice"))
         tried.add(begun.name)  # once may be the machine's fault: what fails twice in a row is the operator's
         (folder / LINES).unlink()
     reason = f"The worker was taken down {CRASHES} times."
