@@ -6,7 +6,7 @@ all there is. A row says which of them it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,28 +20,30 @@ from wheelhouse.facts import Facts
 from wheelhouse.files import human_size
 from wheelhouse.paths import cache_dir
 
-REPORT = "the last smoke report"
-
 
 def advise(facts: Facts, npus: Sequence[Npu], need: Need, report: Report | None) -> list[Advice]:
     """Return the ways to run the model, the best first: what was measured, what is expected, what is not possible."""
     guessed = guesses(facts, npus, need)
     measured = {f"{result.backend}:{result.variant}": result for result in report.results} if report else {}
-    found = [_measured(measured[a.backend], a) if a.backend in measured else a for a in guessed]
+    source = f"smoke report of {report.created[:10]}" if report else ""
+    where = {} if facts.windows else {"dml": " in Wine, by software Direct3D on the processor"}
+    found = [a if a.backend not in measured else _measured(measured[a.backend], a, source, where) for a in guessed]
     found += [
-        _measured(measured[name], None)
-        for name in measured.keys() - {a.backend for a in guessed}
-        if _counts(measured[name])
+        _measured(result, None, source, where)
+        for name, result in measured.items()
+        if name not in {a.backend for a in guessed} and _counts(result)
     ]
     order = list(Basis)
     return sorted(found, key=lambda a: (order.index(a.basis), -(a.tokens_per_s or 0.0), a.rank, a.backend))
 
 
 def _counts(result: Result) -> bool:
-    return result.verdict not in {Verdict.SKIPPED, Verdict.FELL_BACK} and result.backend != "reference"
+    """Say whether a result is about a way to run the model: not the reference, nor DirectML's graph elsewhere."""
+    check = result.backend == "reference" or (result.backend == "ort-cpu" and result.variant.startswith("dml-"))
+    return not check and result.verdict not in {Verdict.SKIPPED, Verdict.FELL_BACK}
 
 
-def _measured(result: Result, guess: Advice | None) -> Advice:
+def _measured(result: Result, guess: Advice | None, source: str, where: Mapping[str, str]) -> Advice:
     """Return what a smoke result says about a way; one that was not run leaves the guess as it was."""
     name = f"{result.backend}:{result.variant}"
     if not _counts(result) and guess is not None:
@@ -50,10 +52,10 @@ def _measured(result: Result, guess: Advice | None) -> Advice:
     rank = guess.rank if guess else 99
     if result.verdict is Verdict.PASS:
         memory = human_size(result.performance.peak_memory_bytes or 0)
-        why = f"PASS on {result.device}; {memory} of memory"
-        return Advice(backend=name, basis=Basis.MEASURED, why=why, rank=rank, tokens_per_s=rate, source=REPORT)
+        why = f"PASS on {result.device}{where.get(result.backend, '')}; {memory} of memory"
+        return Advice(backend=name, basis=Basis.MEASURED, why=why, rank=rank, tokens_per_s=rate, source=source)
     why = f"{result.verdict.value} here: {result.reason.splitlines()[0] if result.reason else 'see the report'}"
-    return Advice(backend=name, basis=Basis.IMPOSSIBLE, why=why, rank=rank, source=REPORT)
+    return Advice(backend=name, basis=Basis.IMPOSSIBLE, why=why, rank=rank, source=source)
 
 
 def last_report(model: str, folder: Path | None = None) -> Report | None:

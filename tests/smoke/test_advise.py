@@ -115,6 +115,7 @@ def test_what_was_measured_comes_first_by_speed_and_a_fault_rules_out():
         result("dml:int4", Verdict.DIVERGED, reason="its norms overflow"),
         result("npu:npuw-cpu", Verdict.FELL_BACK, rate=99.0),
         result("reference:fp32", rate=77.0),
+        result("ort-cpu:dml-int4", rate=88.0),
     )
     found = advise.advise(machine(adapter("Radeon", dedicated=16 * GB)), (), PHI3, measured)
     assert [a.backend for a in found if a.basis is Basis.MEASURED] == ["openvino:int4", "ort-cpu:int4"]
@@ -122,6 +123,14 @@ def test_what_was_measured_comes_first_by_speed_and_a_fault_rules_out():
     assert (ruled_out.basis, ruled_out.why) == (Basis.IMPOSSIBLE, "DIVERGED here: its norms overflow")
     assert not any(a.backend in {"npu:npuw-cpu", "reference:fp32"} for a in found)
     assert "Use openvino:int4" in advise.conclusion(found, PHI3, ())
+
+
+def test_directml_in_wine_says_so_and_a_measurement_its_day():
+    measured = report(result("dml:int4", rate=2.0))
+    in_wine = ways(machine(system="linux"), report=measured)["dml:int4"]
+    assert "in Wine, by software Direct3D" in in_wine.why
+    assert in_wine.source == f"smoke report of {measured.created[:10]}"
+    assert "Wine" not in ways(machine(adapter("Radeon", dedicated=16 * GB)), report=measured)["dml:int4"].why
 
 
 def test_what_was_skipped_leaves_the_guess():
