@@ -18,9 +18,13 @@ GOOD = [
 ]
 
 
+PIPELINE = {"backend": "npu", "variant": "npuw-cpu", "verdict": "FELL_BACK", "announced": True}
+
+
 def expect(folder: Path, verdicts: dict[tuple[str, str], str], *options: str) -> subprocess.CompletedProcess[str]:
     report = folder / "report.json"
     results = [{"backend": b, "variant": v, "verdict": verdict} for (b, v), verdict in verdicts.items()]
+    results.append(PIPELINE)
     report.write_text(json.dumps({"results": results}))
     argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report), *options]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -28,7 +32,7 @@ def expect(folder: Path, verdicts: dict[tuple[str, str], str], *options: str) ->
 
 def test_a_good_report_is_accepted(tmp_path: Path) -> None:
     done = expect(tmp_path, {**dict.fromkeys(GOOD, "PASS"), ("npu", "fp16"): "SKIPPED"})
-    assert (done.returncode, done.stdout) == (0, "10 results are as expected\n")
+    assert (done.returncode, done.stdout) == (0, "11 results are as expected\n")
 
 
 @pytest.mark.parametrize("verdict", ["DIVERGED", "FELL_BACK", "CRASHED", "TIMED_OUT", "SKIPPED"])
@@ -50,11 +54,25 @@ def test_directml_is_asked_for_only_with_wine(tmp_path: Path) -> None:
     assert "dml fp16 is missing" in done.stdout
 
 
-def test_only_an_announced_fall_back_is_fine(tmp_path: Path) -> None:
-    fell_back = {"backend": "npu", "variant": "npuw-cpu", "verdict": "FELL_BACK"}
+@pytest.mark.parametrize(
+    ("pipeline", "fine"),
+    [
+        ([PIPELINE], True),
+        ([PIPELINE | {"announced": False}], False),
+        ([PIPELINE | {"verdict": "CRASHED"}], False),
+        ([PIPELINE | {"verdict": "SKIPPED"}], False),
+        ([PIPELINE | {"verdict": "PASS"}], False),
+        ([], False),
+        ([PIPELINE, PIPELINE | {"variant": "other"}], True),
+        ([PIPELINE, PIPELINE | {"variant": "other", "announced": False}], False),
+    ],
+)
+def test_the_npus_pipeline_has_to_run_and_to_say_that_it_fell_back(tmp_path: Path, pipeline: list, fine: bool) -> None:
+    report = tmp_path / "report.json"
     results = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in GOOD]
-    for announced, code in ((True, 0), (False, 1)):
-        report = tmp_path / "report.json"
-        report.write_text(json.dumps({"results": [*results, {**fell_back, "announced": announced}]}))
-        argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report)]
-        assert subprocess.run(argv, capture_output=True, check=False).returncode == code
+    report.write_text(json.dumps({"results": [*results, *pipeline]}))
+    argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if fine else 1)
+    assert ("as expected" in done.stdout) == fine
+    assert done.stdout.count("npuw-cpu") <= 1
