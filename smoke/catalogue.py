@@ -111,6 +111,8 @@ class RandomPhi3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     original_positions: Annotated[int, Meta(ge=64)] | None = None
     """Positions before they were extended with longrope; None: they were not."""
     sliding_window: Annotated[int, Meta(ge=1)] | None = None
+    phi3_chat: bool = False
+    """The real Phi-3's chat template, its special tokens' white space, its three ends of an answer."""
     gain: Annotated[float, Meta(gt=0)]
     """Norm of the rows of the layers' matrices: how much attention and MLP add to an embedding."""
     sharpness: Annotated[float, Meta(gt=0)]

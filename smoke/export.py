@@ -140,7 +140,7 @@ def _export(
     arguments = exporter.arguments(source, partial, settings)
     temporary = partial / _TEMPORARY
     temporary.mkdir()
-    variables = {**_VARIABLES, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))}
+    variables = {**_VARIABLES, "TMPDIR": str(temporary)}  # Python heeds it on Windows, too
     command = environment.command(*arguments, cwd=partial, env=variables, timeout=_SECONDS)
     with task(title) as shown:
         try:

@@ -23,6 +23,10 @@ from tokenizers.trainers import BpeTrainer
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 UNK, BOS, EOS, PAD, END = (SPECIAL.index(t) for t in ("<unk>", "<s>", "<|endoftext|>", "<|endoftext|>", "<|end|>"))
+SWALLOW = ("</s>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+"""Tokens of the real Phi-3 that take the white space behind them along (`rstrip`)."""
+ENDS = ("<|endoftext|>", "<|assistant|>", "<|end|>")
+"""What the real Phi-3's generation_config.json lists as ends of an answer."""
 
 CORPUS = [
     "A tokenizer learns from text: it counts pairs of bytes, joins the most frequent pair, and counts again.",
@@ -37,6 +41,15 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
+
+
+def phi3_template() -> str:
+    """Return the chat template of the real Phi-3: a branch for every role, and the end token where nothing follows."""
+    turn = "{{'<|ROLE|>\n' + message['content'] + '<|end|>\n'}}"
+    roles = ("system", "user", "assistant")
+    branches = [f"message['role'] == '{role}' %}}{turn.replace('ROLE', role)}" for role in roles]
+    end = "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+    return f"{{% for message in messages %}}{{% if {'{% elif '.join(branches)}{{% endif %}}{{% endfor %}}{end}"
 
 
 def weights(settings: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -126,12 +139,16 @@ def rope_scaling(settings: dict[str, Any]) -> dict[str, Any] | None:
     return {"type": "longrope", "short_factor": [round(1.0 + 0.01 * i, 4) for i in range(pairs)], "long_factor": grown}
 
 
-def tokenizer(size: int) -> Tokenizer:
-    """Return a byte-level BPE tokenizer of exactly `size` tokens; every text can be written in them."""
+def tokenizer(size: int, *, phi3_chat: bool) -> Tokenizer:
+    """Return a byte-level BPE tokenizer of exactly `size` tokens; every text can be written in them.
+
+    With `phi3_chat`, special tokens swallow white space as the real Phi-3's do.
+    """
     made = Tokenizer(BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     made.decoder = decoders.ByteLevel()
-    special = [AddedToken(token, special=True, normalized=False) for token in SPECIAL]
+    swallow = SWALLOW if phi3_chat else ()
+    special = [AddedToken(token, special=True, normalized=False, rstrip=token in swallow) for token in SPECIAL]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = BpeTrainer(
         vocab_size=size, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
@@ -153,16 +170,17 @@ def tokenizer_config(settings: dict[str, Any]) -> dict[str, Any]:
         "eos_token": SPECIAL[EOS],
         "unk_token": SPECIAL[UNK],
         "pad_token": SPECIAL[PAD],
-        "chat_template": CHAT_TEMPLATE,
+        "chat_template": phi3_template() if settings["phi3_chat"] else CHAT_TEMPLATE,
     }
 
 
 def main() -> None:
     """Make the model that the settings describe in the folder."""
     settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
-    tokenizer(settings["vocabulary"]).save(str(folder / "tokenizer.json"))
+    tokenizer(settings["vocabulary"], phi3_chat=settings["phi3_chat"]).save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", tokenizer_config(settings))
-    write_model(folder, config(settings), weights(settings))
+    ends = {"eos_token_id": [SPECIAL.index(token) for token in ENDS]} if settings["phi3_chat"] else {}
+    write_model(folder, config(settings), weights(settings), ends)
 
 
 if __name__ == "__main__":

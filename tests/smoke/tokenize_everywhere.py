@@ -1,7 +1,7 @@
 """Stand-alone, for the main environment: token ids of texts by transformers, ONNX Runtime GenAI and OpenVINO.
 
 Arguments: Hugging Face folder, GenAI folder, OpenVINO folder. Reads a JSON list of texts from standard input; writes
-one JSON object per tokenizer library: the ids of each text, and what decoding them gives.
+one JSON object per tokenizer library: the ids of each text, what decoding them gives, and a chat in the template.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ import sys
 import onnxruntime_genai as genai
 import openvino_genai
 from transformers import AutoTokenizer
+
+CHAT = [
+    {"role": "system", "content": "You are brief."},
+    {"role": "user", "content": "What is the capital of France?"},
+    {"role": "assistant", "content": " Paris.\n"},
+    {"role": "user", "content": "And “Italy”'s?"},
+]
 
 
 def main() -> None:
@@ -34,7 +41,12 @@ def main() -> None:
         "onnxruntime-genai": [ort.decode(i) for i in ids["transformers"]],
         "openvino": [openvino.decode(i, skip_special_tokens=False) for i in ids["transformers"]],
     }
-    json.dump({"ids": ids, "decoded": decoded, "size": len(reference)}, sys.stdout)
+    chat = {
+        "transformers": reference.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False),
+        "onnxruntime-genai": ort.apply_chat_template(json.dumps(CHAT), add_generation_prompt=True),
+        "openvino": openvino.apply_chat_template(CHAT, add_generation_prompt=True),
+    }
+    json.dump({"ids": ids, "decoded": decoded, "size": len(reference), "chat": chat}, sys.stdout)
 
 
 if __name__ == "__main__":
