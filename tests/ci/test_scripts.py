@@ -135,6 +135,28 @@ def test_a_release_is_made_of_what_the_sums_say_and_of_nothing_else(tmp_path: Pa
     assert asked == ([] if swapped else ["release", "create", "v1 & more", *files, "--verify-tag", "--generate-notes"])
 
 
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform == "win32", reason="the release runs on Linux")
+def test_the_lines_of_a_release_over_the_published_pair(tmp_path: Path) -> None:
+    """The audit is a lane of `.ci/run`; what follows it in the workflow is run here, as it stands there."""
+    assert run_tool(sys.executable, "-m", "invoke", "build-dml").returncode == 0
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for name in ("Index", "Site", "SBOMs"):
+        line = re.sub(r" (site|sboms)$", rf" {tmp_path}/\1", workflow_step("release", name))
+        done = run_tool("bash", "-e", "-c", line, env={"PATH": path})
+        assert done.returncode == 0, done.stderr
+    wheels = {f.name for f in (ROOT / "wheels").glob("*.whl")}
+    assert {f.name for f in (tmp_path / "site").glob("*.whl")} == wheels
+    ours = {name for name in wheels if "+dmlwheelhouse" in name}
+    assert {f.name.removesuffix(".cdx.json") for f in (tmp_path / "sboms").iterdir()} == ours
+    pip = ("-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--platform", "win_amd64")
+    index = ("--python-version", "3.12", "--index-url", (tmp_path / "site" / "simple").as_uri())
+    folder = tmp_path / "taken"
+    done = run_tool(sys.executable, *pip, *index, "--dest", str(folder), "onnxruntime-genai-directml")
+    assert done.returncode == 0, done.stderr
+    assert {f.name for f in folder.iterdir()} < ours
+
+
 @pytest.mark.integration
 def test_what_a_workflow_installs_is_the_wheel_and_not_the_indexes(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, tag="py3-none-any")
