@@ -58,6 +58,8 @@ class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     resolved: tuple[Pin, ...] = ()
     replaceable: tuple[str, ...] = ()
     compiled: CompiledSdist | None = None
+    impossible: dict[str, str] = msgspec.field(default_factory=dict)
+    """Where it cannot be made, as "win32-arm64" (sys.platform and processor), and why: a sentence."""
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     """Environment variables of every process that runs in it."""
 

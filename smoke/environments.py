@@ -15,7 +15,7 @@ from pathlib import Path
 from smoke import catalogue, compiled
 from smoke.catalogue import EnvironmentRecipe
 from wheelhouse import interpreters, steps
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import UnsupportedError, WheelhouseError
 from wheelhouse.files import sha256_file
 from wheelhouse.paths import cache_dir
 from wheelhouse.process import Command
@@ -84,10 +84,13 @@ def prepare(name: str, *, wheels: Sequence[Path] = ()) -> Environment:
     """Return an environment, making it first unless it is there: then this takes milliseconds and starts nothing.
 
     `wheels` replace the recipe's `replaceable` packages; what they require is installed with them. Raise UsageError
-    (no such environment), InputError (a wheel that cannot be used), ToolchainError (no suitable Python), NetworkError
-    (a package cannot be fetched), ResourceError (disk full) or StepFailedError.
+    (no such environment), UnsupportedError (impossible on this system), InputError (a wheel that cannot be used),
+    ToolchainError (no suitable Python), NetworkError (a package cannot be fetched), ResourceError (disk full) or
+    StepFailedError.
     """
     recipe = catalogue.environment(name)
+    if refused := _impossible(name, recipe):
+        raise refused
     wheels = tuple(wheel.resolve() for wheel in wheels)
     version = _python_version(recipe, wheels)
     if recipe.compiled is not None and compiled.needed(recipe.compiled):
@@ -112,6 +115,8 @@ def status(name: str) -> Readiness:
     if (own or not source) and steps.why_to_run(step) is None and _damage(step.output) is None:
         return Readiness(ready=True, makeable=True)
     try:
+        if refused := _impossible(name, recipe):
+            raise refused
         interpreters.find(recipe.python)
         if source and (problem := compiled.obstacle(source)):
             raise problem
@@ -122,6 +127,16 @@ def status(name: str) -> Readiness:
         makeable=True,
         reason=f"The environment '{name}' ({recipe.label}) has not been made yet.",
         remedy="The first `invoke smoke` that needs it makes it.",
+    )
+
+
+def _impossible(name: str, recipe: EnvironmentRecipe) -> UnsupportedError | None:
+    why = recipe.impossible.get(f"{sys.platform}-{platform.machine().lower()}")
+    if why is None:
+        return None
+    return UnsupportedError(
+        f"The environment '{name}' cannot be made on this system. {why}",
+        remedy="Compare backends on another machine; the wheels themselves can be built, audited and installed here.",
     )
 
 

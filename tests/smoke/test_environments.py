@@ -10,7 +10,7 @@ import pytest
 from smoke import catalogue, environments, pip, venvs
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse import interpreters, process
-from wheelhouse.errors import InputError, NetworkError, ToolchainError, UsageError
+from wheelhouse.errors import InputError, NetworkError, ToolchainError, UnsupportedError, UsageError
 
 
 def recipe(*packages: str, python: str = "", resolved: str = "", size: int = 1000) -> str:
@@ -177,3 +177,25 @@ def test_without_a_pip_of_our_own_the_environment_gets_one(shelf: Path, monkeypa
     write(shelf, recipe("runtime==1.0"))
     monkeypatch.setattr(pip, "own", lambda *_: None)
     assert version_of(environments.prepare("demo"), "runtime") == "1.0"
+
+
+def test_a_system_that_a_recipe_excludes_is_told_why(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = recipe("helper==1.0").replace(
+        "[variables]", '[impossible]\nplan9-mips = "There are no wheels."\n[variables]'
+    )
+    write(shelf, text)
+    assert environments.status("demo").makeable
+    monkeypatch.setattr("sys.platform", "plan9")
+    monkeypatch.setattr("platform.machine", lambda: "MIPS")
+    state = environments.status("demo")
+    assert (state.ready, state.makeable) == (False, False)
+    assert state.reason == "The environment 'demo' cannot be made on this system. There are no wheels."
+    with pytest.raises(UnsupportedError, match="There are no wheels"):
+        environments.prepare("demo")
+
+
+def test_windows_on_arm64_is_excluded_where_openvino_is_pinned() -> None:
+    for name in catalogue.environment_names():
+        found = catalogue.environment(name)
+        excluded = "win32-arm64" in found.impossible
+        assert excluded == any(pin.startswith("openvino==") for pin in found.packages if ";" not in pin), name
