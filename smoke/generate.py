@@ -89,6 +89,8 @@ def generate(request: Request) -> None:
     status = backend.source.status()
     if not status.ready and not status.makeable:
         raise UnsupportedError(status.reason, remedy=status.remedy)
+    if variant.unasked is not None and (doubt := variant.unasked()):
+        warn(doubt)  # before minutes of exporting: the runtime has the last word
     environment = backend.source.prepare(())
     model = resolve(request.model)
     folder = export(model, variant.export) if variant.export else model.folder

@@ -62,8 +62,8 @@ def ask(tmp_path, monkeypatch):
     engine.write_text(ENGINE)
     monkeypatch.setattr(generate, "resolve", lambda _: fakes.model(tmp_path / "model"))
 
-    def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, chat=False, **options):
-        variant = fakes.variant("v", export="", announced=announced)
+    def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, chat=False, doubt="", **options):
+        variant = fakes.variant("v", export="", announced=announced, unasked=lambda: doubt)
         backend = fakes.backend("b", variant)
         object.__setattr__(backend, "engine", engine)
         object.__setattr__(variant, "options", options)
@@ -96,6 +96,12 @@ def test_another_device_than_asked_for_is_an_error_unless_announced(ask, capfd):
     assert capfd.readouterr().out == "Grüße, 世界\n", "what it said is shown all the same"
     ask(device="NPU", announced=True)
     assert "as its name says" in capfd.readouterr().err
+
+
+def test_a_device_that_is_probably_absent_is_told_at_once(ask, capfd):
+    with pytest.raises(UnsupportedError, match="No such device"):
+        ask(absent=True, doubt="There is no NPU.")
+    assert capfd.readouterr().err.startswith("warning: There is no NPU.")
 
 
 def test_what_goes_wrong_has_its_error(ask):
