@@ -53,8 +53,8 @@ def require(needs: Needs, folder: Path, title: str, *, ignore_memory: bool) -> N
     if needs.memory > free + swap and not ignore_memory:
         raise ResourceError(
             f"{short}{f' and {human_size(swap)} of swap' if swap else ''}.",
-            remedy="Close other programs, take a smaller model, or export it on a larger machine with the same system and "
-            "copy the cache folder. To try all the same: `invoke export` with --ignore-memory.",
+            remedy="Close other programs, take a smaller model, or export it on a larger machine with the same system "
+            "and copy the cache folder. To try all the same: `invoke export` with --ignore-memory.",
         )
     if needs.memory > free:
         warn(f"{short}: it will be slow, or fail")
