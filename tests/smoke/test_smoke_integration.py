@@ -21,7 +21,7 @@ QUANTISED = {("ort-cpu", "int4"), ("ort-cpu", "dml-int4"), ("openvino", "int4"),
 def invoke(*arguments, code=0):
     command = [sys.executable, "-m", "invoke", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == code, done.stdout + done.stderr
+    assert code is None or done.returncode == code, done.stdout + done.stderr
     return done
 
 
@@ -64,14 +64,17 @@ def test_a_second_run_makes_nothing(report, tmp_path):
     assert again["results"][0]["text"] == report["results"][0]["text"]
 
 
-def test_a_device_that_is_absent_is_skipped_and_strict_minds(tmp_path):
+def test_a_device_that_is_absent_is_skipped_and_strict_minds(report, tmp_path):
+    """Without --strict a skipped variant is no fault: the run that made `report` ended with exit code 0."""
+    if not any(r["verdict"] == "SKIPPED" for r in report["results"]):
+        pytest.skip("this machine has every device")
     arguments = ["smoke", "--backend", "openvino-genai:gpu-fp16", "--model", "tiny-phi3", "--report", str(tmp_path)]
-    invoke(*arguments)
+    done = invoke(*arguments, "--strict", code=None)
     result = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"][-1]
     if result["verdict"] != "SKIPPED":
         pytest.skip("this machine has a GPU that OpenVINO can use")
     assert "OpenVINO finds no GPU here" in result["reason"]
-    invoke(*arguments, "--strict", code=13)
+    assert done.returncode == 13
 
 
 @pytest.mark.parametrize(
