@@ -27,7 +27,7 @@ from smoke.wine import (
     setup,
     windows_python,
 )
-from wheelhouse.errors import StepFailedError
+from wheelhouse.errors import BusyError, StepFailedError
 from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.process import Command, render, run
 from wheelhouse.steps import Step
@@ -93,10 +93,14 @@ def test_nothing_survives_the_death_of_whoever_started_it(wine, tmp_path):
     assert (tmp_path / "ready").exists()
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) > 3
+    with pytest.raises(BusyError, match="A program in Wine"), setup.unused(places.runtime(), timeout=0.1):
+        pytest.fail("a set-up could have replaced what the program runs in")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert psutil.wait_procs(started, timeout=30)[1] == []
     assert mounts.mounted_below(places.base()) == []
+    with setup.unused(Path(wine.python[-1]).parent, timeout=30):
+        pass
 
 
 def test_the_self_test_passes(wine, tmp_path):
