@@ -40,7 +40,7 @@ def read_binary(path: Path) -> BinaryFacts:
             actual = len(data)
     except (OSError, ValueError) as error:  # an empty file cannot be mapped
         raise InputError(f"{path} cannot be read as a library ({error}).") from error
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:  # an offset beyond the file, or beyond any file
         raise InputError(f"{path} is truncated: its headers are not whole.") from error
     if facts is None:
         raise InputError(f"{path} is neither a Windows nor a Linux library.")
@@ -102,11 +102,10 @@ def _import_library(data: mmap.mmap) -> BinaryFacts:
     offset, arch = 8, "unknown"
     while offset + 60 <= len(data):
         header = data[offset : offset + 60]
-        try:
-            length = int(header[48:58])
-        except ValueError:
+        digits = header[48:58].strip()
+        if not digits.isdigit():  # int() would also take a sign, and walk backwards
             break
-        body = offset + 60
+        body, length = offset + 60, int(digits)
         if arch == "unknown" and not header.startswith(b"/"):
             signature, second, _, machine = struct.unpack_from("<HHHH", data, body)
             code = machine if (signature, second) == (0, 0xFFFF) else signature

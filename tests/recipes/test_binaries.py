@@ -1,7 +1,7 @@
 """Processor, wholeness and version are read from the headers of PE, ELF and import libraries."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipes.binaries import library_version, read_binary
@@ -69,6 +69,15 @@ def test_arbitrary_bytes_give_facts_or_an_input_error(tmp_path_factory, data, st
     assert 0 <= facts.size <= file.stat().st_size
 
 
+def test_an_archive_that_points_backwards_is_not_walked_for_ever(tmp_path):
+    data = bytearray(binary_files.import_library())
+    data[8 + 48 : 8 + 58] = b"-60       "  # the size of the first member: back to its own header
+    file = tmp_path / "library.lib"
+    file.write_bytes(bytes(data))
+    assert read_binary(file).arch == "unknown"
+
+
+@example(position=39, value=128, kind="ELF")  # an offset that is no file's
 @given(position=st.integers(0, 180), value=st.integers(0, 255), kind=st.sampled_from(sorted(MAKERS)))
 def test_a_changed_byte_never_escapes_as_another_error(tmp_path_factory, position, value, kind):
     data = bytearray(MAKERS[kind]())
