@@ -5,12 +5,11 @@ from __future__ import annotations
 import enum
 import signal
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from smoke.parity import Metrics
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
-from wheelhouse.known_failures import recognise
+from wheelhouse.known_failures import recognise_in
 from wheelhouse.process import FREE_MEMORY, OUT_OF_MEMORY, Completed
 
 
@@ -84,13 +83,14 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
     if done.out_of_memory:
         return Judgement(verdict=Verdict.CRASHED, reason=f"The worker {OUT_OF_MEMORY}.{said}", remedy=FREE_MEMORY)
     if done.returncode != 0:
-        return crashed(f"The worker {describe_exit(done.returncode)}.{said}", done.tail)
+        return crashed(f"The worker {describe_exit(done.returncode)}.{said}", done)
     return None
 
 
-def crashed(reason: str, output: Iterable[str] = ()) -> Judgement:
-    """Return the verdict on a crash; when the reason, or the process's `output`, is a known one, say what helps."""
-    known = recognise([*reason.splitlines(), *output])
+def crashed(reason: str, done: Completed | None = None) -> Judgement:
+    """Return the verdict on a crash; when the reason, or what the process said, is a known one, say what helps."""
+    tail, log = (done.tail, done.log) if done is not None else ((), None)
+    known = recognise_in(log, [*reason.splitlines(), *tail])
     if known is None:
         return Judgement(verdict=Verdict.CRASHED, reason=reason)
     return Judgement(verdict=Verdict.CRASHED, reason=f"{reason}\n{known.cause}", remedy=known.advice)

@@ -47,10 +47,10 @@ def recognise(lines: Iterable[str]) -> KnownFailure | None:
     return next((known for known in known_failures() if re.search(known.pattern, text)), None)
 
 
-def recognise_in(log: Path, tail: Iterable[str] = ()) -> KnownFailure | None:
+def recognise_in(log: Path | None, tail: Iterable[str] = ()) -> KnownFailure | None:
     """Look in a process's last lines, then further up in its log: parallel compilers talk on after one has failed."""
     found = recognise(tail)
-    if found is not None:
+    if found is not None or log is None:
         return found
     try:
         with log.open("rb") as stream:

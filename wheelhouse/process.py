@@ -52,7 +52,8 @@ class Command:
 class Completed:
     """How a process ended: its exit code (negative: killed by that signal), its output's last lines, its seconds.
 
-    `out_of_memory`: it was killed, and the kernel has killed something for want of memory meanwhile.
+    `log`: the file with its whole output. `out_of_memory`: it was killed, and the kernel has killed something for want
+    of memory meanwhile.
     """
 
     returncode: int
@@ -60,6 +61,7 @@ class Completed:
     seconds: float
     timed_out: bool = False
     out_of_memory: bool = False
+    log: Path | None = None
 
 
 def quote(argument: str, shell: Shell) -> str:
@@ -132,6 +134,7 @@ def run(
         seconds=time.monotonic() - started,
         timed_out=expired.is_set(),
         out_of_memory=not expired.is_set() and memory.explains(returncode, kills),
+        log=log,
     )
     if check and (returncode != 0 or done.timed_out):
         raise _failure(command, done, log, remedy)

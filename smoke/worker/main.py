@@ -143,7 +143,8 @@ def main(arguments: list[str]) -> int:
         run.dump.update(status="unavailable", reason=absent.reason, remedy=absent.remedy)
     except Exception as error:  # noqa: BLE001 - whatever a runtime throws belongs into the report
         traceback.print_exc()
-        run.dump.update(status="failed", reason=f"{type(error).__name__} in stage {run.stage!r}: {error}")
+        words = str(error).replace("\r", "").strip()  # Windows ends its messages with both
+        run.dump.update(status="failed", reason=f"{type(error).__name__} in stage {run.stage!r}: {words}")
     worker_dump.write(job["output"], run.dump)
     return 3 if run.dump["status"] == "failed" else 0
 

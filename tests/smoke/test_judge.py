@@ -281,3 +281,12 @@ def test_a_crash_of_a_known_kind_says_what_helps(tmp_path):
     assert "a build without DirectML" in judgement.reason
     assert "Use a fresh environment" in judgement.remedy
     assert "github.com/microsoft/onnxruntime-genai/issues/" in judgement.remedy
+
+
+def test_the_cause_is_found_in_the_log_where_the_last_lines_do_not_show_it(tmp_path):
+    log = tmp_path / "worker.log"
+    log.write_text("d3d12-shim[36]: DXIL shader refused (0x80004005)\n" + "  File ...\n" * 50, encoding="utf-8")
+    judgement = of_process(Completed(returncode=1, tail=("E_FAIL",), seconds=1.0, log=log), 10.0)
+    assert judgement is not None
+    assert "a DXIL shader only" in judgement.reason
+    assert "ort-cpu" in judgement.remedy

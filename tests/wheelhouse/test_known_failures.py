@@ -30,9 +30,11 @@ The given version [19] is not supported, only version 1 to 10 is supported in th
     "old-msvc-runtime": """
 ImportError: DLL load failed while importing x: A dynamic link library (DLL) initialization routine failed.
 """,
-    "agility-sdk-not-found": """
+    "dxil-in-wine": """
 Warning: Unable to create a device from version 1.614.0 of the DirectX 12 Agility SDK. You can still use this library
+d3d12-shim[36]: DXIL shader refused (0x80004005)
 """,
+    "agility-sdk-not-found": "Unable to load D3D12Core.dll",
     "genai-without-dml": """
 RuntimeError: DML provider requested, but the installed GenAI has not been built with DML support.
 """,

@@ -97,9 +97,10 @@ static HRESULT STDMETHODCALLTYPE create_compute_pipeline_state(ID3D12Device5 *de
 {
     HRESULT result = wine_create_compute(device, description, iid, state);
 
-    if (FAILED(result))
-        shim_trace("CreateComputePipelineState -> 0x%08lx%s", (unsigned long)result,
-                   is_dxil(&description->CS) ? ": DXIL shader refused" : "");
+    if (FAILED(result) && is_dxil(&description->CS))
+        shim_complain("DXIL shader refused (0x%08lx)", (unsigned long)result);
+    else if (FAILED(result))
+        shim_trace("CreateComputePipelineState -> 0x%08lx", (unsigned long)result);
     return result;
 }
 
