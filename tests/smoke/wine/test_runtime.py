@@ -124,6 +124,12 @@ def test_without_our_library_every_gap_is_open(wine, tmp_path):
     assert "0x80004001" in checks["DMLCreateDevice succeeds"].seen
 
 
+def test_direct3ds_own_rounding_can_be_had_and_is_told_from_ours(wine, tmp_path):
+    truncating = dataclasses.replace(wine, env={**wine.env, "DML_WHEELHOUSE_D3D12_ROUNDING": "zero"})
+    checks = selftest.run_checks(truncating, tmp_path)
+    assert {name for name, check in checks.items() if not check.passed} == {"fp16 is rounded to the nearest"}
+
+
 def test_a_self_test_that_fails_is_an_error_and_is_not_remembered(wine, tmp_path, monkeypatch):
     missing = selftest.Check(passed=False, seen="DMLCreateDevice: 0x80004001")
     monkeypatch.setattr(selftest, "run_checks", lambda *_: {"DMLCreateDevice succeeds": missing})
