@@ -7,12 +7,11 @@ either for the other. With it, a requirement can name ours, and pip prefers ours
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from recipes.sbom_embed import pack, record
+from recipes.sbom_embed import members, pack, record
 from wheelhouse.errors import InputError
 from wheelhouse.files import write_atomic
 
@@ -31,12 +30,7 @@ def localize(wheel: Path, local: str, folder: Path, *, epoch: int) -> Path:
     name, old = wheel.name.split("-")[:2]
     new = with_local(old, local)
     parse_wheel_filename(wheel.name)
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            modes = {i.filename: (i.external_attr >> 16) & 0o111 for i in archive.infolist() if not i.is_dir()}
-            contents = {member: archive.read(member) for member in modes}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{wheel} is not a readable wheel: {error}.", remedy="Build it again.") from error
+    contents, modes = members(wheel)
     place = re.compile(rf"{re.escape(f'{name}-{old}')}(?=[.](dist-info|data)/)")
     moved = {place.sub(f"{name}-{new}", member): member for member in sorted(contents)}
     modes = {member: modes[was] for member, was in moved.items()}

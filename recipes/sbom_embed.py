@@ -26,12 +26,7 @@ def embed_sboms(wheel: Path, materials: Materials, *, origin_of: Callable[[str],
     member gets the time `materials.epoch`, and members are sorted with `.dist-info` last. Raise InputError when the
     file is not a wheel.
     """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            modes = {i.filename: (i.external_attr >> 16) & 0o111 for i in archive.infolist() if not i.is_dir()}
-            contents = {name: archive.read(name) for name in modes}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{wheel} is not a readable wheel: {error}.", remedy="Build it again.") from error
+    contents, modes = members(wheel)
     listed = next((n for n in contents if n.endswith(".dist-info/RECORD") and n.count("/") == 1), None)
     if listed is None:
         raise InputError(f"{wheel} has no RECORD: it is not a wheel.", remedy="Build it again.")
@@ -48,6 +43,16 @@ def embed_sboms(wheel: Path, materials: Materials, *, origin_of: Callable[[str],
     ordered = {name: contents[name] for name in names}
     ordered[listed] = record(ordered, listed)
     write_atomic(wheel, pack(ordered, modes, materials.epoch))
+
+
+def members(wheel: Path) -> tuple[dict[str, bytes], dict[str, int]]:
+    """Return a wheel's files by name, and which of them are executable: what `pack` takes. Raise InputError."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            modes = {i.filename: (i.external_attr >> 16) & 0o111 for i in archive.infolist() if not i.is_dir()}
+            return {name: archive.read(name) for name in modes}, modes
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{wheel} is not a readable wheel: {error}.", remedy="Build it again.") from error
 
 
 def record(contents: dict[str, bytes], name: str) -> bytes:
