@@ -22,7 +22,7 @@ def wine_setup(*, record: bool, host_wine: bool = False) -> str:
     started = time.monotonic()
     wanted = recipe.load()
     if host_wine:
-        _check_host()
+        namespace.require()
         setup.stand_on_host()
     setup.make_runtime()
     made = environment.prepare(pair())
@@ -35,12 +35,6 @@ def wine_setup(*, record: bool, host_wine: bool = False) -> str:
     if host.recorded() is None:
         debian.verify(wanted)
     return f"The Wine runtime in {places.base()} is ready ({time.monotonic() - started:.1f} s): {made.label}."
-
-
-def _check_host() -> None:
-    problem = namespace.obstacle()
-    if problem is not None:
-        raise problem
 
 
 def pair() -> tuple[Path, ...]:

@@ -19,7 +19,6 @@ from wheelhouse.steps import Step
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR_VARIABLE = "DML_WHEELHOUSE_DEBIAN_MIRROR"
-PACKAGES = places.PACKAGES
 
 _SECONDS = 1800.0
 # Documentation and translations of 300 packages are not installed; copyright files are.
@@ -141,7 +140,7 @@ def _install(folder: Path, recipe: WineRecipe) -> None:
         "sh", "-c", "dpkg-query -W -f '${Package} ${Version}\\n' > /packages.txt && rm -rf /var/lib/apt/lists/*",
         name="packages", title="recording versions",
     )  # fmt: skip
-    (files / PACKAGES).rename(folder / PACKAGES)
+    (files / places.PACKAGES).rename(folder / places.PACKAGES)
 
 
 def _run(argv: tuple[str, ...], name: str, title: str) -> None:
@@ -185,7 +184,7 @@ def parse(text: str, source: str) -> dict[str, str]:
 
 def drift() -> list[Drift]:
     """Return how the root's packages differ from those that the self-test was last recorded with."""
-    here = parse((places.root() / PACKAGES).read_text(encoding="utf-8"), PACKAGES)
+    here = parse((places.root() / places.PACKAGES).read_text(encoding="utf-8"), places.PACKAGES)
     recorded = parse(LOCK.read_text(encoding="utf-8"), LOCK.name) if LOCK.exists() else {}
     names = sorted(n for n in here.keys() | recorded.keys() if here.get(n) != recorded.get(n))
     return [Drift(package=n, recorded=recorded.get(n, ""), here=here.get(n, "")) for n in names]
@@ -198,7 +197,7 @@ def upstream_version(version: str) -> str:
 
 def verify(recipe: WineRecipe) -> None:
     """Say how the packages differ from the recorded ones. Raise UnsupportedError for an untested Wine."""
-    here = parse((places.root() / PACKAGES).read_text(encoding="utf-8"), PACKAGES)
+    here = parse((places.root() / places.PACKAGES).read_text(encoding="utf-8"), places.PACKAGES)
     wine = upstream_version(here["libwine"])
     if wine not in recipe.tested_wine:
         raise UnsupportedError(
@@ -216,5 +215,5 @@ def verify(recipe: WineRecipe) -> None:
 
 def record() -> None:
     """Write the root's packages as those that the self-test passed with."""
-    lines = (places.root() / PACKAGES).read_text(encoding="utf-8")
+    lines = (places.root() / places.PACKAGES).read_text(encoding="utf-8")
     write_atomic(LOCK, f"# Every package of the Wine root when its self-test last passed.\n{lines}")

@@ -58,18 +58,18 @@ def shim_step(recipe: WineRecipe) -> Step:
     inputs = {
         "source": sha256_tree(SHIM),
         "tested Wine": ",".join(host.tested(recipe)),
-        "compiler": _root_key(),
+        "compiler": root_key(),
     }
     return Step(name="d3d12.dll", output=places.shim(), inputs=inputs)
 
 
 def prefix_step(recipe: WineRecipe) -> Step:
     """Return the step that makes the Wine prefix with both d3d12.dll in it."""
-    inputs = {"root": _root_key(), "d3d12.dll": shim_step(recipe).key, "settings": f"{OVERRIDES} {NO_DEBUGGER}"}
+    inputs = {"root": root_key(), "d3d12.dll": shim_step(recipe).key, "settings": f"{OVERRIDES} {NO_DEBUGGER}"}
     return Step(name="Wine prefix", output=places.prefix(), inputs=inputs)
 
 
-def _root_key() -> str:
+def root_key() -> str:
     """Return what identifies the root's content: its packages with their versions."""
     return sha256_file(places.root() / places.PACKAGES)
 
@@ -90,7 +90,7 @@ def ensure_shim(recipe: WineRecipe) -> None:
             argv=("sh", "-c", script, "sh", *configure, *options),
             binds={"/source": str(SHIM), "/out": str(folder)},
         )
-        _inside(spec, folder / "build.json", "shim", "compiling d3d12.dll")
+        inside(spec, folder / "build.json", "shim", "compiling d3d12.dll")
         if not (folder / DLL).is_file():
             raise InputError(f"The build of {SHIM} installed no {DLL}.", log=places.log("shim"))
 
@@ -111,7 +111,7 @@ def ensure_prefix(recipe: WineRecipe) -> None:
             env=wine_variables(),
             cwd="/",
         )
-        _inside(spec, folder / "wineboot.json", "wineboot", "making a Wine prefix")
+        inside(spec, folder / "wineboot.json", "wineboot", "making a Wine prefix")
         drive = files / "dosdevices" / "z:"
         drive.unlink(missing_ok=True)
         drive.symlink_to("/host")
@@ -139,7 +139,8 @@ def _place_direct3d(prefix: Path) -> None:
     write_atomic(system / FORWARDED, as_native(builtin.read_bytes()))
 
 
-def _inside(spec: Spec, file: Path, name: str, title: str) -> None:
+def inside(spec: Spec, file: Path, name: str, title: str) -> None:
+    """Run a program of the set-up in a session; its SPEC goes to `file`. Raise StepFailedError with its words."""
     mounts.remove(file)
     write_atomic(file, spec.text())
     with task(title) as shown:

@@ -79,6 +79,13 @@ def obstacle() -> WheelhouseError | None:
     return None
 
 
+def require() -> None:
+    """Raise what stands in the way of sessions on this host, if anything does: see `obstacle`."""
+    problem = obstacle()
+    if problem is not None:
+        raise problem
+
+
 def _may_mount() -> bool:
     """Return whether this process has CAP_SYS_ADMIN (bit 21 of the effective capabilities)."""
     for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smoke.wine import namespace, places
+from smoke.wine import direct3d, places
 from smoke.wine.namespace import Spec
 from wheelhouse import steps
-from wheelhouse.console import task
-from wheelhouse.files import sha256_file, write_atomic
-from wheelhouse.process import Command, run
+from wheelhouse.files import sha256_file
 from wheelhouse.steps import Step
 
 SOURCE = Path(__file__).resolve().parent / "half"
@@ -21,7 +19,6 @@ COMPILE = (
     "-fno-ident", "-Wl,--build-id=none", "-o", f"/out/{LIBRARY}", "/source/round_half.c",
 )  # fmt: skip
 """Nothing of the C library's headers, and the same bytes from the same source."""
-_SECONDS = 120.0
 
 
 def step() -> Step:
@@ -29,7 +26,7 @@ def step() -> Step:
     inputs = {
         "source": sha256_file(SOURCE / "round_half.c"),
         "command": " ".join(COMPILE),
-        "compiler": sha256_file(places.root() / places.PACKAGES),
+        "compiler": direct3d.root_key(),
     }
     return Step(name="fp16 rounding", output=places.rounding(), inputs=inputs)
 
@@ -39,11 +36,7 @@ def ensure() -> None:
 
     def make(folder: Path) -> None:
         spec = Spec(root=places.ground().tree, argv=COMPILE, binds={"/source": str(SOURCE), "/out": str(folder)})
-        file = folder / "build.json"
-        write_atomic(file, spec.text())
-        with task(f"compiling {LIBRARY}") as shown:
-            run(Command(argv=namespace.session(file), timeout=_SECONDS), log=places.log("rounding"),
-                on_line=shown.update)  # fmt: skip
+        direct3d.inside(spec, folder / "build.json", "rounding", f"compiling {LIBRARY}")
 
     steps.ensure(step(), make, quiet_when_fresh=True)
 

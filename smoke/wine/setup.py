@@ -21,9 +21,7 @@ def make_runtime() -> WineRecipe:
 
     Raise UnsupportedError where this host cannot, NetworkError, ToolchainError, ResourceError or StepFailedError.
     """
-    problem = namespace.obstacle()
-    if problem is not None:
-        raise problem
+    namespace.require()
     wanted = recipe.load()
     if not finished(wanted):
         with locked(places.base() / "set-up"), unused(places.runtime()):

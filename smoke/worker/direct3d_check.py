@@ -74,42 +74,39 @@ def one_device() -> tuple[bool, str]:
     return same, f"D3D12CreateDevice twice: {'the same device' if same else 'two devices'}"
 
 
-def int64_operator() -> tuple[bool, str]:
-    """Say whether an addition of 64-bit integers runs on DirectML and is right."""
-    import numpy as np
+def _added(a: Any, b: Any) -> Any:
+    """Return a + b as DirectML computes it: arrays of one type and shape."""
     import operator_session
-    from onnx import TensorProto, helper
+    from onnx import helper
     from operator_cases import Built
 
-    infos = [helper.make_tensor_value_info(name, TensorProto.INT64, [2, 8]) for name in "aby"]
+    kind = helper.np_dtype_to_tensor_dtype(a.dtype)
+    infos = [helper.make_tensor_value_info(name, kind, a.shape) for name in "aby"]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "add", infos[:2], infos[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
+    built = Built(model.SerializeToString(), {"a": a, "b": b})
+    return operator_session.run_once(built, operator_session.DML)["y"]
+
+
+def int64_operator() -> tuple[bool, str]:
+    """Say whether an addition of 64-bit integers runs on DirectML and is right."""
+    import numpy as np
+
     a = np.arange(16, dtype=np.int64).reshape(2, 8) * LARGE
     b = np.full((2, 8), LARGE - 1, dtype=np.int64)
-    built = Built(model.SerializeToString(), {"a": a, "b": b})
-    found = operator_session.run_once(built, operator_session.DML)
-    right = bool(np.array_equal(found["y"], a + b))
+    right = bool(np.array_equal(_added(a, b), a + b))
     return right, f"Add of int64 up to 2^44 on DirectML is {'right' if right else 'wrong'}"
 
 
 def half_rounding() -> tuple[bool, str]:
     """Say whether sums in fp16 are rounded to the nearest, ties to even: up, down, and on both sides of zero."""
     import numpy as np
-    import operator_session
-    from onnx import TensorProto, helper
-    from operator_cases import Built
 
-    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [2, 8]) for name in "aby"]
-    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "add", infos[:2], infos[2:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
     ulp = 2.0**-10  # of 1.0
     a = np.array([[1.0] * 8, [-1.0] * 8], dtype=np.float16)
     b = (np.array([0.1, 0.49, 0.5, 0.51, 0.9, 1.49, 1.5, 1.9]) * ulp).astype(np.float16) * a
-    built = Built(model.SerializeToString(), {"a": a, "b": b})
-    found = operator_session.run_once(built, operator_session.DML)["y"]
-    wrong = int((found != a + b).sum())  # numpy rounds as IEEE 754 says
+    wrong = int((_added(a, b) != a + b).sum())  # numpy rounds as IEEE 754 says
     return wrong == 0, f"Add of fp16 on DirectML: {16 - wrong} of 16 sums are rounded to the nearest"
 
 

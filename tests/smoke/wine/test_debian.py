@@ -45,7 +45,7 @@ def root(monkeypatch, tmp_path):
     def make(**changes):
         places.root().mkdir(parents=True, exist_ok=True)
         here = {name: version for name, version in (locked | changes).items() if version}
-        (places.root() / debian.PACKAGES).write_text("".join(f"{n} {v}\n" for n, v in here.items()))
+        (places.root() / places.PACKAGES).write_text("".join(f"{n} {v}\n" for n, v in here.items()))
         return said
 
     return make
