@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from wheelhouse.tasklib import split, task
+from front.tasklib import split, task
 
 
 @task
@@ -18,7 +18,7 @@ def version(_c: Context) -> None:
 @task
 def bench(_c: Context) -> None:
     """Measure what speed promises: ratios of medians, taken in this one run."""
-    from wheelhouse.bench import start_up
+    from front.bench import start_up
 
     for ratio in (start_up(),):
         print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
@@ -61,7 +61,7 @@ def build_dml(
 ) -> None:
     """Make the pair of DirectML wheels and its index in wheels/."""
     from recipes import lanes
-    from recipes.request import Request, options_from
+    from recipes.spec.request import Request, options_from
 
     choice = lanes.choose_lane(lane, recipe=recipe, plan=plan)
     print(choice.line, flush=True)
@@ -93,7 +93,7 @@ def _build_task(name: str, part: str, text: str) -> object:
         shell: str = "",
     ) -> None:
         from recipes.commands import perform
-        from recipes.request import Request, options_from
+        from recipes.spec.request import Request, options_from
 
         options = options_from(
             pythons=split(python), ort=ort, ort_home=ort_home, source_mirror=source_mirror, jobs=jobs
@@ -131,8 +131,8 @@ def index(_c: Context) -> None:
 @task(help={"all": "also downloads, environments, models, exports and the Wine runtime", "plan": "only list"})
 def clean(_c: Context, all: bool = False, plan: bool = False) -> None:  # noqa: A002 - the option
     """Remove wheels, sources and build results, saying what and how much."""
+    from front.clean import removals, remove
     from smoke.wine import mounts
-    from wheelhouse.clean import removals, remove
     from wheelhouse.files import human_size
 
     found = removals(everything=all)
@@ -144,8 +144,7 @@ def clean(_c: Context, all: bool = False, plan: bool = False) -> None:  # noqa: 
 @task(help={"json": "facts and verdicts as JSON, for a bug report"})
 def doctor(_c: Context, json: bool = False) -> None:
     """Say what this machine has, and what each lane would need."""
-    from smoke.survey import diagnose
-    from wheelhouse.doctor import to_json, to_text
+    from front.doctor import diagnose, to_json, to_text
 
     print((to_json if json else to_text)(diagnose()))
 
@@ -194,7 +193,7 @@ def audit(
     """Check wheels before anybody installs them; fails for an error."""
     import sys
 
-    from recipes.audit.cli import audit_command
+    from recipes.audit.commands import audit_command
 
     audit_command(
         wheel, sys.argv, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict
@@ -237,9 +236,9 @@ def smoke(
     stable_norms: str = "",
 ) -> None:
     """Run one model through the backends and say who agrees with the reference, token by token."""
-    from smoke import command
+    from smoke import commands
 
-    command.smoke(
+    commands.smoke(
         backends=split(backend),
         all_backends=all_backends,
         model=model,
@@ -272,9 +271,9 @@ def export(
     ignore_memory: bool = False,
 ) -> None:
     """Export a model in the formats of backends, and say where it is."""
-    from smoke import command
+    from smoke import commands
 
-    made = command.export(
+    made = commands.export(
         backends=split(backend), variant=variant, model=model, stable_norms=stable_norms, ignore_memory=ignore_memory
     )
     print("\n".join(made))
@@ -283,7 +282,7 @@ def export(
 @task(help={"model": _MODEL}, auto_shortflags=False)
 def advise(_c: Context, model: str = "smollm2-135m") -> None:
     """Say which backend to use for a model on this machine, and on what that rests."""
-    from smoke.advise import tell
+    from smoke.advice.advise import tell
 
     tell(model)
 
@@ -291,7 +290,7 @@ def advise(_c: Context, model: str = "smollm2-135m") -> None:
 @task
 def backends(_c: Context) -> None:
     """List the backends: ready, made on first use, or missing and what to do."""
-    from smoke.command import backends_table
+    from smoke.commands import backends_table
     from wheelhouse.console import result
 
     result(backends_table())
@@ -342,7 +341,7 @@ def npu_check(
     json: bool = False,
 ) -> None:
     """Compile a model for Intel NPUs that are not here, and say what to change where the compiler refuses."""
-    from smoke.npu_check.suite import run
+    from smoke.suites.npu_check.suite import run
 
     run(model=model, platforms=platform, max_prompt_len=max_prompt_len, save=save, as_text=not json)
 
@@ -355,7 +354,7 @@ def npu_check(
 )
 def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> None:
     """Make the Wine runtime, in which DirectML runs on Linux without a GPU, and test it. Needs root."""
-    from smoke.wine.command import wine_setup as set_up
+    from smoke.wine.commands import wine_setup as set_up
 
     print(set_up(record=record, host_wine=host_wine))
 
@@ -363,6 +362,6 @@ def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> No
 @task
 def wine_clean(_c: Context) -> None:
     """Remove the Wine runtime."""
-    from smoke.wine.command import wine_clean as clean_up
+    from smoke.wine.commands import wine_clean as clean_up
 
     print(clean_up())

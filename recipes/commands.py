@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from recipes.request import Request
-from wheelhouse.errors import UsageError, nearest
+from recipes.spec.request import Request
+from wheelhouse.errors import UsageError
 from wheelhouse.paths import wheels_dir
-from wheelhouse.process import Shell
-
-SHELLS: tuple[Shell, ...] = ("posix", "cmd", "powershell")
 
 
 def perform(part: str, request: Request, *, plan: bool = False, shell: str = "") -> str:
@@ -15,8 +12,10 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
     if not request.recipe:
         raise UsageError("Which recipe?", remedy="Give --recipe NAME or FILE; `invoke recipes` lists the names.")
     if plan:
+        from recipes.building.transcript import transcript
+
         return transcript(request, shell)
-    from recipes.build import PARTS, build_git_lane
+    from recipes.building.parts import PARTS, build_git_lane
     from recipes.lanes import finish, summary
 
     until = next(known for known in PARTS if known == part)
@@ -26,31 +25,14 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
     return f"{part} of recipe '{request.recipe}' is done."
 
 
-def transcript(request: Request, shell: str = "") -> str:
-    """Return the transcript for the target's system, or for `shell`. Raise UsageError for an unknown shell."""
-    from recipes.build import plan_git_lane
-    from recipes.load import load
-    from recipes.plan import lines
-    from recipes.target import choose_target, shell_of
-
-    if shell and shell not in SHELLS:
-        raise UsageError(f"There is no shell '{shell}'. {nearest(shell, SHELLS)}")
-    target = choose_target(load(request.recipe), target=request.target, arch=request.arch)
-    usable: dict[str, Shell] = {name: name for name in SHELLS}
-    chosen = usable[shell] if shell else shell_of(target.os)
-    if (chosen == "posix") == (target.os == "windows"):
-        raise UsageError(f"{target.name} is not built from a {chosen} shell.", remedy="Leave --shell out.")
-    return "\n".join(lines(plan_git_lane(request), chosen))
-
-
 def list_recipes(*, check: bool = False, recipe: str = "") -> str:
     """Return the recipes as a table, or with `check` how they differ from the checked-out upstream."""
-    from recipes.load import available, load
+    from recipes.spec.load import available, load
 
     names = [recipe] if recipe else list(available())
     recipes = [load(name) for name in names]
     if check:
-        from recipes.drift import report
+        from recipes.sources.drift import report
 
         return "\n".join(line for found in recipes for line in report(found))
     rows = [(r.name, ", ".join(r.targets) or "any", ", ".join(r.pythons), r.description) for r in recipes]

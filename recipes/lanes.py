@@ -14,7 +14,7 @@ from wheelhouse.paths import display, wheels_dir
 from wheelhouse.process import Shell, render
 
 if TYPE_CHECKING:
-    from recipes.request import Request
+    from recipes.spec.request import Request
 
 Lane = Literal["git", "published"]
 LANES: tuple[Lane, ...] = ("git", "published")
@@ -76,7 +76,7 @@ def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform,
 
 
 def _has_source_recipe() -> bool:
-    from recipes.load import available
+    from recipes.spec.load import available
 
     return RECIPES["git"] in available()
 
@@ -86,9 +86,9 @@ def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:
 
     Raise AuditError when one of them must not be shipped: the index is left as it was.
     """
-    from recipes.index import write_index
-    from recipes.proof import prove
-    from recipes.wheels import facts_of
+    from recipes.wheels.index import write_index
+    from recipes.wheels.placing import facts_of
+    from recipes.wheels.proof import prove
 
     prove(folder, facts_of(sorted(folder / name for name in seconds)))
     return [
@@ -117,11 +117,11 @@ def build(choice: Choice, request: Request) -> str:
     out = wheels_dir()
     request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
     if choice.lane == "git":
-        from recipes.build import build_git_lane
+        from recipes.building.parts import build_git_lane
 
         return summary(finish(out, build_git_lane(request, out)))
-    from recipes.load import load, locate
-    from recipes.published import build_published
+    from recipes.spec.load import load, locate
+    from recipes.wheels.published import build_published
 
     made = build_published(load(request.recipe), locate(request.recipe), out, request.options.pythons)
     return summary(finish(out, {wheel.path.name: wheel.seconds for wheel in made}))
@@ -131,11 +131,11 @@ def plan(choice: Choice, request: Request) -> str:
     """Return every command of the lane as it would be typed; none is run and nothing is downloaded."""
     request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
     if choice.lane == "git":
-        from recipes.commands import transcript
+        from recipes.building.transcript import transcript
 
         return transcript(request)
-    from recipes.load import load
-    from recipes.published import plan_published
+    from recipes.spec.load import load
+    from recipes.wheels.published import plan_published
 
     shell: Shell = "cmd" if sys.platform == "win32" else "posix"
     return "\n".join(
@@ -145,7 +145,7 @@ def plan(choice: Choice, request: Request) -> str:
 
 def index_all() -> str:
     """Write the index and SHA256SUMS over everything in `wheels/`; return a line about it."""
-    from recipes.index import write_index
+    from recipes.wheels.index import write_index
 
     folder = wheels_dir()
     wheels = write_index(folder)

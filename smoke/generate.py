@@ -16,12 +16,13 @@ from typing import IO, TextIO
 import msgspec
 from msgspec import MsgspecError, Struct
 
-from smoke import scratch, selection
-from smoke.backends import BACKENDS, WORKER, Backend, Variant
-from smoke.dumps import Device
-from smoke.environments import Environment
-from smoke.export import export
-from smoke.models import resolve
+from smoke.backends import selection
+from smoke.backends.registry import BACKENDS, WORKER, Backend, Variant
+from smoke.environments.source import Environment
+from smoke.exports.making import export
+from smoke.models.resolving import resolve
+from smoke.parity.dumps import Device
+from smoke.running import scratch
 from wheelhouse.console import say, warn
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.files import write_atomic

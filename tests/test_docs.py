@@ -86,7 +86,7 @@ def test_what_a_document_names_is_there(document: Path) -> None:
 def test_faults_would_be_found() -> None:
     text = """
 See [this](docs/gone.md), [that](docs/ci.md#no-such-part), [it](docs/ci.md#verify),
-`smoke/gone.py` and `recipes/load.py`.
+`smoke/gone.py` and `recipes/spec/load.py`.
 
 ```console
 $ invoke smoke --no-such-option    # or `invoke audit --strict`

@@ -100,6 +100,13 @@ def disk_full(activity: str, *, log: Path | None = None) -> ResourceError:
     )
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    if path.is_symlink() or path.is_file():
+        return path.lstat().st_size
+    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_symlink() or p.is_file())
+
+
 def human_size(count: float) -> str:
     """Return a number of bytes as people write it: '1.7 GB' (powers of 1000)."""
     for unit in ("B", "kB", "MB"):

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wheelhouse.errors import InputError, RecipeError, nearest
+from wheelhouse.errors import InputError, RecipeError, UsageError, nearest
 
 T = TypeVar("T")
 
@@ -34,6 +34,21 @@ def load(path: Path, kind: type[T]) -> T:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     return decode(text, kind, str(path))
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of the TOML files in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def named(folder: Path, name: str, kind: type[T], what: str) -> T:
+    """Load the file of that name from a folder of recipes for one kind of thing (`what`, for the error).
+
+    Raise UsageError when there is none, and what `load` raises.
+    """
+    if name not in names(folder):
+        raise UsageError(f"There is no {what} '{name}'. {nearest(name, names(folder))}")
+    return load(folder / f"{name}.toml", kind)
 
 
 def _explain(message: str, kind: type) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from recipes.audit import rules  # noqa: F401 - declares the rules
-from recipes.audit.model import REGISTRY, Rule
+from recipes.audit.findings import REGISTRY, Rule
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import ROOT
 

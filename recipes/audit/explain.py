@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from recipes.audit.binary import Binary, Reading
-from recipes.audit.wheel import Wheel
-from recipes.sbom import PROVENANCE_NAME
+from recipes.audit.readers.binary import Binary, Reading
+from recipes.audit.readers.wheel import Wheel
+from recipes.bill.sbom import PROVENANCE_NAME
 from wheelhouse.files import human_size
 
 if TYPE_CHECKING:

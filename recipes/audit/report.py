@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from recipes.audit.binary import Binary, Reading
-from recipes.audit.model import Finding, Severity, worst
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Finding, Severity, worst
+from recipes.audit.readers.binary import Binary, Reading
+from recipes.audit.readers.wheel import Wheel
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ def to_table(findings: Sequence[Finding], *, explained: bool = False) -> Table:
 
 def _explanation(rule: str) -> str:
     from recipes.audit import rules  # noqa: F401 - declares them
-    from recipes.audit.model import REGISTRY
+    from recipes.audit.findings import REGISTRY
 
     return REGISTRY[rule].explanation
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recipes.audit.context import Asker, Context
-from recipes.audit.model import Finding, Severity
-from recipes.audit.wheel import Wheel, read_wheel
+from recipes.audit.findings import Finding, Severity
+from recipes.audit.readers.wheel import Wheel, read_wheel
+from recipes.audit.surroundings import Asker, Context
 from wheelhouse.errors import AuditError, InputError
 
 
@@ -45,7 +45,7 @@ def audit_read(
     """Run every rule on wheels that were read, and return what was found, worst first."""
     if not online and index is None:
         return _check(wheels, pair=pair, ask=None)
-    from recipes.audit.index import IndexAsker
+    from recipes.audit.ask_index import IndexAsker
 
     asker = IndexAsker(index, configured=online)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from smoke import environments
+from smoke.environments import pinned
 from smoke.heal.record import MODES, NAME, Answer, Mode, Record, load
 from wheelhouse import process
 from wheelhouse.console import Task, task
@@ -135,7 +135,7 @@ def _share(source: Path, target: Path) -> None:
 
 def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str) -> Answer:
     """Run the job in the model environment and return its answer."""
-    environment = environments.prepare(environments.MAIN)
+    environment = pinned.prepare(pinned.MAIN)
     path = log_dir() / "heal" / f"{log or 'model'}.log"
     with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-heal-") as name:
         job, answer = Path(name, "job.json"), Path(name, "answer.json")

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from smoke.heal.record import advice, load
-from smoke.results import Cell, Result, Section
-from smoke.verdicts import Verdict
+from smoke.parity.verdicts import Verdict
+from smoke.report.results import Cell, Result, Section
 
 BACKEND = "dml"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from recipes.pins import Pins
-from smoke import converters, manifests
-from smoke.models import Model, folder, hub_listing
+from recipes.sources.pins import Pins
+from smoke.models import hub_listing, local
+from smoke.models.converters import converter
 from smoke.models.hub_listing import ENDPOINT_VARIABLE, File, endpoint
-from wheelhouse import steps
+from smoke.models.model import Model
+from wheelhouse import manifests, steps
 from wheelhouse.errors import NetworkError, StepFailedError
 from wheelhouse.files import remove_tree, require_space, write_atomic
 from wheelhouse.paths import cache_dir
@@ -56,7 +57,7 @@ def model(identifier: str, *, revision: str = "main", name: str = "") -> Model:
             path.rename(partial / path.name)
         remove_tree(download)
         (partial / LISTING).unlink()
-        folder.check(partial)
+        local.check(partial)
         write_atomic(partial / COMMIT, msgspec.json.encode({"id": identifier, "commit": listing.sha}) + b"\n")
         manifests.write(partial)
 
@@ -78,7 +79,7 @@ def _download(identifier: str, commit: str, files: tuple[File, ...], target: Pat
     asked = {"id": identifier, "commit": commit, "files": [_described(file) for file in files]}
     write_atomic(target / LISTING, msgspec.json.encode(asked))
     try:
-        converters.run(
+        converter.run(
             "hub_download.py",
             str(target / LISTING),
             str(target),

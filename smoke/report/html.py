@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from smoke.report import wording
-from smoke.results import Report
+from smoke.report.results import Report
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from smoke.parity.verdicts import Verdict
 from smoke.report import wording
-from smoke.results import Report, Result
-from smoke.verdicts import Verdict
+from smoke.report.results import Report, Result
 
 _CRASHES = {Verdict.CRASHED, Verdict.TIMED_OUT}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.results import Report
+from smoke.report.results import Report
 from wheelhouse.files import write_atomic
 
 PATH = Path(__file__).with_name("report.schema.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smoke.report import wording
-from smoke.results import Report, Result, Section
+from smoke.report.results import Report, Result, Section
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smoke.results import Report, Result
-from smoke.verdicts import Verdict
+from smoke.parity.verdicts import Verdict
+from smoke.report.results import Report, Result
 from wheelhouse.files import human_size
 
 MOST_PROMPTS = 4

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke import dml
-from smoke.environments import Environment, Readiness
-from smoke.wine import namespace, places, recipe, selftest, setup, windows_python
+from smoke.environments import directml_pair
+from smoke.environments.source import Environment, Readiness
+from smoke.wine import namespace, places, recipe, selftest, setup
+from smoke.wine.parts import windows_python
 from wheelhouse import steps
 from wheelhouse.errors import InputError, UnsupportedError
 from wheelhouse.paths import wheels_dir
@@ -62,9 +63,9 @@ def find_pair(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     wanted = recipe.load()
     windows_python.check_wheels(wanted, given)
     pair = []
-    for package in dml.PACKAGES:
-        own = [wheel for wheel in given if dml.package_of(wheel) == package]
-        fitting = [w for w in dml.newest_first(folder, package) if windows_python.fits(wanted, w)]
+    for package in directml_pair.PACKAGES:
+        own = [wheel for wheel in given if directml_pair.package_of(wheel) == package]
+        fitting = [w for w in directml_pair.newest_first(folder, package) if windows_python.fits(wanted, w)]
         if not own and not fitting:
             return ()
         pair.append((own or fitting)[0])
@@ -92,7 +93,7 @@ class WineSource:
                 ready=False,
                 makeable=False,
                 reason=f"There is no pair of DirectML wheels for Python {recipe.load().python.minor} in wheels/.",
-                remedy=dml.BUILD,
+                remedy=directml_pair.BUILD,
             )
         return Readiness(ready=True, makeable=True)
 
@@ -103,9 +104,9 @@ class WineSource:
             raise UnsupportedError(status.reason, remedy=status.remedy)
         pair = find_pair(wheels, wheels_dir())
         if not pair:
-            raise InputError("One wheel of each package of the pair is needed.", remedy=dml.BUILD)
+            raise InputError("One wheel of each package of the pair is needed.", remedy=directml_pair.BUILD)
         return prepare(pair)
 
     def takes(self, wheel: Path) -> bool:
         """See Source."""
-        return dml.package_of(wheel) in dml.PACKAGES
+        return directml_pair.package_of(wheel) in directml_pair.PACKAGES

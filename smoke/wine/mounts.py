@@ -1,7 +1,7 @@
 """What is mounted below a folder, and removing a folder only when nothing is.
 
-Nothing of ours is ever mounted where the host sees it (see session.py). But a root file system is a tempting place for
-somebody's own `mount --bind`, and a removal that follows it would empty the host's /dev or home folder.
+Nothing of ours is ever mounted where the host sees it (see process_one.py). But a root file system is a tempting place
+for somebody's own `mount --bind`, and a removal that follows it would empty the host's /dev or home folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a program gets namespaces of its own, what it needs for that, and the SPEC that session.py reads."""
+"""How a program gets namespaces of its own, what it needs for that, and the SPEC that process_one.py reads."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from wheelhouse.errors import ToolchainError, UnsupportedError, WheelhouseError
 
-SESSION = Path(__file__).resolve().parent / "session.py"
+SESSION = Path(__file__).resolve().parent / "inside" / "process_one.py"
 FAILED = 70
-"""The exit code of session.py when the session itself, not its program, failed."""
+"""The exit code of process_one.py when the session itself, not its program, failed."""
 
 _PROGRAMS = {"setpriv": "util-linux", "unshare": "util-linux", "chroot": "coreutils"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What session.py is to run and in what surroundings: see there."""
+    """What process_one.py is to run and in what surroundings: see there."""
 
     root: str
     argv: tuple[str, ...]

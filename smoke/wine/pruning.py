@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from smoke.npu_check import compiler
-from smoke.wine import mounts, places, setup, windows_python
-from smoke.wine.recipe import WineRecipe
+from smoke.wine import mounts, places, setup
+from smoke.wine.parts import windows_python
+from smoke.wine.recipe import WineRecipe, npu_compiler
 from wheelhouse import steps
-from wheelhouse.clean import size_of
 from wheelhouse.errors import BusyError
-from wheelhouse.files import sha256_file
+from wheelhouse.files import sha256_file, size_of
 from wheelhouse.locks import locked
 from wheelhouse.paths import wheels_dir
 
@@ -42,7 +41,7 @@ def is_wanted(recipe: WineRecipe, folder: Path) -> bool:
     if any(inputs.get(name) != value for name, value in windows_python.key_of(recipe, ()).items()):
         return False  # the recipe is another by now
     wheels = {name.removeprefix(_WHEEL): value for name, value in inputs.items() if name.startswith(_WHEEL)}
-    pinned = {wheel.filename: wheel.sha256 for wheel in compiler.load().wheels}
+    pinned = {wheel.filename: wheel.sha256 for wheel in npu_compiler()}
     if all(pinned.get(name) == value for name, value in wheels.items()):
         return True
     here = {name: sha256_file(wheels_dir() / name) for name in wheels if (wheels_dir() / name).is_file()}

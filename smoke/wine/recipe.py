@@ -1,4 +1,4 @@
-"""What recipes/wine/trixie.toml may say, and reading it."""
+"""What recipes/wine/*.toml may say, and reading them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wheelhouse.paths import ROOT
 
 RECIPE = ROOT / "recipes" / "wine" / "trixie.toml"
 LOCK = RECIPE.with_suffix(".lock")
+NPU_COMPILER = RECIPE.with_name("npu-compiler.toml")
 SHIM = Path(__file__).resolve().parent / "shim"
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -59,3 +60,14 @@ class WineRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 def load() -> WineRecipe:
     """Return the recipe. Raise RecipeError when it is wrong."""
     return strict_toml.load(RECIPE, WineRecipe)
+
+
+class CompilerRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Windows wheels that hold Intel's NPU compiler, for the Python of this runtime."""
+
+    wheels: tuple[Wheel, ...]
+
+
+def npu_compiler() -> tuple[Wheel, ...]:
+    """Return the wheels that hold Intel's NPU compiler. Raise RecipeError when their recipe is wrong."""
+    return strict_toml.load(NPU_COMPILER, CompilerRecipe).wheels

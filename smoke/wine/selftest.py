@@ -10,17 +10,19 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from smoke.environments import Environment
-from smoke.wine import direct3d, places, rounding
+from smoke.environments.source import Environment
+from smoke.wine import places
+from smoke.wine.parts import direct3d, rounding
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say, task
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.paths import ROOT
 from wheelhouse.process import run
 from wheelhouse.steps import Step
 
-WORKER = Path(__file__).resolve().parent.parent / "worker" / "direct3d_check.py"
+WORKER = ROOT / "smoke" / "worker" / "direct3d_check.py"
 TRACE_VARIABLE = "DML_WHEELHOUSE_D3D12_TRACE"
 MASKED = "Int64ShaderOps"
 """What the trace of our d3d12.dll says when it has corrected the device's promise."""

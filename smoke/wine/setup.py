@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from smoke.wine import debian, direct3d, host, mounts, namespace, places, recipe, rounding, windows_python
+from smoke.wine import mounts, namespace, places, recipe
+from smoke.wine.parts import debian, direct3d, host_wine, rounding, windows_python
 from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say
@@ -36,16 +37,16 @@ def python_with(wheels: Sequence[Path]) -> Step:
 
 def finished(wanted: WineRecipe) -> bool:
     """Return whether root, d3d12.dll and prefix are there and made from what they would be made from now."""
-    own = host.recorded()
-    if steps.why_to_run(host.step(own) if own else debian.step(wanted)) is not None:
+    own = host_wine.recorded()
+    if steps.why_to_run(host_wine.step(own) if own else debian.step(wanted)) is not None:
         return False
     wanted_steps = (direct3d.shim_step(wanted), rounding.step(), direct3d.prefix_step(wanted))
     return all(steps.why_to_run(step) is None for step in wanted_steps)
 
 
 def _make(wanted: WineRecipe) -> None:
-    if host.recorded():
-        host.ensure(host.find())
+    if host_wine.recorded():
+        host_wine.ensure(host_wine.find())
     else:
         _make_debian(wanted)
     for part in (places.shim(), places.rounding(), places.prefix()):
@@ -66,13 +67,13 @@ def _make_debian(wanted: WineRecipe) -> None:
 
 def stand_on_host() -> None:
     """Let the runtime use the host's own Wine. Raise UsageError when there is a Debian root, and what `find` may."""
-    if places.root().exists() and host.recorded() is None:
+    if places.root().exists() and host_wine.recorded() is None:
         raise UsageError(
             "The runtime here has a Wine of its own.", remedy="`invoke wine-clean` removes it, then run the same again."
         )
-    found = host.find()
+    found = host_wine.find()
     with locked(places.base() / "set-up"), unused(places.runtime()):
-        host.ensure(found)
+        host_wine.ensure(found)
 
 
 @contextmanager
@@ -102,7 +103,7 @@ def _wait_for(held: ExitStack, part: Path, timeout: float) -> None:
 
 def clean() -> int:
     """Remove the runtime; return the bytes freed. Raise BusyError when something is mounted in it or it is in use."""
-    from wheelhouse.clean import size_of
+    from wheelhouse.files import size_of
 
     base = places.base()
     if not base.exists():

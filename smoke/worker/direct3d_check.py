@@ -78,7 +78,7 @@ def _added(a: Any, b: Any) -> Any:
     """Return a + b as DirectML computes it: arrays of one type and shape."""
     import operator_session
     from onnx import helper
-    from operator_cases import Built
+    from operator_graph import Built
 
     kind = helper.np_dtype_to_tensor_dtype(a.dtype)
     infos = [helper.make_tensor_value_info(name, kind, a.shape) for name in "aby"]

@@ -1,7 +1,7 @@
 """Runs one model in one runtime and dumps what came out: `<python of an environment> main.py JOB.json`.
 
 A process of its own in an environment of its own, so it imports nothing of this project from outside this folder and
-works on Python 3.9. The job (written by smoke/jobs.py):
+works on Python 3.9. The job (written by smoke/running/jobs.py):
 
 - `engine`: an engine file; `model`: folder; `device`, `options`: for the engine; `output`: folder for the dump
 - `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`

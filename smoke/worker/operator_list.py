@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from operator_cases import TYPES, Case, Dims
+from operator_cases import Case
+from operator_graph import TYPES, Dims
 
 MODELS = {
     "SmolLM2-135M": {"hidden": 576, "inner": 1536, "kv_heads": 3, "group": 3, "size": 64, "words": 49152},

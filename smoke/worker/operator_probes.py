@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import operator_session
-from operator_cases import Built, Case
+from operator_cases import Case
+from operator_graph import Built
 
 WIDTHS = (64, 576, 3072)
 NORMS = ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "LayerNormalization")

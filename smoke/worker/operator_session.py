@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from operator_cases import Built
+    from operator_graph import Built
 
 DML = [
     ("DmlExecutionProvider", {"device_id": "0"})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.index import write_index
+from recipes.wheels.index import write_index
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.paths import ROOT
 

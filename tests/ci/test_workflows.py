@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from recipes.load import available, load
-from recipes.schema import Recipe
-from smoke.catalogue import environment
+from recipes.spec.load import available, load
+from recipes.spec.schema import Recipe
+from smoke.environments.environment_recipes import environment
 from tests.recipes.contexts import mini_recipe
 from wheelhouse.paths import ROOT
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from recipes.context import Context
-from recipes.schema import Recipe
-from recipes.target import BuildOptions, Layout, Target
-from recipes.tools import Tools
-from tests.recipes.test_staging import COMMITS
+from recipes.building.context import Context
+from recipes.building.tools import Tools
+from recipes.spec.schema import Recipe
+from recipes.spec.target import BuildOptions, Layout, Target
+from tests.recipes.staging.test_ort_home import COMMITS
 from tests.recipes.upstream import recipe_text
 from wheelhouse import strict_toml
 

@@ -6,9 +6,10 @@ from invoke.program import Program
 
 import tasks
 from recipes import commands
-from recipes.request import Request, options_from
+from recipes.building.transcript import transcript
+from recipes.spec.request import Request, options_from
 from tests.recipes import upstream
-from tests.recipes.test_staging import COMMITS
+from tests.recipes.staging.test_ort_home import COMMITS
 from wheelhouse.errors import UsageError
 
 PARTS = ["build", "fetch", "build-ort", "stage", "build-genai", "wheel"]
@@ -57,12 +58,12 @@ def test_mistakes_are_one_paragraph_with_an_exit_code(capsys, arguments, code, m
 
 
 def test_shells(request_):
-    assert "rem fetch" in commands.transcript(request_)
-    assert "$env:CL" in commands.transcript(request_, "powershell")
+    assert "rem fetch" in transcript(request_)
+    assert "$env:CL" in transcript(request_, "powershell")
     with pytest.raises(UsageError, match="Did you mean 'powershell'"):
-        commands.transcript(request_, "power")
+        transcript(request_, "power")
     with pytest.raises(UsageError, match="is not built from a posix shell"):
-        commands.transcript(request_, "posix")
+        transcript(request_, "posix")
 
 
 def test_recipes_are_listed():

@@ -8,7 +8,7 @@ import pytest
 
 from recipes import lanes
 from recipes.lanes import Row, build, choose_lane, finish, index_all, plan, summary
-from recipes.request import Request, options_from
+from recipes.spec.request import Request, options_from
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import AuditError, InputError, UnsupportedError, UsageError
 from wheelhouse.files import sha256_file
@@ -43,7 +43,7 @@ def test_git_lane_is_refused_where_nothing_compiles_but_can_be_planned() -> None
 def test_windows_compiles_where_there_is_something_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_lane("", recipe="mine.toml", system="win32").lane == "git"
     assert "--recipe FILE" in choose_lane("", system="win32").why
-    monkeypatch.setattr("recipes.load.available", lambda: {"dml": Path("recipes/dml.toml")})
+    monkeypatch.setattr("recipes.spec.load.available", lambda: {"dml": Path("recipes/dml.toml")})
     assert choose_lane("", system="win32").lane == "git"
 
 
@@ -67,7 +67,7 @@ def test_finish_indexes_everything_and_reports_what_this_lane_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audited: list[str] = []
-    monkeypatch.setattr("recipes.proof.prove", lambda _, wheels: audited.extend(w.filename for w in wheels))
+    monkeypatch.setattr("recipes.wheels.proof.prove", lambda _, wheels: audited.extend(w.filename for w in wheels))
     ours, _older = make_wheel(tmp_path), make_wheel(tmp_path, version="0.9")
     (row,) = finish(tmp_path, {ours.name: 2.0})
     assert (row.path, row.sha256, row.seconds) == (ours, sha256_file(ours), 2.0)
@@ -79,7 +79,7 @@ def test_what_the_audit_refuses_changes_no_index(tmp_path: Path, monkeypatch: py
     def refuse(*_: object) -> None:
         raise AuditError("no")
 
-    monkeypatch.setattr("recipes.proof.prove", refuse)
+    monkeypatch.setattr("recipes.wheels.proof.prove", refuse)
     wheel = make_wheel(tmp_path)
     with pytest.raises(AuditError):
         finish(tmp_path, {wheel.name: 2.0})
@@ -112,8 +112,8 @@ def test_each_lane_runs_over_its_own_recipe_unless_told(tmp_path: Path, monkeypa
         return {make_wheel(out).name: 3.0}
 
     monkeypatch.setattr(lanes, "wheels_dir", lambda: tmp_path)
-    monkeypatch.setattr("recipes.build.build_git_lane", build_git_lane)
-    monkeypatch.setattr("recipes.proof.prove", lambda *_: None)
+    monkeypatch.setattr("recipes.building.parts.build_git_lane", build_git_lane)
+    monkeypatch.setattr("recipes.wheels.proof.prove", lambda *_: None)
     for recipe in ("", "other"):
         text = build(choose_lane("git", system="win32"), request(recipe=recipe))
         assert "demo_pkg-1.0-cp312-cp312-win_amd64.whl" in text

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.target import host_target
+from recipes.spec.target import host_target
 
 HERE = Path(__file__).resolve().parent.parent / "upstream"
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]

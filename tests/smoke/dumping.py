@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from smoke import parity
-from smoke.dumps import Device, Dump, Library, PromptDump
-from smoke.judge import Expectation
+from smoke.parity import parity
+from smoke.parity.dumps import Device, Dump, Library, PromptDump
+from smoke.parity.judge import Expectation
 from tests.smoke import fakes
 
 VOCABULARY, TOKENS, PROMPTS = 500, 16, 3

@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke import gates
-from smoke.backends import Backend, Variant
-from smoke.environments import Environment, Readiness
-from smoke.models import Model
+from smoke.backends.registry import Backend, Variant
+from smoke.environments.source import Environment, Readiness
+from smoke.models.model import Model
+from smoke.parity import gates
 
 ENGINE = Path(__file__).with_name("fake_engine.py")
 KEY = "a" * 64

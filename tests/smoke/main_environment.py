@@ -3,12 +3,12 @@
 import json
 import subprocess
 
-from smoke import environments
+from smoke.environments import pinned
 
 
 def in_main(*arguments: str, given: object = None) -> str:
     """Run the main environment's Python with JSON on its standard input; return its standard output."""
-    command = environments.prepare(environments.MAIN).command(*arguments)
+    command = pinned.prepare(pinned.MAIN).command(*arguments)
     done = subprocess.run(
         command.argv, env=command.environment(), input=json.dumps(given), capture_output=True, encoding="utf-8"
     )

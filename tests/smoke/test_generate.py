@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smoke import generate
-from smoke.backends import WORKER
-from smoke.dumps import Device
-from smoke.environments import Environment
+from smoke.backends.registry import WORKER
+from smoke.environments.source import Environment
 from smoke.generate import Answer, Request
+from smoke.parity.dumps import Device
 from tests.smoke import fakes
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
 

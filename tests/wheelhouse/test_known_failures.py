@@ -130,20 +130,20 @@ def test_a_failed_process_is_explained(tmp_path: Path) -> None:
 def test_every_process_that_fails_is_explained_by_run() -> None:
     """What starts a process otherwise, or looks at its end itself, is named here with who explains it."""
     own_eyes = {
-        "recipes/downloads.py": "recognise",  # pip download
-        "smoke/jobs.py": "",  # the end is judged in smoke/verdicts.py, `crashed`
-        "smoke/verdicts.py": "recognise",
+        "wheelhouse/downloads.py": "recognise",  # pip download
+        "smoke/running/jobs.py": "",  # the end is judged in smoke/parity/verdicts.py, `crashed`
+        "smoke/parity/verdicts.py": "recognise",
         "smoke/generate.py": "recognise_in",
-        "smoke/npu_check/check.py": "",  # smoke/verdicts.py again, and explanations of the compiler's own
-        "smoke/dml_ops/suite.py": "",  # a crash is a result there, counted by operator
-        "smoke/venvs.py": "",  # ensurepip, with an explanation of its own
-        "smoke/wine/session.py": "",  # inside the namespace: its output is the outer process's
-        "smoke/wine/host.py": "",  # asks for a version
-        "recipes/audit/index.py": "",  # an index without an answer is a finding
-        "wheelhouse/bench.py": "",
-        "wheelhouse/host.py": "",  # facts: what does not answer is unknown
-        "wheelhouse/host_windows.py": "",
-        "wheelhouse/interpreters.py": "",
+        "smoke/suites/npu_check/check.py": "",  # smoke/parity/verdicts.py again, and explanations of the compiler's own
+        "smoke/suites/dml_ops/suite.py": "",  # a crash is a result there, counted by operator
+        "smoke/environments/venvs.py": "",  # ensurepip, with an explanation of its own
+        "smoke/wine/inside/process_one.py": "",  # inside the namespace: its output is the outer process's
+        "smoke/wine/parts/host_wine.py": "",  # asks for a version
+        "recipes/audit/ask_index.py": "",  # an index without an answer is a finding
+        "front/bench.py": "",
+        "wheelhouse/machine/host.py": "",  # facts: what does not answer is unknown
+        "wheelhouse/machine/host_windows.py": "",
+        "wheelhouse/machine/interpreters.py": "",
         "wheelhouse/orphans.py": "",
         "wheelhouse/process.py": "recognise_in",
     }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.verdicts import Verdict, of_process
+from smoke.parity.verdicts import Verdict, of_process
 from wheelhouse import memory
 from wheelhouse.errors import StepFailedError
 from wheelhouse.process import Command, run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from recipes.audit.context import Check
 from recipes.audit.rules import (
     archive,
     genai,
@@ -17,6 +16,7 @@ from recipes.audit.rules import (
     requirements,
     sbom,
 )
+from recipes.audit.surroundings import Check
 
 CHECKS: tuple[Check, ...] = (
     *archive.CHECKS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipes.audit.binary import Binary, Reading
-from recipes.audit.context import RUNTIMES, Context, runtime_requirements
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.binary import Binary, Reading
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import RUNTIMES, Context, runtime_requirements
 
 _FAMILY = Family(title="ONNX Runtime, GenAI and DirectML")
 

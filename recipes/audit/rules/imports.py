@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipes.audit.binary import Binary, Import
-from recipes.audit.context import RUNTIMES, Context, canonical, runtime_requirements
+from recipes.audit.findings import Family, Finding, Severity
 from recipes.audit.libraries import beyond_python, declared, is_linux_system, is_runtime, is_system
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.readers.binary import Binary, Import
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import RUNTIMES, Context, canonical, runtime_requirements
 
 _FAMILY = Family(title="Imports")
 _FIRST_WINDOWS_10 = 10240

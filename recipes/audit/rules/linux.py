@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from recipes.audit.binary import Binary
-from recipes.audit.context import Context
+from recipes.audit.findings import Family, Finding, Severity
 from recipes.audit.libraries import policies
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.readers.binary import Binary
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="Linux")
 _ARCHITECTURES = {"x64": "x86_64", "arm64": "aarch64", "x86": "i686", "arm": "armv7l"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from recipes.audit.binary import Binary
-from recipes.audit.context import Context
+from recipes.audit.findings import Family, Finding, Severity
 from recipes.audit.libraries import python_of
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.readers.binary import Binary
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="Machine and Python")
 _EXTENSION = re.compile(r"\.(?:cpython-|cp)(\d{2,}t?)[a-z]*-[^.]*\.(?:so|pyd)$")

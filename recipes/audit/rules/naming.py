@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from recipes.audit.context import Context
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="Name and metadata")
 _MAX_TAG_LINES, _MAX_TAG_LENGTH = 500, 160

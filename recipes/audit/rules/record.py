@@ -7,10 +7,10 @@ import binascii
 from collections import Counter
 from collections.abc import Iterator
 
-from recipes.audit.context import Context
-from recipes.audit.metadata import RecordLine
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.metadata import RecordLine
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="RECORD")
 _STRONG = ("sha256", "sha384", "sha512")

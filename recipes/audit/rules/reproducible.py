@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipes.audit.context import Context
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="Reproducibility")
 

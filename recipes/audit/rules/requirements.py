@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from recipes.audit.context import Context, Offer, canonical, runtime_requirements
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.targets import applies
-from recipes.audit.wheel import Wheel
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context, Offer, canonical, runtime_requirements
+from recipes.audit.wheel_target import applies
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from recipes.audit.context import Context
-from recipes.audit.model import Family, Finding, Severity
-from recipes.audit.wheel import Wheel
-from recipes.sbom import PROVENANCE_FORMAT, PROVENANCE_NAME, SBOM_NAME
+from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.readers.wheel import Wheel
+from recipes.audit.surroundings import Context
+from recipes.bill.sbom import PROVENANCE_FORMAT, PROVENANCE_NAME, SBOM_NAME
 
 _FAMILY = Family(title="SBOM and provenance")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from recipes.sbom import Binary, Materials, sbom_files
+from recipes.bill.sbom import Binary, Materials, sbom_files
 
 from .elf_builder import build_elf
 from .machine_code import genai_linux, genai_x64, runtime_linux, runtime_x64

@@ -1,7 +1,7 @@
 import pytest
 
-from recipes.audit.elf import read_elf
-from recipes.audit.pe import read_pe
+from recipes.audit.readers.elf import read_elf
+from recipes.audit.readers.pe import read_pe
 
 from .elf_builder import build_elf
 from .factory import OGA, OGA_EXPORTS, core_dll, genai_dll, runtime_dll

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from recipes.audit import audit_wheels, limits
-from recipes.audit.archive import BrokenArchiveError, inspect, open_archive, unsafe_name
+from recipes.audit import audit_wheels
+from recipes.audit.readers import limits
+from recipes.audit.readers.archive import BrokenArchiveError, inspect, open_archive, unsafe_name
 
 from .factory import PLAIN, make
 

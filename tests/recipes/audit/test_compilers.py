@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from recipes.audit.elf import read_elf
-from recipes.audit.pe import read_pe
+from recipes.audit.readers.elf import read_elf
+from recipes.audit.readers.pe import read_pe
 
 RUNTIME = r"""
 typedef struct { const void* (*GetApi)(unsigned); const char* (*GetVersionString)(void); } Base;

@@ -1,5 +1,5 @@
 from recipes.audit import docs
-from recipes.audit.model import REGISTRY
+from recipes.audit.findings import REGISTRY
 
 
 def test_the_documentation_is_what_the_rules_say():

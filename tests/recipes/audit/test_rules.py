@@ -1,10 +1,10 @@
 import pytest
 
 from recipes.audit import Severity, audit_wheels
-from recipes.audit.context import Context, Offer
-from recipes.audit.model import REGISTRY
+from recipes.audit.findings import REGISTRY
 from recipes.audit.rules import CHECKS
 from recipes.audit.run import read_wheels
+from recipes.audit.surroundings import Context, Offer
 
 from .defects import DEFECTS
 from .factory import GENAI, LINUX, LINUX_RUNTIME, PLAIN, RUNTIME, build_elf, make, runtime_dll

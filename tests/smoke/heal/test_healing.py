@@ -19,12 +19,13 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
-from smoke import environments, manifests
-from smoke.environments import Environment
-from smoke.heal import exports, healing, record, table
+from smoke.environments import pinned
+from smoke.environments.source import Environment
+from smoke.heal import healing, hook, record, table
 from smoke.heal.norms import job
 from smoke.heal.norms.find import find
 from tests.smoke.heal import decoder
+from wheelhouse import manifests
 from wheelhouse.errors import InputError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.files import sha256_tree
 from wheelhouse.process import Command
@@ -38,7 +39,7 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Environment(
         name="main", python=(sys.executable,), env={"PYTHONPATH": str(stand_in)}, label="stand-in", key="k"
     )
-    monkeypatch.setattr(environments, "prepare", lambda name: made)
+    monkeypatch.setattr(pinned, "prepare", lambda name: made)
     tokenizers = types.ModuleType("tokenizers")
     exec(decoder.TOKENIZERS, tokenizers.__dict__)
     monkeypatch.setitem(sys.modules, "tokenizers", tokenizers)
@@ -279,14 +280,14 @@ def test_show_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_exports_are_stabilised_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export = decoder.folder(tmp_path / "exports" / "dml-fp16")
     manifests.write(export)
-    made = exports.stabilise(export, model="demo", mode="auto")
+    made = hook.stabilise(export, model="demo", mode="auto")
     assert made != export
     assert manifests.damage(made) is None
     assert record.load(made) is not None
-    raw = exports.stabilise(export, model="demo", mode="never")
+    raw = hook.stabilise(export, model="demo", mode="never")
     assert (raw / "model.onnx").read_bytes() == (export / "model.onnx").read_bytes()
     monkeypatch.setattr(healing.process, "run", lambda *_, **__: pytest.fail("nothing is to be started"))
-    assert exports.stabilise(export, model="demo", mode="auto") == made
+    assert hook.stabilise(export, model="demo", mode="auto") == made
 
 
 @in_process
@@ -294,16 +295,16 @@ def test_an_export_that_cannot_be_measured_is_used_as_it_is(tmp_path: Path, caps
     export = decoder.folder(tmp_path / "exports" / "dml-fp16")
     BROKEN["broken tokenizer"](export)
     manifests.write(export)
-    assert exports.stabilise(export, model="demo", mode="auto") == export
+    assert hook.stabilise(export, model="demo", mode="auto") == export
     assert "used as exported" in capsys.readouterr().err
 
 
 def test_the_way_to_treat_norms_comes_from_option_recipe_or_default() -> None:
-    assert exports.mode_for("no-recipe", "") == "auto"
-    assert exports.mode_for("smollm2-135m", "") == "auto"
-    assert exports.mode_for("smollm2-135m", "never") == "never"
+    assert hook.mode_for("no-recipe", "") == "auto"
+    assert hook.mode_for("smollm2-135m", "") == "auto"
+    assert hook.mode_for("smollm2-135m", "never") == "never"
     with pytest.raises(UsageError):
-        exports.mode_for("smollm2-135m", "sometimes")
+        hook.mode_for("smollm2-135m", "sometimes")
 
 
 def test_a_crash_of_the_job_is_an_error_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

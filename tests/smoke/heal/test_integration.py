@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from smoke import environments
-from smoke.export import export
+from smoke.environments import pinned
+from smoke.exports.making import export
 from smoke.heal import healing, record
-from smoke.models import resolve
+from smoke.models.resolving import resolve
 from wheelhouse import process
 from wheelhouse.errors import ParityError
 from wheelhouse.files import sha256_tree
@@ -47,7 +47,7 @@ def test_a_healed_export_is_close_to_the_original_and_not_slower(kind: str) -> N
     assert (original / "model.onnx.data").samefile(healed / "model.onnx.data")
     again = healing.check(healed)
     assert again.at_risk == ()
-    environment = environments.prepare(environments.ORT)
+    environment = pinned.prepare(pinned.ORT)
     command = environment.command(str(SPEED), str(original), str(healed), "9")
     printed = subprocess.run(command.argv, env=command.environment(), capture_output=True, check=True, text=True)
     assert json.loads(printed.stdout.splitlines()[-1])["ratio"] > 0.9, "0.97 is what `speed.py` shows when idle"
@@ -65,7 +65,7 @@ def test_a_model_without_large_rows_is_not_touched() -> None:
 
 @pytest.mark.wine
 def test_norms_pass_fp16_on_directml_and_a_scale_cures_it(tmp_path: Path) -> None:
-    from smoke.dml import source
+    from smoke.backends.dml import source
 
     environment = source().prepare([])
     target = tmp_path / "norms.json"

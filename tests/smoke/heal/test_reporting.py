@@ -7,8 +7,8 @@ import pytest
 
 from smoke.heal.record import NAME, Calibration, NormRecord, Record
 from smoke.heal.reporting import advised, section
-from smoke.results import Result
-from smoke.verdicts import Verdict
+from smoke.parity.verdicts import Verdict
+from smoke.report.results import Result
 from wheelhouse.files import sha256_bytes
 
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.wine import debian, places, recipe
+from smoke.wine import places, recipe
+from smoke.wine.parts import debian
 from wheelhouse.errors import InputError, NetworkError, StepFailedError, ToolchainError, UnsupportedError
 
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), min_size=1, max_size=20)

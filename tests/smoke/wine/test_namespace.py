@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from smoke.wine import namespace, session
+from smoke.wine import namespace
+from smoke.wine.inside import process_one
 from smoke.wine.namespace import Spec
 from wheelhouse.errors import ToolchainError, UnsupportedError
 
@@ -30,12 +31,12 @@ def test_only_named_variables_reach_the_program(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":7")
     spec = json.loads(Spec(root="/r", argv=(), env={"WINEDEBUG": "-all"}, pass_env=("OMP_", "WINEDEBUG")).text())
     monkeypatch.setenv("WINEDEBUG", "+all")
-    found = session.environment(spec)
+    found = process_one.environment(spec)
     assert found["OMP_NUM_THREADS"] == "1"
     assert found["WINEDEBUG"] == "-all"
     assert not {"LD_PRELOAD", "DISPLAY"} & set(found)
     assert found["PATH"].startswith("/usr/bin")
-    assert "OMP_NUM_THREADS" not in session.environment({**spec, "pass_env": []})
+    assert "OMP_NUM_THREADS" not in process_one.environment({**spec, "pass_env": []})
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.backends import WORKER
+from smoke.backends.registry import WORKER
 
 sys.path.insert(0, str(WORKER))
 

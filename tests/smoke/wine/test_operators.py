@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke import suites
-from smoke.backends import WORKER
-from smoke.dml_ops import rows, suite
-from smoke.dml_ops.rows import Measured, Row
-from smoke.environments import Environment, Readiness
-from smoke.verdicts import Verdict
+from smoke.backends.registry import WORKER
+from smoke.environments.source import Environment, Readiness
+from smoke.parity.verdicts import Verdict
+from smoke.suites import all_suites
+from smoke.suites.dml_ops import rows, suite
+from smoke.suites.dml_ops.rows import Measured, Row
 from wheelhouse.errors import NetworkError, StepFailedError
 
 sys.path.insert(0, str(WORKER))
@@ -184,13 +184,13 @@ def test_without_its_environment(tmp_path, monkeypatch, place, verdict, words):
 
 
 def test_a_suite_is_told_from_a_backend_and_fails_the_report(tmp_path, monkeypatch):
-    assert suites.split(["dml-ops", "ort-cpu"]) == (["dml-ops"], ["ort-cpu"])
+    assert all_suites.split(["dml-ops", "ort-cpu"]) == (["dml-ops"], ["ort-cpu"])
     wrong = suite.Outcome(result=suite._without(rows.judge([row(error=1.0)])), seconds=2.0)
-    monkeypatch.setattr(suites.dml_ops, "run", lambda **_: wrong)
-    report = suites.added(suites.empty_report(), ["dml-ops"], wheels=(), folder=tmp_path, timeout=1.0)
+    monkeypatch.setattr(all_suites.dml_ops, "run", lambda **_: wrong)
+    report = all_suites.added(all_suites.empty_report(), ["dml-ops"], wheels=(), folder=tmp_path, timeout=1.0)
     assert not report.passed
     assert [r.backend for r in report.results] == ["dml-ops"]
-    assert suites.added(suites.empty_report(), [], wheels=(), folder=tmp_path, timeout=1.0).passed
+    assert all_suites.added(all_suites.empty_report(), [], wheels=(), folder=tmp_path, timeout=1.0).passed
 
 
 def node(provider, operator, *outputs, size=8):

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from smoke.npu_check import compiler
-from smoke.wine import mounts, places, pruning, recipe, setup, windows_python
+from smoke.wine import mounts, places, pruning, recipe, setup
+from smoke.wine.parts import windows_python
+from smoke.wine.recipe import npu_compiler
 from wheelhouse import steps
 from wheelhouse.errors import BusyError
 from wheelhouse.files import sha256_file
@@ -39,7 +40,7 @@ def test_what_a_run_could_ask_for_stays(wheels):
     kept = [
         made("plain"),
         made("current", days=99, **{ORT: sha256_file(wheels / ORT)}),
-        made("npu", days=99, **{wheel.filename: wheel.sha256 for wheel in compiler.load().wheels}),
+        made("npu", days=99, **{wheel.filename: wheel.sha256 for wheel in npu_compiler()}),
         made("brought", days=pruning.UNUSED_DAYS - 1, **{"mine-1-py3-none-any.whl": "0" * 64}),
     ]
     assert pruning.prune(recipe.load()) == 0

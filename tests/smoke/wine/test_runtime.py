@@ -12,21 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from smoke.backends import WORKER
-from smoke.dml_ops import suite
-from smoke.dml_ops.rows import Measured
-from smoke.wine import (
-    command,
-    direct3d,
-    environment,
-    mounts,
-    namespace,
-    places,
-    recipe,
-    selftest,
-    setup,
-    windows_python,
-)
+from smoke.backends.registry import WORKER
+from smoke.suites.dml_ops import suite
+from smoke.suites.dml_ops.rows import Measured
+from smoke.wine import commands, environment, mounts, namespace, places, recipe, selftest, setup
+from smoke.wine.parts import direct3d, windows_python
 from wheelhouse.errors import BusyError, StepFailedError
 from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.process import Command, render, run
@@ -42,7 +32,7 @@ def wine():
     problem = namespace.obstacle()
     if problem is not None or not setup.finished(recipe.load()):
         pytest.skip(f"needs the Wine runtime: {problem or environment.SETUP}")
-    return environment.prepare(command.pair())
+    return environment.prepare(commands.pair())
 
 
 def python(wine, code, log, **changes):
@@ -180,10 +170,10 @@ def test_a_stray_onnxruntime_in_system32_is_not_the_one_that_runs(wine, tmp_path
 
 def test_a_stray_onnxruntime_that_runs_is_no_pass(wine, tmp_path):
     """A program that has loaded System32's ONNX Runtime computes with it; here it is as good as the wheels' own."""
-    from smoke import dumps
-    from smoke.backends import BACKENDS
-    from smoke.judge import Expectation, stray_library
-    from smoke.verdicts import Verdict
+    from smoke.backends.registry import BACKENDS
+    from smoke.parity import dumps
+    from smoke.parity.judge import Expectation, stray_library
+    from smoke.parity.verdicts import Verdict
 
     site = Path(wine.python[-1]).parent / places.FILES / windows_python.SITE
     capi = site / "onnxruntime" / "capi"
@@ -264,14 +254,14 @@ def test_a_finished_set_up_starts_nothing_and_changes_nothing(wine, monkeypatch)
     before = sha256_tree(places.shim())
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     setup.make_runtime()
-    assert environment.prepare(command.pair()).key == wine.key
+    assert environment.prepare(commands.pair()).key == wine.key
     assert sha256_tree(places.shim()) == before
 
 
 def tiny_job(wine, *, tokens):
     """Return the worker's job of a short answer by a tiny model on DirectML, without its output folder."""
-    from smoke.export import export
-    from smoke.models import resolve
+    from smoke.exports.making import export
+    from smoke.models.resolving import resolve
 
     name = wine.host_path
     return {

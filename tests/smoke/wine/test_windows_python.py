@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.wine import direct3d, environment, namespace, places, recipe, setup, windows_python
+from smoke.wine import environment, namespace, places, recipe, setup
+from smoke.wine.parts import direct3d, windows_python
 from wheelhouse.errors import InputError
 
 GENAI = "onnxruntime_genai_directml"

@@ -12,7 +12,8 @@ sys.path[:0] = [CHECKOUT, str(Path(CHECKOUT, "smoke", "worker"))]
 
 import worker_host  # noqa: E402 - its folder has just become known
 
-from wheelhouse import dxgi, files  # noqa: E402
+from wheelhouse import files  # noqa: E402
+from wheelhouse.machine import dxgi  # noqa: E402
 
 
 def arguments_of(lines):

@@ -1,0 +1,58 @@
+"""`invoke clean`: what builds and smoke runs leave behind, with its size, and its removal.
+
+Only names that this program gives are removed: the cache may have been pointed at a folder with other things in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelhouse.files import human_size, remove_tree, size_of
+from wheelhouse.locks import locked
+from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
+
+CHEAP = frozenset(
+    {"audits", "build", "logs", "published", "pythons.json", "reports", "scratch", "vsdevcmd.bat", "wheel-facts.json"}
+)
+"""Parts of the cache that are made again in seconds to minutes from what stays."""
+EXPENSIVE = frozenset({"compiled", "downloads", "environments", "exports", "models", "wine"})
+"""Parts of the cache that only `--all` removes: they come from a network, or take many minutes to make."""
+KEPT = frozenset({"README.md", "patches", ".gitignore", ".simple.lock"})
+"""What stays in `wheels/` and `third_party/`: what git tracks, and the lock that is held meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """Something to remove; `size` is in bytes, of all files below it, links not followed."""
+
+    path: Path
+    size: int
+
+    @property
+    def line(self) -> str:
+        """The line that names it."""
+        return f"{human_size(self.size):>10}  {display(self.path)}"
+
+
+def removals(*, everything: bool) -> list[Removal]:
+    """List what there is to remove: wheels, sources and cheap results; with `everything` also the expensive ones."""
+    parts = CHEAP | EXPENSIVE if everything else CHEAP
+    found = [cache_dir(name) for name in sorted(parts)]
+    for folder in (wheels_dir(), third_party_dir()):
+        found += sorted(p for p in folder.iterdir() if p.name not in KEPT) if folder.is_dir() else []
+    return [Removal(path=path, size=size_of(path)) for path in found if path.exists() or path.is_symlink()]
+
+
+def remove(found: Iterable[Removal], *, away: Callable[[Path], None] = remove_tree) -> int:
+    """Remove everything listed with `away`; return the bytes freed.
+
+    Raise BusyError while a build writes to `wheels/`, and whatever `away` raises.
+    """
+    freed = 0
+    with locked(wheels_dir() / "simple", timeout=5):
+        for removal in found:
+            away(removal.path)
+            freed += removal.size
+    return freed

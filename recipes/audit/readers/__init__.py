@@ -1,0 +1,1 @@
+"""What is in a wheel: archive, METADATA, PE and ELF files. Knows no rule."""

@@ -1,0 +1,1 @@
+"""What is inside a wheel and where it came from: provenance and SBOM. Imports wheelhouse only."""

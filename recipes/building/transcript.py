@@ -1,0 +1,25 @@
+"""What a build would run, as a person would type it: for the target's own shell, from any host."""
+
+from __future__ import annotations
+
+from recipes.building.parts import plan_git_lane
+from recipes.building.plan import lines
+from recipes.spec.load import load
+from recipes.spec.request import Request
+from recipes.spec.target import choose_target, shell_of
+from wheelhouse.errors import UsageError, nearest
+from wheelhouse.process import Shell
+
+SHELLS: tuple[Shell, ...] = ("posix", "cmd", "powershell")
+
+
+def transcript(request: Request, shell: str = "") -> str:
+    """Return the transcript for the target's system, or for `shell`. Raise UsageError for an unknown shell."""
+    if shell and shell not in SHELLS:
+        raise UsageError(f"There is no shell '{shell}'. {nearest(shell, SHELLS)}")
+    target = choose_target(load(request.recipe), target=request.target, arch=request.arch)
+    usable: dict[str, Shell] = {name: name for name in SHELLS}
+    chosen = usable[shell] if shell else shell_of(target.os)
+    if (chosen == "posix") == (target.os == "windows"):
+        raise UsageError(f"{target.name} is not built from a {chosen} shell.", remedy="Leave --shell out.")
+    return "\n".join(lines(plan_git_lane(request), chosen))

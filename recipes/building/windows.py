@@ -1,0 +1,141 @@
+"""Visual Studio and the Windows SDK: found, entered and checked.
+
+Everything that decides is a pure function over text or a folder, so that it is tested on any system.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PureWindowsPath
+
+from recipes.spec.schema import SdkProbe
+from recipes.spec.target import Arch
+from wheelhouse.errors import ToolchainError
+from wheelhouse.files import write_atomic
+from wheelhouse.paths import cache_dir, log_dir
+from wheelhouse.process import Command, run
+
+VSWHERE = PureWindowsPath(r"C:\Program Files (x86)\Microsoft Visual Studio\Installer\vswhere.exe")
+INSTANCES = PureWindowsPath(r"C:\ProgramData\Microsoft\VisualStudio\Packages\_Instances")
+ASSUMED_VS = PureWindowsPath(r"C:\Program Files\Microsoft Visual Studio\2022\Community")
+"""Where a transcript made on another system supposes Visual Studio to be."""
+COMPONENTS: Mapping[Arch, str] = {
+    "x64": "Microsoft.VisualStudio.Component.VC.Tools.x86.x64",
+    "arm64": "Microsoft.VisualStudio.Component.VC.Tools.ARM64",
+}
+_VS_ARCH: Mapping[Arch, str] = {"x64": "amd64", "arm64": "arm64"}
+_VARIABLE = re.compile(r"^([^=\s][^=]*)=(.*)$")
+
+
+def vswhere_command(arch: Arch) -> Command:
+    """Return the command that prints where the newest Visual Studio with a compiler for `arch` is installed."""
+    requires = ("-products", "*", "-requires", COMPONENTS[arch])
+    return Command(
+        argv=(str(VSWHERE), "-latest", *requires, "-property", "installationPath", "-utf8"),
+        timeout=60,
+    )
+
+
+def enter_line(installation: PureWindowsPath, arch: Arch, host_arch: Arch) -> str:
+    """Return what a person types into cmd to get the compiler for `arch` on PATH."""
+    script = installation / "Common7" / "Tools" / "VsDevCmd.bat"
+    return f'call "{script}" -arch={_VS_ARCH[arch]} -host_arch={_VS_ARCH[host_arch]} -no_logo'
+
+
+def environment_script(installation: PureWindowsPath, arch: Arch, host_arch: Arch) -> str:
+    """Return a batch file that enters the environment and prints its variables.
+
+    A file, because cmd's quoting of a command line and that of process creation do not agree.
+    """
+    return f"@{enter_line(installation, arch, host_arch)} || exit /b 1\r\n@set\r\n"
+
+
+def parse_environment(output: str) -> dict[str, str]:
+    """Return the variables that `set` printed; lines that are no variable (banners) are passed over."""
+    found = (_VARIABLE.match(line) for line in output.splitlines())
+    return {m[1]: m[2] for m in found if m}
+
+
+def find_visual_studio(arch: Arch) -> PureWindowsPath:
+    """Ask vswhere for an installation. Raise ToolchainError when there is none with a compiler for `arch`."""
+    lines: list[str] = []
+    try:
+        run(vswhere_command(arch), log=log_dir() / "vswhere.log", on_line=lines.append)
+    except ToolchainError:  # vswhere itself is missing: there is no Visual Studio 2017 or later
+        lines = []
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise no_visual_studio(arch)
+    return PureWindowsPath(found[0].strip())
+
+
+def no_visual_studio(arch: Arch) -> ToolchainError:
+    """Return the error that says what to install for compiling to `arch`."""
+    return ToolchainError(
+        f"No Visual Studio with a C++ compiler for {arch} was found.",
+        remedy="Install Visual Studio 2022 or its Build Tools with 'Desktop development with C++'"
+        f"{', the ARM64 compiler' if arch == 'arm64' else ''} and a Windows 11 SDK (component {COMPONENTS[arch]}).",
+    )
+
+
+@contextmanager
+def developer_environment(arch: Arch, host_arch: Arch) -> Iterator[None]:
+    """Give this process, and all that it starts, the environment of Visual Studio's developer prompt for `arch`."""
+    if os.environ.get("VSCMD_ARG_TGT_ARCH") == arch:  # the user is in that prompt already
+        yield
+        return
+    lines: list[str] = []
+    script = cache_dir("vsdevcmd.bat")
+    write_atomic(script, environment_script(find_visual_studio(arch), arch, host_arch))
+    command = Command(argv=("cmd.exe", "/d", "/c", str(script)), timeout=300)
+    run(command, log=log_dir() / "vsdevcmd.log", on_line=lines.append)
+    variables = parse_environment("\n".join(lines))
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def check_sdk(include: Path, probes: tuple[SdkProbe, ...], version: str) -> None:
+    """Raise ToolchainError unless the SDK's headers declare what the sources need.
+
+    `include` is the folder of one SDK version, with um/ and shared/ in it.
+    """
+    for probe in probes:
+        header = include / probe.header
+        text = header.read_text(encoding="utf-8", errors="replace") if header.is_file() else ""
+        if re.search(rf"\b{re.escape(probe.symbol)}\b", text) is None:
+            raise ToolchainError(
+                f"Windows SDK {version} is too old: its {probe.header} does not declare {probe.symbol}. {probe.reason}",
+                remedy="Install a newer Windows 11 SDK (10.0.26100 has it) with the Visual Studio Installer.",
+            )
+
+
+def check_current_sdk(probes: tuple[SdkProbe, ...], environ: Mapping[str, str] = os.environ) -> None:
+    """Check the SDK that the developer environment has chosen (WindowsSdkDir, WindowsSDKVersion)."""
+    folder, version = environ.get("WindowsSdkDir"), environ.get("WindowsSDKVersion", "").strip("\\")
+    if not folder or not version:
+        raise ToolchainError(
+            "Visual Studio's environment names no Windows SDK.",
+            remedy="Install a Windows 11 SDK (10.0.26100) with the Visual Studio Installer.",
+        )
+    check_sdk(Path(folder) / "Include" / version, probes, version)
+
+
+def identity(instances: Path) -> str:
+    """Return version and place of the installed Visual Studios from their state files; starts no process."""
+    found = []
+    for file in sorted(instances.glob("*/state.json")):
+        try:
+            state = json.loads(file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            continue
+        found.append(f"{state.get('installationVersion', '?')} in {state.get('installationPath', '?')}")
+    return "; ".join(found) or "none"

@@ -1,0 +1,222 @@
+"""Sources at their pinned commits: fetched shallowly with git, verified after checkout, patched with a reason each.
+
+`commands` is pure and serves the transcript as well as the run. A checkout carries its record inside .git, so its
+work tree is exactly upstream's (plus our patches); anything else in its place is refused, never overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from recipes.sources.pins import Pins
+from recipes.spec.schema import Source
+from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError, StepFailedError, WheelhouseError
+from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.paths import log_dir
+from wheelhouse.process import Command, run
+from wheelhouse.steps import RECORD, Step, ensure, recorded_inputs
+
+PUBLIC_HOST = "https://github.com/"
+FETCH_SECONDS = 1800.0
+NOT_THEIRS = (f"/{RECORD}", "__pycache__/", "*.pyc")
+"""What appears in a checkout without anybody's doing: our record, and what Python leaves when their scripts run."""
+FACTS = PurePath(".git", "wheelhouse.json")
+_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+
+_NO_COMMIT = re.compile(r"not our ref|couldn't find remote ref|unadvertised object|no such remote ref|bad object")
+_NO_PATCH = re.compile(r"patch does not apply|corrupt patch|patch failed|No valid patches")
+_NO_NETWORK = re.compile(
+    r"Could not resolve host|unable to access|Could not connect|Connection (?:timed out|refused|reset)"
+    r"|does not appear to be a git repository|not found|Authentication failed|could not read Username|early EOF"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A source on disk: its folder, HEAD's commit, the tree with patches applied, the commit's date.
+
+    `epoch` (seconds since 1970) is SOURCE_DATE_EPOCH of everything that is made from it.
+    """
+
+    folder: Path
+    commit: str
+    tree: str
+    epoch: int
+
+
+def source_name(source: Source) -> str:
+    """Return the last part of the repository's address, as 'onnxruntime-genai'."""
+    return PurePath(source.repository.rstrip("/").removesuffix(".git")).name
+
+
+def git(folder: PurePath, *arguments: str, mirror: str = "") -> Command:
+    """Return a git command in `folder`; with `mirror`, addresses on the public host are replaced by it."""
+    where = mirror if mirror.endswith("/") or not mirror else f"{mirror}/"
+    rewrite = ("-c", f"url.{where}.insteadOf={PUBLIC_HOST}") if mirror else ()
+    argv = ("git", *rewrite, "-C", str(folder), *arguments)
+    return Command(argv=argv, unset=_GIT_VARIABLES, timeout=FETCH_SECONDS)
+
+
+def commands(source: Source, into: PurePath, patches: PurePath, *, mirror: str = "") -> tuple[Command, ...]:
+    """Return the commands that make the checkout `into`, as a person would type them.
+
+    With `sparse`, file contents are fetched for the chosen paths only.
+    """
+    wanted = source.commit or f"refs/tags/{source.tag}"
+    made = [
+        Command(argv=("git", "init", "--quiet", str(into)), unset=_GIT_VARIABLES),
+        git(into, "config", "core.autocrlf", "false"),  # hashes must not depend on the user's line ends
+        git(into, "config", "core.longpaths", "true"),
+        git(into, "remote", "add", "origin", source.repository),
+    ]
+    if source.sparse:
+        made.append(git(into, "sparse-checkout", "set", "--no-cone", *source.sparse))
+    partial = ("--filter=blob:none",) if source.sparse else ()
+    fetch = ("fetch", "--quiet", "--no-tags", "--depth=1", *partial, "origin", wanted)
+    made += [
+        git(into, *fetch, mirror=mirror),
+        git(into, "checkout", "--quiet", "--detach", "FETCH_HEAD", mirror=mirror),
+    ]
+    if source.submodules:
+        update = ("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1", "--", *source.submodules)
+        made.append(git(into, *update, mirror=mirror))
+    made += [git(into, "apply", "--index", str(patches / patch.file)) for patch in source.patches]
+    return tuple(made)
+
+
+def fetch(source: Source, folder: Path, patches: Path, pins: Pins, *, mirror: str = "") -> Checkout:
+    """Return the checkout of a source, made now unless it is there.
+
+    Raises InputError (a foreign checkout or a missing patch), NetworkError, IntegrityError (commit not in the
+    repository, or not the recorded one).
+    """
+    step = _step(source, folder, patches)
+    refuse_foreign(folder)
+    ensure(step, lambda into: _make(source, into, patches, pins, mirror), quiet_when_fresh=True)
+    return read_checkout(folder)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise InputError when the folder is there but was not fetched by this program: it is somebody's work."""
+    if folder.exists() and recorded_inputs(folder) is None:
+        raise InputError(
+            f"{folder} exists but was not made by this program.",
+            remedy="Move it away, or point the recipe's repository at it to build from your own sources.",
+        )
+
+
+def _step(source: Source, folder: Path, patches: Path) -> Step:
+    inputs = {"repository": source.repository, "pin": source.pin, "sparse": " ".join(source.sparse)}
+    inputs["submodules"] = " ".join(source.submodules)
+    for patch in source.patches:
+        file = patches / patch.file
+        if not file.is_file():
+            raise InputError(f"The patch {file} does not exist.", remedy="Restore it, or remove it from the recipe.")
+        inputs[f"patch {patch.file}"] = sha256_file(file)
+    return Step(name=f"fetch {source_name(source)}", output=folder, inputs=inputs)
+
+
+def _make(source: Source, into: Path, patches: Path, pins: Pins, mirror: str) -> None:
+    log = log_dir() / f"fetch-{source_name(source)}.log"
+    for command in commands(source, into, patches, mirror=mirror):
+        try:
+            run(command, log=log)
+        except StepFailedError as error:
+            raise _explained(error, source, log) from error
+    commit = _ask(into, "rev-parse", "HEAD")
+    _verify(source, commit, pins)
+    facts = {
+        "commit": commit,
+        "tree": _ask(into, "write-tree", "--missing-ok"),
+        "epoch": int(_ask(into, "log", "-1", "--format=%ct")),
+    }
+    write_atomic(into / FACTS, json.dumps(facts))
+
+
+def _verify(source: Source, commit: str, pins: Pins) -> None:
+    if source.commit is None:
+        pins.learn(f"{source.repository} tag {source.tag}", commit)
+    elif commit != source.commit:
+        raise IntegrityError(
+            f"{source.repository} delivered commit {commit}, but {source.commit} is pinned.",
+            remedy="Do not use this repository or mirror until you know why.",
+        )
+
+
+def read_checkout(folder: Path) -> Checkout:
+    """Return what a finished checkout is, from its record; starts no process. Raise InputError when it has none."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return Checkout(folder=folder, commit=facts["commit"], tree=facts["tree"], epoch=facts["epoch"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} is not a checkout of this program.", remedy="Remove it and fetch again.") from error
+
+
+def require_clean(checkout: Checkout, *, allowed: Collection[str] = ()) -> None:
+    """Raise InputError when somebody has worked in the checkout: what would be built is not what the recipe pins.
+
+    `allowed` are files that upstream's own build is known to have left there.
+    """
+    head = _ask(checkout.folder, "rev-parse", "HEAD")
+    found = [name for name in changes(checkout) if name not in allowed]
+    tree = _ask(checkout.folder, "write-tree", "--missing-ok")
+    if head == checkout.commit and tree == checkout.tree and not found:
+        return
+    what = ", ".join(found[:3]) or f"HEAD is {head[:10]}"
+    raise InputError(
+        f"{checkout.folder} has been changed since it was fetched ({what}).",
+        remedy=f"Save your work as a patch (`git -C {checkout.folder} diff HEAD > third_party/patches/NAME.patch`, "
+        f"then list it in the recipe with its reason), or remove the folder to fetch it again.",
+    )
+
+
+def changes(checkout: Checkout) -> list[str]:
+    """Return the files of the work tree that differ from the index, or that git does not know."""
+    changed = _ask_lines(checkout.folder, "diff", "--name-only")
+    # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
+    added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
+    return [*changed, *added]
+
+
+def _ask(folder: Path, *arguments: str) -> str:
+    lines = _ask_lines(folder, *arguments)
+    return lines[-1] if lines else ""
+
+
+def _ask_lines(folder: Path, *arguments: str) -> list[str]:
+    """Return git's answer, line by line (all of them, unlike the tail that `run` keeps)."""
+    lines: list[str] = []
+    log = log_dir() / f"git-{folder.name}.log"
+    asked = git(folder, *arguments)
+    # what a sparse checkout left out stays out: no question may reach for the network
+    local = replace(asked, env={"GIT_NO_LAZY_FETCH": "1"})
+    run(local, log=log, echo=False, on_line=lines.append)
+    return [line for line in lines if line]
+
+
+def _explained(error: StepFailedError, source: Source, log: Path) -> WheelhouseError:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if _NO_PATCH.search(text):
+        return RecipeError(
+            f"A patch of the recipe does not fit {source.repository} at {source.pin}.",
+            remedy="Make it again for this commit, or drop it if upstream has the change by now.",
+            log=log,
+        )
+    if _NO_COMMIT.search(text):
+        return IntegrityError(
+            f"{source.repository} has no {'commit ' + source.commit if source.commit else source.pin}.",
+            remedy="Correct the pin in the recipe; a mirror may not be up to date.",
+            log=log,
+        )
+    if _NO_NETWORK.search(text):
+        return NetworkError(
+            f"{source.repository} could not be fetched.",
+            remedy="Check the network. Without access to the public host, give `--source-mirror URL|FOLDER` "
+            "(a place with OWNER/NAME below it) or git's own url.*.insteadOf. What has been fetched is kept.",
+            log=log,
+        )
+    return error

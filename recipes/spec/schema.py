@@ -1,0 +1,238 @@
+"""What a recipe may say: frozen structures that msgspec decodes strictly, and from which the JSON schema is made.
+
+A recipe is data (`recipes/*.toml`): nothing that depends on a version hides in code. Two optional parts say how the
+wheels come about: `onnxruntime` + `genai` (compiled from source) and `published` (assembled from published binaries).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+LocalVersion = Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
+Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="full git commit")]
+PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
+TargetName = Literal["windows-x64", "windows-arm64", "linux-x64", "linux-arm64"]
+OsName = Literal["windows", "linux"]
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of all parts: immutable, keywords only, unknown keys refused; TOML keys use hyphens."""
+
+
+class Patch(_Part, frozen=True, kw_only=True):
+    """A change to a source; `file` is below third_party/patches/, `reason` says why we need it."""
+
+    file: str
+    reason: Annotated[str, Meta(min_length=10)]
+
+
+class Source(_Part, frozen=True, kw_only=True):
+    """A git repository at one commit. With `tag` alone the commit is recorded on first fetch, then verified."""
+
+    repository: str
+    commit: Commit | None = None
+    tag: str | None = None
+    submodules: tuple[str, ...] = ()
+    sparse: tuple[str, ...] = ()
+    """Patterns as in .gitignore that choose what is checked out; empty: everything."""
+    patches: tuple[Patch, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.commit is None and self.tag is None:
+            raise ValueError("a source needs a commit or, where the commit is not known yet, a tag")
+
+    @property
+    def pin(self) -> str:
+        """What identifies the content: the commit, or the tag as long as no commit is known."""
+        return self.commit or f"tag {self.tag}"
+
+
+class Dependency(_Part, frozen=True, kw_only=True):
+    """Something that upstream's CMake would download while configuring; we fetch it first and hand it over.
+
+    `name` is the FetchContent name. Either `source`, or `url` (an archive, with `sha256`, or recorded on first fetch).
+    """
+
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_]+$")]
+    source: Source | None = None
+    url: str | None = None
+    sha256: Sha256 | None = None
+    targets: tuple[TargetName, ...] = ()
+    """The targets that need it; empty: all."""
+    install: bool = False
+    """Whether it is installed with CMake into the prefix that the Python module is compiled against (pybind11)."""
+    cmake_defines: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.source is None) == (self.url is None):
+            raise ValueError(f"dependency '{self.name}' needs either a source or a url")
+
+    def needed_for(self, target: str) -> bool:
+        """Whether a build for this target downloads it."""
+        return not self.targets or target in self.targets
+
+
+class Staging(_Part, frozen=True, kw_only=True):
+    """What an ORT_HOME must hold: the closure of `headers` over #include, found in `include-dirs` of the source."""
+
+    headers: tuple[str, ...]
+    include_dirs: tuple[str, ...]
+    optional_headers: tuple[str, ...] = ()
+    """Never staged although a header mentions them: their mere presence switches features on."""
+    libraries: dict[OsName, tuple[str, ...]]
+
+
+class ReleaseArchive(_Part, frozen=True, kw_only=True):
+    """A release of ONNX Runtime with headers and libraries (a NuGet package, a .tgz): for `--ort published`.
+
+    Without `sha256` the hash is recorded on first fetch and verified afterwards.
+    """
+
+    url: str
+    sha256: Sha256 | None = None
+    include_root: str
+    """The folder inside the archive that holds the headers."""
+    library_root: str
+    """The folder inside the archive that holds the libraries."""
+
+
+class TargetPython(_Part, frozen=True, kw_only=True):
+    """Headers and import library of a Python for another processor, to cross-compile a module for it.
+
+    Without `sha256` the hash is recorded on first fetch and verified afterwards.
+    """
+
+    url: str
+    sha256: Sha256 | None = None
+    include_root: str
+    library: str
+    """The import library inside the archive, as 'tools/libs/python312.lib'."""
+
+
+class OnnxRuntime(_Part, frozen=True, kw_only=True):
+    """The ONNX Runtime that the wheel is compiled against and pinned to."""
+
+    package: str
+    version: str
+    local_version: LocalVersion = ""
+    """Added to the version of the wheels that are built here, so that they are told from upstream's."""
+    api_version: int
+    """ORT_API_VERSION of its headers."""
+    source: Source
+    build_flags: tuple[str, ...] = ()
+    target_flags: dict[TargetName, tuple[str, ...]] = field(default_factory=dict)
+    cmake_defines: dict[str, str] = field(default_factory=dict)
+    staging: Staging
+    published: dict[TargetName, ReleaseArchive] = field(default_factory=dict)
+
+
+class WheelMetadata(_Part, frozen=True, kw_only=True):
+    """What the wheel's METADATA says; files are relative to the GenAI checkout."""
+
+    summary: str
+    readme: str
+    licence: str
+    licence_files: tuple[str, ...]
+    author: str = ""
+    author_email: str = ""
+    homepage: str = ""
+    requires_python: str = ""
+
+
+class GenAI(_Part, frozen=True, kw_only=True):
+    """The GenAI core and its Python package."""
+
+    package: str
+    version: str
+    import_name: str
+    """The folder of the Python package inside the wheel."""
+    local_version: LocalVersion = ""
+    """Added to the version as PEP 440 has it, so that our wheel is told from upstream's, and preferred."""
+    metadata: WheelMetadata
+    source: Source
+    cmake_defines: dict[str, str] = field(default_factory=dict)
+    build_targets: tuple[str, ...]
+    dependencies: tuple[Dependency, ...] = ()
+    requires: tuple[str, ...] = ()
+    """Further requirements of the wheel; the paired ONNX Runtime is added, exactly pinned."""
+    extra_files: dict[OsName, tuple[str, ...]] = field(default_factory=dict)
+    """Files that the package carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
+
+
+class Artifact(_Part, frozen=True, kw_only=True):
+    """One published wheel on PyPI."""
+
+    package: str
+    version: str
+    filename: str
+    sha256: Sha256
+    python: str = "py3"
+    """The python tag: 'cp312', or 'py3'."""
+    platform: str = "any"
+
+
+class Repack(_Part, frozen=True, kw_only=True):
+    """What is changed when a published wheel is built again: its requirements and its local version; and why."""
+
+    package: str
+    requires: tuple[str, ...]
+    local_version: Annotated[str, Meta(pattern="^[a-z0-9]+([.][a-z0-9]+)*$")]
+    reason: Annotated[str, Meta(min_length=10)]
+    licence: str
+    """SPDX expression of the binaries' licence."""
+    licence_files: tuple[str, ...]
+    """Paths inside the published wheel that must stay readable beside the metadata."""
+
+
+class Published(_Part, frozen=True, kw_only=True):
+    """The published lane: wheels taken over by hash, of which some are packed again with right metadata."""
+
+    artifacts: tuple[Artifact, ...]
+    repack: tuple[Repack, ...] = ()
+    source_date_epoch: int = 0
+    """Seconds since 1970 for the timestamps inside repacked wheels."""
+
+
+class SdkProbe(_Part, frozen=True, kw_only=True):
+    """Something that a header of the Windows SDK must declare; a probe beats a version number that somebody guessed."""
+
+    header: str
+    """Below Include/<version>/, as 'um/dxcore_interface.h'."""
+    symbol: str
+    reason: Annotated[str, Meta(min_length=10)]
+
+
+class Toolchain(_Part, frozen=True, kw_only=True):
+    """The oldest tools that can build the sources."""
+
+    cmake: str = "3.26"
+    sdk_probes: tuple[SdkProbe, ...] = ()
+
+
+class Recipe(_Part, frozen=True, kw_only=True):
+    """One recipe. `name` is the file's name and is filled in by `recipes.spec.load`."""
+
+    description: str
+    name: str = ""
+    targets: tuple[TargetName, ...] = ()
+    pythons: tuple[PythonVersion, ...] = ()
+    toolchain: Toolchain = Toolchain()
+    target_pythons: dict[TargetName, dict[PythonVersion, TargetPython]] = field(default_factory=dict)
+    """For cross-compiling: target and Python to its development files."""
+    onnxruntime: OnnxRuntime | None = None
+    genai: GenAI | None = None
+    published: Published | None = None
+
+    def __post_init__(self) -> None:
+        if (self.onnxruntime is None) != (self.genai is None):
+            raise ValueError("[onnxruntime] and [genai] come together")
+        if self.genai is None and self.published is None:
+            raise ValueError("a recipe needs [onnxruntime] with [genai], or [published]")
+        if self.genai is not None and not (self.targets and self.pythons):
+            raise ValueError("a recipe that compiles needs targets and pythons")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*|", self.name):
+            raise ValueError(f"'{self.name}' is not a recipe name: use small letters, digits, '.', '_' and '-'")

@@ -1,0 +1,59 @@
+"""The last step of every build: no wheel stays in `wheels/` that the audit found an error in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from recipes.wheels.placing import WheelFacts
+from wheelhouse.console import warn
+from wheelhouse.errors import AuditError
+from wheelhouse.files import sha256_bytes, sha256_tree, write_atomic
+from wheelhouse.paths import ROOT, cache_dir
+from wheelhouse.steps import Step, ensure
+
+_RULES = ROOT / "recipes" / "audit"
+
+
+def prove(folder: Path, wheels: Sequence[WheelFacts]) -> None:
+    """Audit wheels that lie in `folder`, those for one Python together; what was audited before is not read again.
+
+    Raise AuditError when there is an error among the findings; the wheels of that Python are removed from `folder`
+    first, so that no index and no person takes them. Nothing is asked of any package index.
+    """
+    rules = sha256_tree(_RULES, skip=lambda path: "__pycache__" in path.parts)
+    for tag, group in sorted(by_python(wheels).items()):
+        inputs = {wheel.filename: wheel.sha256 for wheel in group}
+        place = cache_dir("audits", sha256_bytes(json.dumps(sorted(inputs)).encode())[:16])
+        step = Step(name=f"audit {tag}", output=place, inputs={**inputs, "rules": rules})
+        paths = [folder / wheel.filename for wheel in group]
+        try:
+            ensure(step, lambda out, paths=paths: _audit(paths, out), quiet_when_fresh=True)  # type: ignore[misc]
+        except AuditError as error:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            raise AuditError(
+                f"{error.message} Nothing of it was left in {folder}.", remedy=error.remedy, log=error.log
+            ) from error
+
+
+def by_python(wheels: Sequence[WheelFacts]) -> dict[str, list[WheelFacts]]:
+    """Group wheels by the Python and platform they are for: those are installed together."""
+    groups: dict[str, list[WheelFacts]] = {}
+    for wheel in wheels:
+        python, _, platform = wheel.filename.removesuffix(".whl").split("-")[-3:]
+        groups.setdefault(f"{python}-{platform}", []).append(wheel)
+    return groups
+
+
+def _audit(paths: Sequence[Path], out: Path) -> None:
+    from recipes.audit import Severity, audit_wheels, require_clean
+
+    findings = audit_wheels(paths, pair=len(paths) == 2, online=False)
+    for finding in findings:
+        if finding.severity is not Severity.INFO:
+            warn(f"{finding.wheel}: {finding.message} [{finding.rule}]")
+    require_clean(findings)
+    report = [{"wheel": f.wheel, "rule": f.rule, "severity": f.severity.value, "message": f.message} for f in findings]
+    write_atomic(out / "findings.json", json.dumps(report, indent=1) + "\n")

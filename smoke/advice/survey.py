@@ -1,0 +1,54 @@
+"""What `invoke doctor` reports: the machine's facts, with what recipes need and which environments there are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import msgspec
+
+from smoke.environments import environment_recipes, pinned
+from smoke.wine import namespace
+from smoke.wine.environment import WineSource
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.machine import host
+from wheelhouse.machine.facts import Facts, Readiness
+from wheelhouse.paths import log_dir
+from wheelhouse.process import run
+
+
+def collect() -> Facts:
+    """Gather the facts of this machine, with the state of our environments and of the Wine runtime."""
+    states = {name: pinned.status(name) for name in environment_recipes.environment_names()}
+    return msgspec.structs.replace(
+        host.gather(),
+        environments={name: msgspec.convert(asdict(state), Readiness) for name, state in states.items()},
+        wine=_wine(),
+        openvino=_openvino() if states[pinned.MAIN].ready else None,
+    )
+
+
+def _wine() -> Readiness:
+    """Return whether DirectML runs in Wine at once, or whether the runtime can be set up here."""
+    obstacle = namespace.obstacle()
+    if obstacle is not None:
+        return Readiness(ready=False, makeable=False, reason=obstacle.message, remedy=obstacle.remedy)
+    state = WineSource().status()
+    return Readiness(ready=state.ready, makeable=True, reason=state.reason, remedy=state.remedy)
+
+
+def _openvino() -> dict[str, str] | None:
+    """Ask OpenVINO, in the environment that has it, for its devices: name to full name. None when it fails."""
+    lines: list[str] = []
+    command = pinned.prepare(pinned.MAIN).command("-c", _LIST_DEVICES, timeout=60)
+    try:
+        run(command, log=log_dir() / "doctor" / "openvino.log", echo=False, on_line=lines.append)
+        return msgspec.json.decode(lines[-1], type=dict[str, str])
+    except (WheelhouseError, msgspec.DecodeError, IndexError):
+        return None
+
+
+_LIST_DEVICES = """
+import json, openvino
+core = openvino.Core()
+print(json.dumps({name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}))
+"""

@@ -1,0 +1,180 @@
+"""What the tasks `smoke`, `export` and `backends` do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wheelhouse import console
+from wheelhouse.errors import InputError, ParityError, ResourceError, UsageError
+from wheelhouse.paths import cache_dir, display
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from smoke.report.results import Report
+    from smoke.running.run import Request
+
+
+def smoke(
+    *,
+    backends: Sequence[str],
+    all_backends: bool,
+    model: str,
+    prompts: str,
+    max_new_tokens: int,
+    report: str,
+    strict: bool,
+    wheels: Sequence[str],
+    timeout: float,
+    stable_norms: str = "",
+) -> None:
+    """Prove backends, print the table, write the report.
+
+    Raise ParityError when something that ran went wrong (with `strict`, when something did not run either), and
+    before anything runs UsageError or InputError for what cannot be asked for.
+    """
+    from smoke.backends import selection
+    from smoke.report import terminal
+    from smoke.report import writing as reports
+    from smoke.running import prompts as questions
+    from smoke.running import run
+    from smoke.suites import all_suites
+
+    folder = report_folder(report)
+    given = [Path(wheel).expanduser() for wheel in wheels]
+    for wheel in given:
+        if not wheel.is_file():
+            raise InputError(f"The wheel {wheel} does not exist.", remedy="`ls wheels/` shows what has been built.")
+    suite_names, models = all_suites.split(backends)
+    found = all_suites.empty_report()
+    if models or all_backends or not suite_names:
+        request = run.Request(
+            plan=selection.select(models, everything=all_backends, wheels=given),
+            model=model,
+            prompts=questions.load(Path(prompts).expanduser() if prompts else None),
+            max_new_tokens=max_new_tokens,
+            report=folder,
+            timeout=timeout,
+            stable_norms=stable_norms,
+        )
+        make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
+        found = _run(request)
+    make_folder(folder)
+    found = all_suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model)
+    reports.write(found, folder)
+    for part in terminal.render(found):
+        console.result(part)
+    console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
+    require_success(found, strict=strict)
+
+
+def _run(request: Request) -> Report:
+    """Run the models. Raise ResourceError when the disk fills up, and what `run.smoke` raises."""
+    from smoke.running import run
+
+    try:
+        return run.smoke(request)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise ResourceError(
+            f"The disk is full ({error.filename or 'while writing'}).",
+            remedy="Free some space, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
+        ) from error
+
+
+def export(
+    *, backends: Sequence[str], variant: str = "", model: str, stable_norms: str, ignore_memory: bool = False
+) -> list[str]:
+    """Export a model for the named backends (NAME or NAME:VARIANT); return one line for each: kind and folder.
+
+    `variant` is that of every backend that is named without one.
+
+    Raise UsageError for a name that does not exist or that takes no export, and the first error of an export that
+    failed, after the others have been made.
+    """
+    from smoke.backends import selection
+    from smoke.exports.making import export_all
+    from smoke.models.resolving import resolve
+
+    if not backends:
+        raise UsageError("Which backend is to be exported for?", remedy="For instance: invoke export --backend dml")
+    backends = [f"{name}:{variant}" if variant and ":" not in name else name for name in backends]
+    named = [
+        item for item in selection.select(backends, everything=False) if {item.name, item.backend.name} & {*backends}
+    ]
+    kinds = tuple(dict.fromkeys(item.variant.export for item in named if item.variant.export))
+    if not kinds:
+        raise UsageError(f"{', '.join(backends)} runs the Hugging Face folder itself: there is nothing to export.")
+    lines = []
+    found = export_all(resolve(model), kinds, stable_norms=stable_norms, ignore_memory=ignore_memory)
+    for kind, made in found.items():
+        if not isinstance(made, Path):
+            raise made
+        lines.append(f"{kind}: {made}")
+    return lines
+
+
+def report_folder(given: str) -> Path:
+    """Return the folder for a report: the one `given`, or a new one in the cache. Makes nothing."""
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    return Path(given).expanduser().resolve() if given else cache_dir("reports", stamp)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for a report. Raise InputError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
+        ) from error
+
+
+def require_success(report: Report, *, strict: bool) -> None:
+    """Raise ParityError naming every result that is a fault, or with `strict` that is not a PASS."""
+    from smoke.parity.verdicts import Verdict
+
+    wrong = [r for r in report.results if r.is_fault or (strict and r.verdict is not Verdict.PASS)]
+    if wrong:
+        listed = ", ".join(f"{r.backend} {r.variant} {r.verdict.value}" for r in wrong)
+        raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")
+
+
+def backends_table() -> Table:
+    """Return the backends with their variants, whether they are ready, and the remedy where not."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from smoke.backends.registry import BACKENDS
+    from smoke.suites.all_suites import SUITES
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("backend", "runs", "variants", "state", "remedy"):
+        table.add_column(column, overflow="fold")
+    for backend in BACKENDS:
+        status = backend.source.status()
+        state = "ready" if status.ready else "made on first use" if status.makeable else "missing"
+        style = "green" if status.ready else "none" if status.makeable else "yellow"
+        always = [variant.name for variant in backend.variants if not variant.if_present]
+        others = [variant.name for variant in backend.variants if variant.if_present]
+        devices = [f"with the device {', '.join(others)}"] if others else []
+        said = "" if status.ready or status.makeable else f"{status.reason} {status.remedy}"
+        table.add_row(
+            backend.name,
+            backend.summary,
+            "; ".join([", ".join(always), *devices]),
+            Text(state, style=style),
+            Text(said),
+        )
+    for suite in SUITES:
+        status = suite.source.status()
+        state, style = ("ready", "green") if status.ready else ("missing", "yellow")
+        said = "" if status.ready else f"{status.reason} {status.remedy}"
+        table.add_row(suite.name, suite.summary, suite.variant, Text(state, style=style), Text(said))
+    return table

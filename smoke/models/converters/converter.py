@@ -1,0 +1,33 @@
+"""Stand-alone scripts that make Hugging Face folders. They run in the main environment and import nothing of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wheelhouse import process
+from wheelhouse.console import task
+from wheelhouse.files import sha256_file
+from wheelhouse.paths import log_dir
+
+_FOLDER = Path(__file__).parent
+_SECONDS = 1800.0
+
+
+def key(script: str) -> str:
+    """Return the SHA-256 of a converter: what it makes changes with it."""
+    return sha256_file(_FOLDER / script)
+
+
+def run(script: str, *arguments: str, title: str, online: bool = False, seconds: float = _SECONDS) -> None:
+    """Run a converter in the main environment (made first if needed); its lines are shown beside `title`.
+
+    `online` lifts the environment's ban on asking the hub; `seconds` is the time limit. Raise StepFailedError with its
+    last lines when it fails.
+    """
+    from smoke.environments import pinned
+
+    environment = pinned.prepare(pinned.MAIN)
+    env = {"HF_HUB_OFFLINE": "0"} if online else {}
+    command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=seconds)
+    with task(title) as shown:
+        process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.update)

@@ -1,0 +1,118 @@
+"""The report as data: what `report.json` holds. Its JSON schema is generated from these structures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from smoke.parity.dumps import Device, Library
+from smoke.parity.parity import Metrics
+from smoke.parity.verdicts import Verdict
+
+Cell = str | int | float | None
+
+
+class Performance(Struct, frozen=True, kw_only=True):
+    """How fast and how large; None where the worker did not get that far."""
+
+    load_s: float | None = None
+    """Seconds to import the runtime and load the model."""
+    first_token_s: float | None = None
+    """Median over the prompts of the seconds to the first token, after a warm-up."""
+    tokens_per_s: float | None = None
+    """Tokens after the first, over the seconds they took, over all prompts."""
+    peak_memory_bytes: int | None = None
+    """Largest resident size of the worker."""
+    worker_s: float | None = None
+    """Seconds from the worker's start to its end."""
+    worker_cpu_s: float | None = None
+    """Seconds of processor time in it, all threads together: comparable on a busy machine, too."""
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One variant of one backend."""
+
+    backend: str
+    variant: str
+    device: str
+    """As the runtime reported it; empty when nothing was loaded."""
+    verdict: Verdict
+    reason: str = ""
+    remedy: str = ""
+    gate: str = ""
+    against: str = ""
+    metrics: Metrics = Metrics()
+    performance: Performance = Performance()
+    text: tuple[str, ...] = ()
+    """The answers, in the order of the prompts."""
+    requested_device: str = ""
+    device_details: Device | None = None
+    environment: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    loaded: tuple[Library, ...] = ()
+    log: str = ""
+    announced: bool = False
+    """The variant's name says that it runs on another device: FELL_BACK is then what was asked for."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something went wrong that nobody announced."""
+        return self.verdict.is_fault and not (self.announced and self.verdict is Verdict.FELL_BACK)
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """Seconds that one part of the run took."""
+
+    part: str
+    seconds: float
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """A further table of the report, for a backend that has more to say than a verdict."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...] = ()
+    note: str = ""
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """The model that was run; `key` is the SHA-256 over its files."""
+
+    name: str
+    label: str
+    key: str
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """The machine, and what this program itself took on it."""
+
+    system: str
+    machine: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    devices: dict[str, str] = field(default_factory=dict)
+    parent_peak_memory_bytes: int = 0
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """The whole report."""
+
+    schema: Literal[1]
+    created: Annotated[str, Meta(description="UTC, ISO 8601")]
+    model: ModelInfo
+    host: Host
+    prompts: tuple[str, ...]
+    max_new_tokens: int
+    passed: bool
+    results: tuple[Result, ...]
+    timings: tuple[Timing, ...]
+    seconds: float
+    sections: tuple[Section, ...] = ()
+
+    def faults(self) -> list[Result]:
+        """Return the results that ran and went wrong."""
+        return [result for result in self.results if result.is_fault]

@@ -1,0 +1,1 @@
+"""How a run goes: jobs, workers, judging. Imports every wing but the suites."""

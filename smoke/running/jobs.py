@@ -1,0 +1,90 @@
+"""Running one worker: writes its job, starts it in its environment, reads its progress, returns how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smoke.backends.registry import WORKER, Variant
+from smoke.environments.source import Environment
+from smoke.parity.dumps import Dump
+from wheelhouse import process
+from wheelhouse.files import write_atomic
+from wheelhouse.process import Completed
+
+MAIN = WORKER / "main.py"
+PROGRESS = "@progress "
+DECODE_STEPS = 8
+"""Last positions of each prompt that are scored one at a time, through the cache, as in generation."""
+PROBE_EVERY = 8
+"""A runtime that shows no logits is asked for its choice after every so many golden tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What every worker of a run is asked. `golden` is the reference's dump; None for the reference itself."""
+
+    prompts: Sequence[str]
+    text: str
+    max_new_tokens: int
+    golden: Dump | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the part of the job that is the same for all workers."""
+        common: dict[str, Any] = {
+            "text": self.text,
+            "max_new_tokens": self.max_new_tokens,
+            "decode_steps": DECODE_STEPS,
+        }
+        if self.golden is None:
+            return {**common, "prompts": [{"message": prompt} for prompt in self.prompts]}
+        asked = [
+            {
+                "text": prompt.text,
+                "ids": prompt.ids,
+                "continuation": prompt.tokens,
+                "probes": list(range(0, len(prompt.tokens), PROBE_EVERY)),
+            }
+            for prompt in self.golden.prompts
+        ]
+        return {**common, "prompts": asked, "text_ids": self.golden.text_ids}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """One worker to start: with which engine, in which environment, on which model, writing where."""
+
+    engine: Path
+    variant: Variant
+    environment: Environment
+    model: Path
+    folder: Path
+    log: Path
+    timeout: float
+
+    def run(self, questions: Questions, on_progress: Callable[[str], None]) -> Completed:
+        """Run the worker to its end or to its time limit. `on_progress` receives the stage it is in.
+
+        Raise ToolchainError when its Python cannot be started, OSError when the job cannot be written.
+        """
+        name = self.environment.host_path
+        job = {
+            **questions.as_json(),
+            "engine": name(self.engine),
+            "model": name(self.model),
+            "device": self.variant.device,
+            "options": dict(self.variant.options),
+            "output": name(self.folder),
+        }
+        self.folder.mkdir(parents=True)
+        write_atomic(self.folder / "job.json", json.dumps(job, ensure_ascii=False))
+        command = self.environment.command(name(MAIN), name(self.folder / "job.json"), timeout=self.timeout)
+        return process.run(
+            command,
+            log=self.log,
+            check=False,
+            on_line=lambda line: on_progress(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
+        )

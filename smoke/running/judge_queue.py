@@ -1,0 +1,130 @@
+"""Judging beside the next worker, in a thread of its own, so that a run lasts no longer than its workers."""
+
+from __future__ import annotations
+
+import statistics
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from smoke.backends.selection import Planned
+from smoke.parity import parity
+from smoke.parity.distances import NotFiniteError
+from smoke.parity.dumps import Dump, DumpError
+from smoke.parity.gates import IsGolden
+from smoke.parity.judge import Expectation, Judged, judge
+from smoke.parity.parity import Golden
+from smoke.parity.verdicts import Judgement, Verdict
+from smoke.report.results import Performance, Result
+from wheelhouse.process import Completed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A worker that has ended: how, where its dump lies, its log's name in the report, in which environment it ran."""
+
+    planned: Planned
+    done: Completed
+    timeout: float
+    folder: Path
+    log: str
+    environment: str
+    expected: Expectation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A result; `dump` and `golden` where others need them and the verdict is PASS."""
+
+    result: Result
+    dump: Dump | None = None
+    golden: Golden | None = None
+
+
+class Bench:
+    """Judges attempts one after the other in a thread."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
+
+    def submit(self, attempt: Attempt, base: Golden | None, *, keep: bool) -> Future[Finished]:
+        """Judge an attempt soon. With `keep`, its logits stay, because others are compared with it."""
+        return self._pool.submit(_finish, attempt, base, keep=keep)
+
+    def close(self) -> None:
+        """Wait for what is being judged and end the thread."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
+    try:
+        judged = judge(attempt.done, attempt.timeout, attempt.folder, attempt.expected, base)
+        finished = Finished(result=result_of(attempt, judged), dump=judged.dump)
+        passed = judged.judgement.verdict is Verdict.PASS
+        if not (keep and passed and judged.dump is not None):
+            return finished
+        golden = judged.golden if base is None else _golden(attempt, judged.dump, base)
+        return Finished(result=finished.result, dump=judged.dump, golden=golden)
+    finally:
+        if not keep:
+            for logits in attempt.folder.glob("*.npy"):
+                logits.unlink(missing_ok=True)
+
+
+def _golden(attempt: Attempt, dump: Dump, base: Golden) -> Golden | None:
+    try:
+        return parity.golden(dump, attempt.folder, base.continuations)
+    except (DumpError, NotFiniteError):  # a runtime without logits passes its gate, but is nothing to compare with
+        return None
+
+
+def result_of(attempt: Attempt, judged: Judged) -> Result:
+    """Return the result to report."""
+    dump = judged.dump
+    return msgspec.structs.replace(
+        not_run(attempt.planned, judged.judgement),
+        device=dump.device.name if dump else "",
+        metrics=judged.judgement.metrics,
+        performance=_performance(attempt, dump),
+        text=tuple(prompt.answer for prompt in dump.prompts) if dump else (),
+        device_details=dump.device if dump and dump.device.name else None,
+        environment=attempt.environment,
+        settings=dump.settings if dump else {},
+        versions=dump.versions if dump else {},
+        loaded=dump.loaded if dump else (),
+        log=attempt.log,
+    )
+
+
+def not_run(planned: Planned, judgement: Judgement) -> Result:
+    """Return the result of a variant that could not be run."""
+    gate = planned.variant.gate
+    return Result(
+        backend=planned.backend.name,
+        variant=planned.variant.name,
+        gate=gate.name,
+        against="" if isinstance(gate, IsGolden) else planned.variant.against,
+        requested_device=planned.variant.device,
+        device="",
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        remedy=judgement.remedy,
+        announced=planned.variant.announced,
+    )
+
+
+def _performance(attempt: Attempt, dump: Dump | None) -> Performance:
+    if dump is None or dump.status != "ok":
+        return Performance(worker_s=attempt.done.seconds)
+    after_first = sum(prompt.seconds - prompt.first_seconds for prompt in dump.prompts)
+    tokens = sum(len(prompt.tokens) - 1 for prompt in dump.prompts)
+    return Performance(
+        load_s=dump.seconds.get("load"),
+        first_token_s=statistics.median(prompt.first_seconds for prompt in dump.prompts),
+        tokens_per_s=tokens / after_first if tokens and after_first > 0 else None,
+        peak_memory_bytes=dump.peak_memory or None,
+        worker_cpu_s=dump.cpu_seconds or None,
+        worker_s=attempt.done.seconds,
+    )

@@ -1,0 +1,247 @@
+"""`invoke smoke`: from names on the command line to a report, one worker after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from smoke.backends import selection
+from smoke.backends.registry import REFERENCE
+from smoke.backends.selection import Planned
+from smoke.environments.source import Environment
+from smoke.exports.making import export_all
+from smoke.heal import reporting
+from smoke.models.model import Model
+from smoke.models.resolving import resolve
+from smoke.parity.gates import IsGolden
+from smoke.parity.judge import Expectation
+from smoke.parity.parity import Golden
+from smoke.parity.verdicts import Judgement, Verdict, not_made
+from smoke.report.results import ModelInfo, Report, Result, Timing
+from smoke.running import prompts, scratch, this_machine
+from smoke.running.clock import Clock
+from smoke.running.jobs import Questions, Worker
+from smoke.running.judge_queue import Attempt, Bench, Finished, not_run
+from wheelhouse.console import task
+from wheelhouse.errors import UsageError, WheelhouseError
+from wheelhouse.files import require_space
+
+KEPT_AT_ONCE = 4
+"""Dumps that lie on the disk at a time: golden ones, the one being written, the one being judged."""
+
+
+LARGEST_VOCABULARY = 300_000
+"""For models whose config.json does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for. `report` is the folder for logs, `timeout` the seconds that a worker may take."""
+
+    plan: Sequence[Planned]
+    model: str
+    prompts: Sequence[str]
+    max_new_tokens: int
+    report: Path
+    timeout: float
+    stable_norms: str = ""
+    """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_new_tokens <= 4096:
+            raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and 4096.")
+        if not self.timeout > 0:
+            raise UsageError(f"--timeout is {self.timeout:g}; it must be a number of seconds above 0.")
+
+
+def smoke(request: Request) -> Report:
+    """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
+    clock = Clock()
+    runnable = [item for item in request.plan if _why_not(item) is None]
+    with clock.part("environments"):
+        environments = _prepare(runnable)
+    with clock.part("model"):
+        model = resolve(request.model)
+    kinds = [item.variant.export for item in runnable if item.variant.export and _has(environments, item)]
+    with clock.part("exports"):
+        exports = export_all(model, tuple(dict.fromkeys(kinds)), stable_norms=request.stable_norms) if kinds else {}
+    with scratch.folder() as folder:
+        require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
+        run = Run(request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock)
+        try:
+            results = run.all()
+        finally:
+            run.bench.close()
+    norms = reporting.section(exports)
+    timings = tuple(Timing(part=part, seconds=seconds) for part, seconds in clock.seconds.items())
+    return Report(
+        schema=1,
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        model=ModelInfo(name=model.name, label=model.label, key=model.key),
+        host=this_machine.host(run.devices),
+        prompts=tuple(request.prompts),
+        max_new_tokens=request.max_new_tokens,
+        passed=not any(result.is_fault for result in results),
+        results=tuple(results),
+        timings=timings,
+        seconds=time.monotonic() - clock.started,
+        sections=() if norms is None else (norms,),
+    )
+
+
+def _dump_size(request: Request, model: Model) -> int:
+    """Return the most bytes that one dump's logits can take."""
+    config = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
+    vocabulary = int(config.get("vocab_size") or LARGEST_VOCABULARY)
+    return 4 * vocabulary * request.max_new_tokens * len(request.prompts)
+
+
+def _why_not(item: Planned) -> Judgement | None:
+    reason = item.variant.unasked() if item.variant.unasked and not item.asked else ""
+    if reason:
+        remedy = f"`invoke smoke --backend {item.name}` runs it all the same."
+        return Judgement(verdict=Verdict.SKIPPED, reason=reason, remedy=remedy)
+    status = item.backend.source.status()
+    if status.ready or status.makeable:
+        return None
+    return Judgement(verdict=Verdict.SKIPPED, reason=status.reason, remedy=status.remedy)
+
+
+def _prepare(plan: Sequence[Planned]) -> dict[str, Environment | WheelhouseError]:
+    """Make the environments of all backends. Raise the error of the reference's: without it nothing can be judged."""
+    made: dict[str, Environment | WheelhouseError] = {}
+    for item in plan:
+        name = item.backend.name
+        if name in made:
+            continue
+        try:
+            made[name] = item.backend.source.prepare(item.wheels)
+        except WheelhouseError as error:
+            if isinstance(item.variant.gate, IsGolden):
+                raise
+            made[name] = error
+    return made
+
+
+def _has(environments: dict[str, Environment | WheelhouseError], item: Planned) -> bool:
+    return isinstance(environments.get(item.backend.name), Environment)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: the goldens so far, the devices that were seen, and what is still being judged."""
+
+    request: Request
+    model: Model
+    environments: dict[str, Environment | WheelhouseError]
+    exports: dict[str, Path | WheelhouseError]
+    folder: Path
+    clock: Clock
+    bench: Bench = field(default_factory=Bench)
+    devices: dict[str, str] = field(default_factory=dict)
+    _futures: dict[str, Future[Finished] | Finished] = field(default_factory=dict)
+
+    def all(self) -> list[Result]:
+        """Run everything that is planned, and what turns out to be possible here; return the results in order."""
+        plan = list(self.request.plan)
+        waiting = list(plan)
+        while waiting:
+            item = waiting.pop(0)
+            self._futures[item.name] = self._one(item, plan)
+            if not waiting:
+                self._note_devices()
+                waiting = selection.present(plan, self.devices)
+                plan += waiting
+        return [
+            reporting.advised(self._finished(item.name).result, self.exports.get(item.variant.export)) for item in plan
+        ]
+
+    def _note_devices(self) -> None:
+        for name in self._futures:
+            dump = self._finished(name).dump
+            self.devices.update(dump.devices if dump else {})
+
+    def _finished(self, name: str) -> Finished:
+        found = self._futures[name]
+        if isinstance(found, Finished):
+            return found
+        with self.clock.part("comparing, beyond the workers"):
+            return found.result()
+
+    def _one(self, item: Planned, plan: Sequence[Planned]) -> Future[Finished] | Finished:
+        is_golden = isinstance(item.variant.gate, IsGolden)
+        base = None if is_golden else self._finished(item.variant.against).golden
+        obstacle = self._obstacle(item, base)
+        if obstacle is not None:
+            return Finished(result=not_run(item, obstacle))
+        keep = any(other.variant.against == item.name for other in plan if other is not item)
+        return self.bench.submit(self._attempt(item), base, keep=keep)
+
+    def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
+        why_not = _why_not(item)
+        if why_not is not None:
+            return why_not
+        environment = self.environments[item.backend.name]
+        if not isinstance(environment, Environment):
+            return not_made(environment, "Its environment")
+        export = self.exports.get(item.variant.export)
+        if isinstance(export, WheelhouseError):
+            return not_made(export, f"Its export '{item.variant.export}'")
+        if base is None and not isinstance(item.variant.gate, IsGolden):
+            verdict = self._finished(item.variant.against).result.verdict
+            return Judgement(
+                verdict=Verdict.SKIPPED,
+                reason=f"There is nothing to compare it with: {item.variant.against} is {verdict}.",
+                remedy=f"See what happened to {item.variant.against}.",
+            )
+        return None
+
+    def _attempt(self, item: Planned) -> Attempt:
+        environment = self.environments[item.backend.name]
+        export = self.exports.get(item.variant.export, self.model.folder)
+        if not isinstance(environment, Environment) or not isinstance(export, Path):
+            raise TypeError(f"{item.name} is run without what it needs")  # _obstacle has made sure of it
+        title = f"{item.backend.name} {item.variant.name}"
+        worker = Worker(
+            engine=item.backend.engine,
+            variant=item.variant,
+            environment=environment,
+            model=export,
+            folder=self.folder / item.name.replace(":", "-"),
+            log=self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log",
+            timeout=self.request.timeout,
+        )
+        with self.clock.part(f"worker {title}"), task(title) as shown:
+            done = worker.run(self._questions(item), shown.update)
+        return Attempt(
+            planned=item,
+            done=done,
+            timeout=self.request.timeout,
+            folder=worker.folder,
+            log=f"logs/{worker.log.name}",
+            environment=environment.label,
+            expected=Expectation(
+                gate=item.variant.gate,
+                device=item.variant.device,
+                model_key=self.model.key,
+                export=item.variant.export,
+                libraries=item.variant.libraries,
+                announced=item.variant.announced,
+                tokens_only=item.variant.tokens_only,
+                prompts=len(self.request.prompts),
+                home=environment.home,
+            ),
+        )
+
+    def _questions(self, item: Planned) -> Questions:
+        asked = Questions(
+            prompts=self.request.prompts, text=prompts.FIXED_TEXT, max_new_tokens=self.request.max_new_tokens
+        )
+        if isinstance(item.variant.gate, IsGolden):
+            return asked
+        return replace(asked, golden=self._finished(REFERENCE).dump)

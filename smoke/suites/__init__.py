@@ -1,0 +1,1 @@
+"""Proofs that are not one model on one backend: operators on DirectML, Intel's NPU compiler. The top wing."""

@@ -1,0 +1,100 @@
+"""Backends that answer other questions than a model's: they add results and tables of their own to the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from smoke.backends import dml
+from smoke.environments.source import Source
+from smoke.models import resolving
+from smoke.report.results import ModelInfo, Report, Section, Timing
+from smoke.running import this_machine
+from smoke.suites.dml_ops import suite as dml_ops
+from smoke.suites.dml_ops.suite import Outcome
+from smoke.suites.npu_check import suite as npu_check
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """One suite: how it is named on the command line, what it does, where it runs."""
+
+    name: str
+    summary: str
+    variant: str
+    source: Source
+
+
+SUITES = (
+    Suite(name=dml_ops.NAME, summary=dml_ops.SUMMARY, variant=dml_ops.VARIANT, source=dml.source()),
+    Suite(name=npu_check.NAME, summary=npu_check.SUMMARY, variant=npu_check.VARIANT, source=npu_check.Compiler()),
+)
+
+
+def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names that are suites, and the others."""
+    known = {suite.name for suite in SUITES}
+    return [name for name in names if name in known], [name for name in names if name not in known]
+
+
+def empty_report() -> Report:
+    """Return the report of a run in which no model takes part."""
+    return Report(
+        schema=1,
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        model=ModelInfo(name="no model", label="", key=""),
+        host=this_machine.host({}),
+        prompts=(),
+        max_new_tokens=0,
+        passed=True,
+        results=(),
+        timings=(),
+        seconds=0.0,
+    )
+
+
+def added(
+    report: Report,
+    names: Sequence[str],
+    *,
+    wheels: Sequence[Path],
+    folder: Path,
+    timeout: float,
+    model: str = resolving.DEFAULT,
+) -> Report:
+    """Run the suites `names` and return `report` with what they found; `model` is for those that look at one."""
+    for name in dict.fromkeys(names):
+        if name == npu_check.NAME:
+            started = time.monotonic()
+            section = npu_check.for_report(model, report=folder)
+            report = _timed(report, name, time.monotonic() - started, section)
+            continue
+        fitting = [wheel for wheel in wheels if dml.source().takes(wheel)]
+        outcome = dml_ops.run(wheels=fitting, report=folder, timeout=timeout)
+        report = _with(report, outcome)
+    return report
+
+
+def _timed(report: Report, part: str, seconds: float, section: Section) -> Report:
+    return msgspec.structs.replace(
+        report,
+        sections=(*report.sections, section),
+        timings=(*report.timings, Timing(part=part, seconds=seconds)),
+        seconds=report.seconds + seconds,
+    )
+
+
+def _with(report: Report, outcome: Outcome) -> Report:
+    return msgspec.structs.replace(
+        report,
+        results=(*report.results, outcome.result),
+        sections=(*report.sections, *outcome.sections),
+        timings=(*report.timings, Timing(part=f"worker {outcome.result.backend}", seconds=outcome.seconds)),
+        seconds=report.seconds + outcome.seconds,
+        passed=report.passed and not outcome.result.verdict.is_fault,
+    )

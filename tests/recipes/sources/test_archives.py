@@ -1,0 +1,107 @@
+"""Archives come from the public place or a mirror, are recorded, and unpack nowhere else."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from recipes.sources.archives import fetch_archive, unpack
+from recipes.sources.checkout import PUBLIC_HOST
+from recipes.sources.pins import Pins
+from wheelhouse.errors import IntegrityError, NetworkError
+from wheelhouse.files import sha256_bytes
+
+URL = f"{PUBLIC_HOST}o/n/releases/a.tgz"
+
+
+@pytest.fixture
+def pins(tmp_path):
+    return Pins(tmp_path / "r.toml")
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    place = tmp_path / "mirror/o/n/releases/a.tgz"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"content")
+    return tmp_path / "mirror"
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_from_a_folder_recorded_then_verified(pins, mirror, prefix):
+    assert fetch_archive(URL, "n", pins, mirror=f"{prefix}{mirror}").read_bytes() == b"content"
+    assert pins.known(URL) == sha256_bytes(b"content")
+    (mirror / "o/n/releases/a.tgz").write_bytes(b"other")
+    with pytest.raises(IntegrityError, match="is pinned"):
+        fetch_archive(URL, "n", pins, mirror=f"{prefix}{mirror}")
+
+
+def test_a_wrong_pin_and_a_missing_file(pins, mirror):
+    with pytest.raises(IntegrityError, match="is pinned"):
+        fetch_archive(URL, "n", pins, sha256="0" * 64, mirror=str(mirror))
+    with pytest.raises(NetworkError, match="The mirror has no"):
+        fetch_archive(f"{PUBLIC_HOST}o/n/b.tgz", "n", pins, mirror=str(mirror))
+    assert pins.known(URL) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "mirror", "asked"),
+    [
+        (URL, "", URL),
+        (URL, "https://mirror.invalid/gh/", "https://mirror.invalid/gh/o/n/releases/a.tgz"),
+        ("https://nuget.invalid/a/1.0", "https://mirror.invalid/gh", "https://nuget.invalid/a/1.0"),
+    ],
+)
+def test_what_is_asked_for(pins, tmp_path, monkeypatch, url, mirror, asked):
+    seen = []
+
+    def fetch_url(file):
+        seen.append(file.url)
+        (tmp_path / file.filename).write_bytes(b"x")
+        return tmp_path / file.filename
+
+    monkeypatch.setattr("wheelhouse.downloads.fetch_url", fetch_url)
+    assert fetch_archive(url, "n", pins, mirror=mirror).name.startswith("n-")
+    assert seen == [asked]
+
+
+def tar_with(name):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    return data.getvalue()
+
+
+def zip_with(name):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "x")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("make", [tar_with, zip_with])
+def test_unpack(tmp_path, make):
+    (tmp_path / "a").write_bytes(make("sub/file"))
+    unpack(tmp_path / "a", tmp_path / "out")
+    assert (tmp_path / "out/sub/file").read_text() == "x"
+
+
+def test_nothing_lands_outside(tmp_path):
+    (tmp_path / "a").write_bytes(tar_with("../evil"))
+    with pytest.raises(IntegrityError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    (tmp_path / "a").write_bytes(zip_with("../evil"))
+    unpack(tmp_path / "a", tmp_path / "out")  # zipfile drops the '..'
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"neither", b"PK\x03\x04 broken", tar_with("x")[:-30]], ids=("empty", "neither", "zip", "tar")
+)
+def test_a_broken_archive(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(IntegrityError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out")

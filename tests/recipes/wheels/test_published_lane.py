@@ -1,0 +1,150 @@
+"""The published lane for real: PyPI's wheels, packed, indexed, resolved by pip; killed at random, and repeated offline.
+
+The downloads are shared through the user's cache; everything else is made in folders of the test's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.spec.load import load
+from recipes.wheels.published import index_files_of
+from wheelhouse.downloads import IndexFile, fetch_index_files
+from wheelhouse.files import sha256_file
+from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir
+
+pytestmark = [pytest.mark.integration, pytest.mark.network]
+
+GENAI, RUNTIME = "onnxruntime-genai-directml", "onnxruntime-directml"
+
+
+@pytest.fixture(scope="module")
+def downloads() -> Path:
+    """The folder of verified downloads."""
+    files: list[IndexFile] = index_files_of(load("published"))
+    fetch_index_files(files)
+    return cache_dir("downloads")
+
+
+# -S, because an editable installation of the checkout that runs this test would put itself before the copy.
+_INVOKE = f"""
+import sys
+sys.path[:0] = [".", {sysconfig.get_path("purelib")!r}, {sysconfig.get_path("platlib")!r}]
+from invoke.main import program
+program.run()
+"""
+
+
+class Checkout:
+    """A copy of this checkout with a cache of its own, in which only the downloads are there already."""
+
+    def __init__(self, folder: Path, downloads: Path) -> None:
+        self.folder = folder
+        shutil.copytree(
+            ROOT, folder, ignore=shutil.ignore_patterns(".*", "*.whl*", "simple", "SHA256SUMS", "third_party")
+        )
+        self.cache = folder / ".cache"
+        shutil.copytree(downloads, self.cache / "downloads", copy_function=os.link)
+        self.wheels = folder / "wheels"
+
+    def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """An `invoke` that can reach no package index: what follows must work offline."""
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+        environ |= {CACHE_VARIABLE: str(self.cache), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
+        return [sys.executable, "-S", "-c", _INVOKE, *arguments], environ
+
+    def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        argv, environ = self.command(*arguments)
+        return subprocess.run(argv, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=600)
+
+    def hashes(self) -> dict[str, str]:
+        return {w.name: sha256_file(w) for w in self.wheels.glob("*.whl")}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Checkout:
+    checkout = Checkout(tmp_path_factory.mktemp("one") / "checkout", downloads)
+    done = checkout.invoke("build-dml", "--lane", "published")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Lane: published (")
+    assert len(checkout.hashes()) == 2 * len(load("published").pythons)
+    return checkout
+
+
+def resolve(python: str, index: Path | None) -> dict[str, str]:
+    """What pip would install on Windows for the GenAI package: name to version."""
+    extra = () if index is None else ("--extra-index-url", index.as_uri())
+    target = ("--platform", "win_amd64", "--python-version", python, "--target", "never-made")
+    argv = (sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-")
+    done = subprocess.run(
+        [*argv, "--only-binary=:all:", *target, *extra, GENAI], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return {item["metadata"]["name"]: item["metadata"]["version"] for item in report["install"]}
+
+
+@pytest.mark.parametrize("python", load("published").pythons)
+def test_pip_chooses_our_pair(built: Checkout, python: str) -> None:
+    chosen = resolve(python, built.wheels / "simple")
+    assert (chosen[GENAI], chosen[RUNTIME]) == ("0.14.1+dmlwheelhouse.1", "1.24.4")
+
+
+def test_with_pypi_alone_pip_falls_back() -> None:
+    """The defect that this project mends; when this fails, PyPI has changed and the README must too."""
+    assert resolve("3.12", None)[GENAI] == "0.13.1"
+
+
+def test_runtime_wheels_are_pypis_own(built: Checkout) -> None:
+    pinned = {a.filename: a.sha256 for a in load("published").published.artifacts if a.package == RUNTIME}
+    assert {name: sha for name, sha in built.hashes().items() if name in pinned} == pinned
+
+
+def test_sums_and_summary_name_every_wheel(built: Checkout) -> None:
+    lines = (built.wheels / "SHA256SUMS").read_text().splitlines()
+    assert dict(reversed(line.split("  ")) for line in lines) == built.hashes()
+    assert len(lines) == 2 * len(load("published").pythons)
+
+
+def test_second_run_changes_nothing_and_packs_nothing(built: Checkout) -> None:
+    before = {p: p.stat().st_mtime_ns for p in built.wheels.rglob("*") if p.is_file()}
+    done = built.invoke("build-dml", "--lane", "published")
+    assert done.returncode == 0
+    assert "+ " not in done.stderr  # the mark before every process that is started
+    assert done.stdout.count("unchanged") == len(built.hashes())
+    assert {p: p.stat().st_mtime_ns for p in built.wheels.rglob("*") if p.is_file()} == before
+
+
+def test_another_folder_gives_the_same_bits_also_after_being_killed(
+    built: Checkout, tmp_path: Path, downloads: Path
+) -> None:
+    other = Checkout(tmp_path / "another" / "place" / "checkout", downloads)
+    good = built.hashes()
+    chance = random.Random(24)
+    argv, environ = other.command("build-dml", "--lane", "published")
+    for _ in range(5):
+        process = subprocess.Popen(
+            argv, env=environ, cwd=other.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(0.2, 9))
+        process.kill()
+        process.wait()
+        assert other.hashes().items() <= good.items()
+    done = other.invoke("build-dml", "--lane", "published")
+    assert done.returncode == 0, done.stderr
+    assert other.hashes() == good
+    names = {p.name for p in other.wheels.rglob(".*") if p.is_file()}
+    assert names <= {".simple.lock"}
+    for page in (built.wheels / "simple").rglob("*.*"):
+        assert (other.wheels / page.relative_to(built.wheels)).read_bytes() == page.read_bytes()

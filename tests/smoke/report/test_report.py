@@ -1,0 +1,251 @@
+import json
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from smoke import commands
+from smoke.parity.dumps import Device, Library
+from smoke.parity.parity import Difference, LogitMetrics, Metrics
+from smoke.parity.verdicts import Verdict
+from smoke.report import html, junit, schema, terminal, wording
+from smoke.report import writing as reports
+from smoke.report.results import Host, ModelInfo, Performance, Report, Result, Section, Timing
+from wheelhouse.errors import ParityError, ResourceError
+
+NASTY = "<script>alert(1)</script> \x1b[2J\x00\x07 ]]> & \ud800 \u202e “é”\nnext line"
+
+
+def result(verdict=Verdict.PASS, **changes):
+    fields = {
+        "backend": "ort-cpu",
+        "variant": verdict.value.lower(),
+        "device": "CPU",
+        "verdict": verdict,
+        "reason": "" if verdict is Verdict.PASS else f"because of {verdict.value}",
+        "gate": "same weights, float16",
+        "against": "reference:fp32",
+        "metrics": Metrics(
+            prefix=(8, 40),
+            golden_tokens=(8, 64),
+            differences=(Difference(prompt=2, position=40, expected=1, got=2, margin=0.1),),
+            logits=LogitMetrics(
+                positions=72, spread=4, max_abs=0.1, mean_abs=0.01, nmse=1e-6, kl=1.2e-5, kl_max=1e-4, top1=1,
+                top1_margin=0, top10=0.99,
+            ),
+            spread=4.0,
+            perplexity=50.0,
+            perplexity_ratio=1.0002,
+        ),
+        "performance": Performance(
+            load_s=0.5, first_token_s=0.02, tokens_per_s=23.46, peak_memory_bytes=859320320, worker_s=9.0
+        ),
+        "text": ("The capital of France is Paris.", "Because."),
+        "device_details": Device(name="CPU", description="a CPU", evidence="the runtime"),
+        "settings": {"a": "b"},
+        "versions": {"onnxruntime": "1.31.1"},
+        "loaded": (Library(path="/x.so", size=1, sha256="0" * 64),),
+        "log": "logs/x.log",
+    }  # fmt: skip
+    return Result(**(fields | changes))
+
+
+def report(*results, **changes):
+    fields = {
+        "schema": 1,
+        "created": "2026-01-02T03:04:05+00:00",
+        "model": ModelInfo(name="m", label="a model", key="k"),
+        "host": Host(system="Linux", machine="x86_64", cpu="CPU", cores=2, memory_bytes=8 << 30),
+        "prompts": ("What is the capital of France?", "Why?"),
+        "max_new_tokens": 64,
+        "passed": not any(r.verdict.is_fault for r in results),
+        "results": results,
+        "timings": (Timing(part="model", seconds=1.0), Timing(part="worker ort-cpu pass", seconds=9.0)),
+        "seconds": 12.0,
+        "sections": (
+            Section(title="Operators", columns=("op", "error"), rows=(("Add", 0.5), ("Mul", None)), note="n"),
+        ),
+    }
+    return Report(**(fields | changes))
+
+
+EVERY = report(*(result(verdict) for verdict in Verdict))
+HOSTILE = report(
+    result(Verdict.CRASHED, reason=NASTY, remedy=NASTY, text=(NASTY, NASTY), device=NASTY, settings={NASTY: NASTY}),
+    prompts=(NASTY, NASTY),
+)
+
+
+def printed(shown):
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        for part in terminal.render(shown):
+            console.print(part)
+    return capture.get()
+
+
+def test_the_schema_in_the_repository_is_the_one_of_the_code():
+    assert schema.PATH.read_bytes() == schema.generate(), "run: python -m smoke.report.schema"
+
+
+def test_reports_are_valid_and_the_schema_refuses_others():
+    validator = jsonschema.Draft202012Validator(json.loads(schema.PATH.read_text(encoding="utf-8")))
+    written = json.loads(msgspec.json.encode(EVERY))
+    validator.validate(written)
+    for harm in (
+        lambda r: r.update(schema=2),
+        lambda r: r["results"][0].update(verdict="FINE"),
+        lambda r: r["results"][0].pop("device"),
+        lambda r: r.pop("host"),
+    ):
+        broken = json.loads(json.dumps(written))
+        harm(broken)
+        assert not validator.is_valid(broken)
+
+
+def test_the_terminal_shows_every_column():
+    text = printed(EVERY)
+    for words in (
+        "PASS",
+        "FELL BACK",
+        "TIMED OUT",
+        "SKIPPED",
+        "8/8 40/64",
+        "1e-5",
+        "20 ms",
+        "23.5",
+        "859 MB",
+        "500 ms",
+    ):
+        assert words in text
+    assert "because of CRASHED" in text
+    assert "The capital of France is Paris." in text
+    assert "Operators" in text
+    assert "workers 9.0 s (0.0 s of processor time), model 1.0 s, other 2.0 s" in text
+    assert "m on 6 variants: 1 PASS, 1 DIVERGED, 1 FELL BACK, 1 CRASHED, 1 TIMED OUT, 1 SKIPPED, in 12 s" in text
+
+
+def test_model_output_cannot_control_the_terminal():
+    text = printed(HOSTILE)
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert "<script>" in text  # literal, not markup
+    assert "\\x1b" in text
+
+
+def test_junit_counts_and_explains():
+    root = ET.fromstring(junit.render(EVERY))
+    suite = root.find("testsuite")
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "6",
+        "failures": "2",
+        "errors": "2",
+        "skipped": "1",
+    }
+    assert suite.find("testcase[@name='diverged']/failure").get("type") == "DIVERGED"
+    assert suite.find("testcase[@name='timed_out']/error").get("message") == "because of TIMED_OUT"
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text, self.links = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in {"src", "href"}]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def parsed(shown):
+    page = Page()
+    page.feed(html.render(shown).decode())
+    return page
+
+
+def test_the_page_needs_nothing_else_and_escapes():
+    page = parsed(HOSTILE)
+    assert "script" not in page.tags
+    assert page.links == []
+    text = "".join(page.text)
+    assert "<script>alert(1)</script>" in text
+    assert "\x1b" not in text
+
+
+def test_the_page_shows_everything():
+    text = "".join(parsed(EVERY).text)
+    for words in (
+        "TIMED OUT",
+        "8/8 40/64",
+        "Operators",
+        "0.5",
+        "same weights, float16",
+        "a CPU",
+        "logs/x.log",
+        "9.0 s",
+    ):
+        assert words in text
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=st.text())
+def test_any_text_survives_every_form(text):
+    shown = report(result(reason=text, text=(text,), device=text), prompts=(text,))
+    ET.fromstring(junit.render(shown))
+    parsed(shown)
+    assert "\x1b" not in printed(shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0.0, "0"), (0.25, "0.25"), (1.2e-11, "1e-11"), (12.34, "12"), (1234.5, "1234"), (3e7, "3e7")],
+)
+def test_numbers(value, text):
+    assert wording.number(value) == text
+
+
+def test_many_prompts_are_added_up():
+    many = result(metrics=Metrics(prefix=(1,) * 5, golden_tokens=(2,) * 5))
+    assert wording.prefix(many) == "5/10"
+
+
+def test_files_are_written(tmp_path):
+    reports.write(EVERY, tmp_path / "new")
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == ["junit.xml", "report.html", "report.json"]
+    assert msgspec.json.decode((tmp_path / "new" / "report.json").read_bytes(), type=Report) == EVERY
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reports, "write_atomic", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        reports.write(EVERY, tmp_path)
+
+
+def test_the_exit_code_follows_the_verdicts():
+    commands.require_success(report(result(), result(Verdict.SKIPPED)), strict=False)
+    with pytest.raises(ParityError, match="ort-cpu skipped SKIPPED"):
+        commands.require_success(report(result(), result(Verdict.SKIPPED)), strict=True)
+    for verdict in Verdict:
+        if verdict.is_fault:
+            with pytest.raises(ParityError, match=verdict.value):
+                commands.require_success(report(result(), result(verdict)), strict=False)
+
+
+def test_backends_are_listed_with_their_state():
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as capture:
+        console.print(commands.backends_table())
+    text = capture.get()
+    for name in ("reference", "ort-cpu", "dml", "openvino", "openvino-genai", "npu"):
+        assert name in text

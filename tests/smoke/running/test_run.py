@@ -1,0 +1,313 @@
+"""Whole runs over real worker processes, with a stand-in for the runtime in them."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from smoke.backends import selection
+from smoke.environments.source import Readiness
+from smoke.parity import gates
+from smoke.parity.verdicts import Verdict
+from smoke.report import writing as reports
+from smoke.report.results import Report
+from smoke.running import run
+from tests.smoke import fakes
+from wheelhouse.errors import InputError, NetworkError, StepFailedError, UsageError
+
+# What happens to a worker, and the verdict that it must get.
+FAULTS = {
+    "killed": Verdict.CRASHED,
+    "segmentation fault": Verdict.CRASHED,
+    "exception": Verdict.CRASHED,
+    "crash at exit": Verdict.CRASHED,
+    "disk full": Verdict.CRASHED,
+    "truncated logits": Verdict.CRASHED,
+    "no logits file": Verdict.CRASHED,
+    "malformed dump": Verdict.CRASHED,
+    "no dump": Verdict.CRASHED,
+    "nan": Verdict.DIVERGED,
+    "infinite": Verdict.DIVERGED,
+    "other vocabulary": Verdict.DIVERGED,
+    "other tokenizer": Verdict.DIVERGED,
+    "wrong decode": Verdict.DIVERGED,
+    "constant": Verdict.DIVERGED,
+    "ends early": Verdict.DIVERGED,
+    "no logits": Verdict.DIVERGED,
+    "unavailable": Verdict.SKIPPED,
+}
+
+
+@pytest.fixture
+def smoke(tmp_path, monkeypatch):
+    """Run backends made of stand-ins on a stand-in model; return the report."""
+    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path / "cache"))
+    model = fakes.model(tmp_path / "model")
+    exports = {
+        "healthy": fakes.export(tmp_path / "healthy"),
+        "other weights": fakes.export(tmp_path / "weights", "other weights", seed=2),
+        "foreign": fakes.export(tmp_path / "foreign", key="b" * 64),
+        "unlabelled": fakes.model(tmp_path / "unlabelled").folder,
+        "failed": StepFailedError("the exporter ended with exit code 1.", remedy="Look."),
+        "offline": NetworkError("PyPI cannot be reached.", remedy="Connect."),
+    }
+    monkeypatch.setattr(run, "resolve", lambda spec: model)
+    monkeypatch.setattr(run, "export_all", lambda model, kinds, **_: {kind: exports[kind] for kind in kinds})
+
+    def call(*backends, prompts=("one", "two words"), timeout=120.0, names=()) -> Report:
+        known = backends if any(b.name == "reference" for b in backends) else (fakes.reference(), *backends)
+        plan = selection.select(names, everything=not names, known=known)
+        request = run.Request(
+            plan=plan, model="any", prompts=prompts, max_new_tokens=24, report=tmp_path / "report", timeout=timeout
+        )
+        report = run.smoke(request)
+        assert not list((tmp_path / "cache" / "scratch").iterdir()), "dumps are left behind"
+        return report
+
+    call.folder = tmp_path
+    return call
+
+
+def by_variant(report: Report):
+    return {result.variant: result for result in report.results if result.backend != "reference"}
+
+
+def test_every_fault_gets_its_verdict_and_the_others_still_run(smoke):
+    variants = [fakes.variant(fault.replace(" ", "-"), fault=fault) for fault in FAULTS]
+    report = smoke(fakes.backend("faulty", *variants, fakes.variant("healthy")))
+    found = by_variant(report)
+    assert {fault: found[fault.replace(" ", "-")].verdict for fault in FAULTS} == FAULTS
+    assert found["healthy"].verdict is Verdict.PASS
+    assert not report.passed
+    assert all(result.reason for name, result in found.items() if name != "healthy")
+    if os.name == "posix":
+        assert "SIGKILL" in found["killed"].reason
+        assert "SIGSEGV" in found["segmentation-fault"].reason
+    assert "the kernel does not exist" in found["exception"].reason
+    assert "No space left" in found["disk-full"].reason
+    assert "NaN or infinite" in found["nan"].reason
+    assert "vocabulary" in found["other-vocabulary"].reason
+    assert "tokenizer" in found["other-tokenizer"].reason
+    assert "truncated" in found["truncated-logits"].reason
+    assert found["unavailable"].remedy == "Buy one."
+
+
+def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypatch):
+    real = run.Worker.run
+
+    def impatient(worker, questions, on_progress):
+        limit = 3.0 if worker.variant.options.get("fault") == "hang" else worker.timeout
+        return real(run.replace(worker, timeout=limit), questions, on_progress)
+
+    monkeypatch.setattr(run.Worker, "run", impatient)
+    report = smoke(fakes.backend("b", fakes.variant("hang", fault="hang"), fakes.variant("healthy")))
+    assert by_variant(report)["hang"].verdict is Verdict.TIMED_OUT
+    assert by_variant(report)["healthy"].verdict is Verdict.PASS
+
+
+WRONG_MODELS = {
+    "foreign": "another model",
+    "unlabelled": "nothing about its origin",
+    "other weights": "parts at token",
+}
+
+
+def test_the_wrong_model_under_the_right_name_diverges(smoke):
+    report = smoke(fakes.backend("b", *(fakes.variant(export, export=export) for export in WRONG_MODELS)))
+    for name, result in by_variant(report).items():
+        assert result.verdict is Verdict.DIVERGED
+        assert WRONG_MODELS[name] in result.reason
+
+
+def test_a_fallback_to_the_cpu_is_not_a_gpu(smoke):
+    pretending = [
+        run.replace(fakes.variant(f"reports-{reported}", device="GPU"), options={"device": reported})
+        for reported in ("CPU", "GPU.0,CPU", "", "CPU.GPU")
+    ]
+    report = smoke(fakes.backend("gpu", *pretending, fakes.variant("real", device="GPU")))
+    found = by_variant(report)
+    assert found.pop("real").verdict is Verdict.PASS
+    assert {result.verdict for result in found.values()} == {Verdict.FELL_BACK}
+
+
+def test_a_library_that_was_never_loaded_is_a_fallback(smoke):
+    report = smoke(
+        fakes.backend(
+            "b",
+            fakes.variant("loaded", libraries=("_multiarray_umath",)),
+            fakes.variant("not-loaded", libraries=("directml",)),
+        )
+    )
+    assert by_variant(report)["loaded"].verdict is Verdict.PASS
+    assert by_variant(report)["not-loaded"].verdict is Verdict.FELL_BACK
+
+
+@pytest.mark.parametrize("fault", ["killed", "nan", "no logits"])
+def test_without_the_reference_nothing_passes(smoke, fault):
+    report = smoke(fakes.reference(fault=fault), fakes.backend("b", fakes.variant("healthy")))
+    reference, other = report.results
+    assert reference.verdict.is_fault
+    assert other.verdict is Verdict.SKIPPED
+    assert "nothing to compare it with" in other.reason
+    assert not report.passed
+
+
+def test_quantised_variants_may_drift_and_same_weights_may_not(smoke):
+    report = smoke(
+        fakes.backend(
+            "b",
+            fakes.variant("fp16", gate=gates.FP16, noise=1e-4),
+            fakes.variant("fp16-drifting", gate=gates.FP16, noise=0.1),
+            fakes.variant("int4", gate=gates.INT4, noise=0.1),
+            fakes.variant("int4-broken", gate=gates.INT4, noise=3.0),
+            fakes.variant("tokens-only", gate=gates.FP16, tokens_only=True),
+            fakes.variant("tokens-only-broken", gate=gates.INT4, tokens_only=True, fault="constant"),
+        )
+    )
+    assert {name: result.verdict.value for name, result in by_variant(report).items()} == {
+        "fp16": "PASS",
+        "fp16-drifting": "DIVERGED",
+        "int4": "PASS",
+        "int4-broken": "DIVERGED",
+        "tokens-only": "PASS",
+        "tokens-only-broken": "DIVERGED",
+    }
+
+
+def test_a_variant_is_judged_against_the_one_that_it_names(smoke):
+    report = smoke(
+        fakes.backend("cpu", fakes.variant("int4", gate=gates.INT4, noise=0.1)),
+        fakes.backend(
+            "dml",
+            fakes.variant("int4", gate=gates.FP16, noise=0.1, against="cpu:int4"),
+            fakes.variant("other", gate=gates.FP16, against="cpu:int4"),
+        ),
+        names=["dml"],
+    )
+    verdicts = {f"{r.backend} {r.variant}": r.verdict.value for r in report.results}
+    assert verdicts == {
+        "reference fp32": "PASS",
+        "cpu int4": "PASS",
+        "dml int4": "PASS",
+        "dml other": "DIVERGED",
+    }
+
+
+def test_variants_of_devices_that_are_seen_run_unasked(smoke):
+    backend = fakes.backend(
+        "b",
+        fakes.variant("cpu", devices={"CPU": "x", "GPU.1": "y"}),
+        fakes.variant("gpu", device="GPU", if_present=True),
+        fakes.variant("npu", device="NPU", if_present=True),
+    )
+    report = smoke(backend)
+    assert [result.variant for result in report.results] == ["fp32", "cpu", "gpu"]
+    assert report.host.devices == {"CPU": "x", "GPU.1": "y"}
+    asked = smoke(backend, fakes.reference(), names=["b:npu"])
+    assert [result.variant for result in asked.results] == ["fp32", "npu"]
+
+
+def test_what_cannot_be_made_is_skipped_or_crashed_but_never_passed(smoke):
+    class Missing(fakes.HereSource):
+        def status(self):
+            return Readiness(ready=False, makeable=False, reason="No such thing here.", remedy="Elsewhere.")
+
+    class Broken(fakes.HereSource):
+        def prepare(self, wheels):
+            raise StepFailedError("pip ended with exit code 1.")
+
+    report = smoke(
+        fakes.backend("a", fakes.variant("failed-export", export="failed"), fakes.variant("offline", export="offline")),
+        fakes.backend("b", fakes.variant("missing"), source=Missing()),
+        fakes.backend("c", fakes.variant("broken"), source=Broken()),
+    )
+    verdicts = {result.variant: result.verdict.value for result in report.results}
+    assert verdicts == {
+        "fp32": "PASS",
+        "failed-export": "CRASHED",
+        "offline": "SKIPPED",
+        "missing": "SKIPPED",
+        "broken": "CRASHED",
+    }
+    assert by_variant(report)["missing"].remedy == "Elsewhere."
+
+
+def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke):
+    import jsonschema
+
+    from smoke.report import schema
+
+    report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("dead", fault="killed")))
+    folder = smoke.folder / "report"
+    reports.write(report, folder)
+    written = json.loads((folder / reports.JSON).read_text(encoding="utf-8"))
+    jsonschema.validate(written, json.loads(schema.PATH.read_text(encoding="utf-8")))
+    assert {"schema", "model", "host", "results"} <= written.keys()
+    assert {"backend", "variant", "device", "verdict", "reason", "remedy", "gate", "metrics", "text"} <= written[
+        "results"
+    ][0].keys()
+    assert {"environments", "model", "exports", "worker b healthy"} <= {t["part"] for t in written["timings"]}
+    assert sum(t["seconds"] for t in written["timings"]) <= written["seconds"]
+    for result in written["results"]:
+        assert Path(folder, result["log"]).is_file()
+
+
+@pytest.mark.parametrize("changes", [{"max_new_tokens": 0}, {"max_new_tokens": 5000}, {"timeout": 0.0}])
+def test_impossible_numbers_are_refused(changes):
+    fields = {"plan": [], "model": "m", "prompts": ["p"], "max_new_tokens": 8, "report": Path(), "timeout": 9.0}
+    with pytest.raises(UsageError, match="must be"):
+        run.Request(**(fields | changes))
+
+
+def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
+    from smoke.running import scratch
+
+    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
+    dead, foreign = tmp_path / "scratch" / "4194999", tmp_path / "scratch" / "notes"
+    dead.mkdir(parents=True)
+    foreign.mkdir()
+    with scratch.folder() as own:
+        assert own.is_dir()
+        assert not dead.exists()
+    assert not own.exists()
+    assert foreign.exists()
+
+
+def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
+    from smoke.commands import make_folder, report_folder
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made"):
+        make_folder(report_folder(str(tmp_path / "file")))
+
+
+def on_the_cpu(name, **fields):
+    """Return a variant that asks for an NPU and gets the CPU."""
+    return dataclasses.replace(fakes.variant(name, device="NPU", **fields), options={"device": "CPU"})
+
+
+def test_an_announced_fall_back_is_no_fault(smoke):
+    report = smoke(fakes.backend("a", on_the_cpu("pipeline-cpu", announced=True)))
+    assert by_variant(report)["pipeline-cpu"].verdict is Verdict.FELL_BACK
+    assert report.passed
+    assert report.faults() == []
+
+
+def test_an_unannounced_fall_back_fails_the_run(smoke):
+    report = smoke(fakes.backend("a", on_the_cpu("silent")))
+    assert by_variant(report)["silent"].verdict is Verdict.FELL_BACK
+    assert not report.passed
+
+
+def test_what_is_not_run_unasked_is_skipped_with_the_command_that_runs_it(smoke):
+    backend = fakes.backend("a", fakes.variant("shy", unasked=lambda: "There is no such device."))
+    skipped = by_variant(smoke(backend))["shy"]
+    assert (skipped.verdict, skipped.reason) == (Verdict.SKIPPED, "There is no such device.")
+    assert "invoke smoke --backend a:shy" in skipped.remedy
+
+
+def test_what_is_named_is_run_all_the_same(smoke):
+    backend = fakes.backend("a", fakes.variant("shy", unasked=lambda: "There is no such device."))
+    assert by_variant(smoke(backend, names=["a:shy"]))["shy"].verdict is Verdict.PASS

@@ -1,0 +1,1 @@
+"""What this computer is: system, processor, adapters, Pythons. Imports the rest of wheelhouse; never the other way."""
