@@ -37,12 +37,13 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One finished wheel for the summary: `seconds` is None when this run did not make it."""
+    """One finished wheel for the summary: `seconds` is None when this run did not make it; `run`: where it was run."""
 
     path: Path
     size: int
     sha256: str
     seconds: float | None
+    run: str = ""
 
 
 def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform, plan: bool = False) -> Choice:
@@ -99,16 +100,20 @@ def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Return the rows as a table for people: file, size, SHA-256, seconds."""
+    """Return the rows as a table for people: file, size, SHA-256, where it was run (if that is known), seconds."""
+    columns = ("file", "size", "SHA-256", "run", "seconds")
     cells = [
-        (row.path.name, human_size(row.size), row.sha256, f"{row.seconds:.1f}" if row.seconds else "unchanged")
+        (row.path.name, human_size(row.size), row.sha256, row.run, f"{row.seconds:.1f}" if row.seconds else "unchanged")
         for row in rows
     ]
-    table = [("file", "size", "SHA-256", "seconds"), *cells]
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    table = [columns, *cells]
+    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+    shown = [i for i, name in enumerate(columns) if name != "run" or any(row.run for row in rows)]
     return "\n".join(
-        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {sha:<{widths[2]}}  {took:>{widths[3]}}"
-        for name, size, sha, took in table
+        "  ".join(
+            f"{line[i]:>{widths[i]}}" if columns[i] == "size" else f"{line[i]:<{widths[i]}}" for i in shown
+        ).rstrip()
+        for line in table
     )
 
 
@@ -124,7 +129,9 @@ def build(choice: Choice, request: Request) -> str:
     from recipes.wheels.published import build_published
 
     made = build_published(load(request.recipe), locate(request.recipe), out, request.options.pythons)
-    return summary(finish(out, {wheel.path.name: wheel.seconds for wheel in made}))
+    runs = {wheel.path.name: wheel.run for wheel in made}
+    rows = finish(out, {wheel.path.name: wheel.seconds for wheel in made})
+    return summary([replace(row, run=runs[row.path.name]) for row in rows])
 
 
 def plan(choice: Choice, request: Request) -> str:

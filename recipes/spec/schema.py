@@ -7,30 +7,39 @@ wheels come about: `onnxruntime` + `genai` (compiled from source) and `published
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-LocalVersion = Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
-Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="full git commit")]
-PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
-TargetName = Literal["windows-x64", "windows-arm64", "linux-x64", "linux-arm64"]
-OsName = Literal["windows", "linux"]
+from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, PythonVersion, Sha256, TargetName
+from recipes.spec.schema_published import Added, Artifact, Dropped, Edited, Origin, Proof, Published, Repack
+
+__all__ = [
+    "Added",
+    "Artifact",
+    "Commit",
+    "Dropped",
+    "Edited",
+    "LocalVersion",
+    "Origin",
+    "OsName",
+    "Proof",
+    "Published",
+    "PythonVersion",
+    "Repack",
+    "Sha256",
+    "TargetName",
+]
 
 
-class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """Base of all parts: immutable, keywords only, unknown keys refused; TOML keys use hyphens."""
-
-
-class Patch(_Part, frozen=True, kw_only=True):
+class Patch(Part, frozen=True, kw_only=True):
     """A change to a source; `file` is below third_party/patches/, `reason` says why we need it."""
 
     file: str
     reason: Annotated[str, Meta(min_length=10)]
 
 
-class Source(_Part, frozen=True, kw_only=True):
+class Source(Part, frozen=True, kw_only=True):
     """A git repository at one commit. With `tag` alone the commit is recorded on first fetch, then verified."""
 
     repository: str
@@ -51,7 +60,7 @@ class Source(_Part, frozen=True, kw_only=True):
         return self.commit or f"tag {self.tag}"
 
 
-class Dependency(_Part, frozen=True, kw_only=True):
+class Dependency(Part, frozen=True, kw_only=True):
     """Something that upstream's CMake would download while configuring; we fetch it first and hand it over.
 
     `name` is the FetchContent name. Either `source`, or `url` (an archive, with `sha256`, or recorded on first fetch).
@@ -76,7 +85,7 @@ class Dependency(_Part, frozen=True, kw_only=True):
         return not self.targets or target in self.targets
 
 
-class Staging(_Part, frozen=True, kw_only=True):
+class Staging(Part, frozen=True, kw_only=True):
     """What an ORT_HOME must hold: the closure of `headers` over #include, found in `include-dirs` of the source."""
 
     headers: tuple[str, ...]
@@ -86,7 +95,7 @@ class Staging(_Part, frozen=True, kw_only=True):
     libraries: dict[OsName, tuple[str, ...]]
 
 
-class ReleaseArchive(_Part, frozen=True, kw_only=True):
+class ReleaseArchive(Part, frozen=True, kw_only=True):
     """A release of ONNX Runtime with headers and libraries (a NuGet package, a .tgz): for `--ort published`.
 
     Without `sha256` the hash is recorded on first fetch and verified afterwards.
@@ -100,7 +109,7 @@ class ReleaseArchive(_Part, frozen=True, kw_only=True):
     """The folder inside the archive that holds the libraries."""
 
 
-class TargetPython(_Part, frozen=True, kw_only=True):
+class TargetPython(Part, frozen=True, kw_only=True):
     """Headers and import library of a Python for another processor, to cross-compile a module for it.
 
     Without `sha256` the hash is recorded on first fetch and verified afterwards.
@@ -113,7 +122,7 @@ class TargetPython(_Part, frozen=True, kw_only=True):
     """The import library inside the archive, as 'tools/libs/python312.lib'."""
 
 
-class OnnxRuntime(_Part, frozen=True, kw_only=True):
+class OnnxRuntime(Part, frozen=True, kw_only=True):
     """The ONNX Runtime that the wheel is compiled against and pinned to."""
 
     package: str
@@ -130,7 +139,7 @@ class OnnxRuntime(_Part, frozen=True, kw_only=True):
     published: dict[TargetName, ReleaseArchive] = field(default_factory=dict)
 
 
-class WheelMetadata(_Part, frozen=True, kw_only=True):
+class WheelMetadata(Part, frozen=True, kw_only=True):
     """What the wheel's METADATA says; files are relative to the GenAI checkout."""
 
     summary: str
@@ -143,7 +152,7 @@ class WheelMetadata(_Part, frozen=True, kw_only=True):
     requires_python: str = ""
 
 
-class GenAI(_Part, frozen=True, kw_only=True):
+class GenAI(Part, frozen=True, kw_only=True):
     """The GenAI core and its Python package."""
 
     package: str
@@ -163,41 +172,7 @@ class GenAI(_Part, frozen=True, kw_only=True):
     """Files that the package carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
 
 
-class Artifact(_Part, frozen=True, kw_only=True):
-    """One published wheel on PyPI."""
-
-    package: str
-    version: str
-    filename: str
-    sha256: Sha256
-    python: str = "py3"
-    """The python tag: 'cp312', or 'py3'."""
-    platform: str = "any"
-
-
-class Repack(_Part, frozen=True, kw_only=True):
-    """What is changed when a published wheel is built again: its requirements and its local version; and why."""
-
-    package: str
-    requires: tuple[str, ...]
-    local_version: Annotated[str, Meta(pattern="^[a-z0-9]+([.][a-z0-9]+)*$")]
-    reason: Annotated[str, Meta(min_length=10)]
-    licence: str
-    """SPDX expression of the binaries' licence."""
-    licence_files: tuple[str, ...]
-    """Paths inside the published wheel that must stay readable beside the metadata."""
-
-
-class Published(_Part, frozen=True, kw_only=True):
-    """The published lane: wheels taken over by hash, of which some are packed again with right metadata."""
-
-    artifacts: tuple[Artifact, ...]
-    repack: tuple[Repack, ...] = ()
-    source_date_epoch: int = 0
-    """Seconds since 1970 for the timestamps inside repacked wheels."""
-
-
-class SdkProbe(_Part, frozen=True, kw_only=True):
+class SdkProbe(Part, frozen=True, kw_only=True):
     """Something that a header of the Windows SDK must declare; a probe beats a version number that somebody guessed."""
 
     header: str
@@ -206,14 +181,14 @@ class SdkProbe(_Part, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=10)]
 
 
-class Toolchain(_Part, frozen=True, kw_only=True):
+class Toolchain(Part, frozen=True, kw_only=True):
     """The oldest tools that can build the sources."""
 
     cmake: str = "3.26"
     sdk_probes: tuple[SdkProbe, ...] = ()
 
 
-class Recipe(_Part, frozen=True, kw_only=True):
+class Recipe(Part, frozen=True, kw_only=True):
     """One recipe. `name` is the file's name and is filled in by `recipes.spec.load`."""
 
     description: str

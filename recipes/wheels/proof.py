@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from recipes.wheels.placing import WheelFacts
@@ -13,6 +14,8 @@ from wheelhouse.files import sha256_bytes, sha256_tree, write_atomic
 from wheelhouse.paths import ROOT, cache_dir
 from wheelhouse.steps import Step, ensure
 
+PARALLEL = 2
+"""Groups audited at the same time: unpacking and hashing run beside each other, reading machine code does not."""
 _RULES = ROOT / "recipes" / "audit"
 
 
@@ -23,19 +26,25 @@ def prove(folder: Path, wheels: Sequence[WheelFacts]) -> None:
     first, so that no index and no person takes them. Nothing is asked of any package index.
     """
     rules = sha256_tree(_RULES, skip=lambda path: "__pycache__" in path.parts)
-    for tag, group in sorted(by_python(wheels).items()):
-        inputs = {wheel.filename: wheel.sha256 for wheel in group}
-        place = cache_dir("audits", sha256_bytes(json.dumps(sorted(inputs)).encode())[:16])
-        step = Step(name=f"audit {tag}", output=place, inputs={**inputs, "rules": rules})
-        paths = [folder / wheel.filename for wheel in group]
-        try:
-            ensure(step, lambda out, paths=paths: _audit(paths, out), quiet_when_fresh=True)  # type: ignore[misc]
-        except AuditError as error:
-            for path in paths:
-                path.unlink(missing_ok=True)
-            raise AuditError(
-                f"{error.message} Nothing of it was left in {folder}.", remedy=error.remedy, log=error.log
-            ) from error
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        groups = sorted(by_python(wheels).items())
+        for done in [pool.submit(_prove_group, folder, tag, group, rules) for tag, group in groups]:
+            done.result()
+
+
+def _prove_group(folder: Path, tag: str, group: Sequence[WheelFacts], rules: str) -> None:
+    inputs = {wheel.filename: wheel.sha256 for wheel in group}
+    place = cache_dir("audits", sha256_bytes(json.dumps(sorted(inputs)).encode())[:16])
+    step = Step(name=f"audit {tag}", output=place, inputs={**inputs, "rules": rules})
+    paths = [folder / wheel.filename for wheel in group]
+    try:
+        ensure(step, lambda out: _audit(paths, out), quiet_when_fresh=True)
+    except AuditError as error:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise AuditError(
+            f"{error.message} Nothing of it was left in {folder}.", remedy=error.remedy, log=error.log
+        ) from error
 
 
 def by_python(wheels: Sequence[WheelFacts]) -> dict[str, list[WheelFacts]]:

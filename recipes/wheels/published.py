@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.bill.materials import Artifact, Materials
 from recipes.spec import schema
+from recipes.wheels.pieces import taken
 from recipes.wheels.placing import folder_lock, is_placed, place
-from recipes.wheels.repack import TEMPLATE, Repacking, check_payload, check_wheel, wheel_command, write_project
-from recipes.wheels.repack_metadata import Change
+from recipes.wheels.repack import NOT_RUN, TEMPLATE, Repacking, proof_of, repacking_of, wheel_command
+from recipes.wheels.repack_files import assemble, open_wheel, write_project
 from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, is_cached, pip_download, verified
 from wheelhouse.errors import IntegrityError, RecipeError, UsageError
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
@@ -22,22 +22,27 @@ from wheelhouse.paths import ROOT, cache_dir, log_dir
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step, ensure, partial_of
 
-ROOM = 400_000_000
-"""Bytes below the cache that a whole run needs: eight wheels, and one at a time unpacked."""
+ROOM = 900_000_000
+"""Bytes below the cache that a whole run needs: the published wheels, and those that are made of them."""
 PARALLEL = 2
 """Wheels packed at the same time: pip and the backend are one busy process each."""
 SUM = "wheel.sha256"
-_MODULES = ("wheels/repack", "wheels/repack_metadata", "bill/materials", "bill/sbom", "bill/sbom_embed", "bill/bom")
-CODE = (TEMPLATE, *(ROOT / "recipes" / f"{module}.py" for module in _MODULES))
+_MODULES = ("pieces", "repack", "repack_files", "repack_metadata", "repack_materials")
+CODE = (
+    TEMPLATE,
+    *(ROOT / "recipes" / "wheels" / f"{module}.py" for module in _MODULES),
+    *(ROOT / "recipes" / "bill" / f"{module}.py" for module in ("materials", "sbom", "bom")),
+)
 """What decides a packed wheel's bytes besides its inputs: when one of these changes, wheels are packed again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """One wheel of the lane, where it lies in `wheels/`, and the seconds that making it took this time."""
+    """One wheel of the lane: where it lies in `wheels/`, the seconds that making it took, where it was ever run."""
 
     path: Path
     seconds: float
+    run: str = ""
 
 
 def build_published(recipe: schema.Recipe, recipe_file: Path, out: Path, pythons: Sequence[str] = ()) -> list[Made]:
@@ -47,16 +52,19 @@ def build_published(recipe: schema.Recipe, recipe_file: Path, out: Path, pythons
     """
     published = _published(recipe)
     chosen = select(published.artifacts, pythons)
-    if any(not is_cached(f) for f in _files(chosen)):
+    needed = _files([*chosen, *_lending(chosen, published)])
+    if any(not is_cached(f) for f in needed):
         require_space(cache_dir(), ROOM, "The published lane")
-        fetch_index_files(_files(chosen))
+        fetch_index_files(needed)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         finished = list(pool.map(lambda artifact: _make(artifact, recipe, recipe_file), chosen))
     with folder_lock(out):
         for wheel in finished:
             if not is_placed(wheel.path, out):
                 place(verified(wheel.path, wheel.sha256), out)
-    return [Made(path=out / wheel.path.name, seconds=wheel.seconds) for wheel in finished]
+    runs = [NOT_RUN if (p := proof_of(a, published)).startswith(NOT_RUN) else p.partition(":")[0] for a in chosen]
+    pairs = zip(finished, runs, strict=True)
+    return [Made(path=out / wheel.path.name, seconds=wheel.seconds, run=run) for wheel, run in pairs]
 
 
 def plan_published(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[Command]:
@@ -64,20 +72,23 @@ def plan_published(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[C
     published = _published(recipe)
     chosen = select(published.artifacts, pythons)
     groups: dict[tuple[str, str], list[IndexFile]] = {}
-    for file in _files(chosen):
+    for file in _files([*chosen, *_lending(chosen, published)]):
         groups.setdefault((file.python, file.platform), []).append(file)
     downloads = [pip_download(files, cache_dir("downloads", f".{p}-{w}.partial")) for (p, w), files in groups.items()]
     packing = [
-        wheel_command(repacking, partial_of(_step_folder(repacking)) / "project", partial_of(_step_folder(repacking)))
+        wheel_command(repacking, partial / "project", partial / "metadata")
         for artifact in chosen
-        if (repacking := _repacking(artifact, published)) is not None
+        if (repacking := repacking_of(artifact, published)) is not None
+        and (partial := partial_of(_step_folder(repacking)))
     ]
     return [*downloads, *packing]
 
 
 def index_files_of(recipe: schema.Recipe, pythons: Sequence[str] = ()) -> list[IndexFile]:
     """Return what the lane downloads for these Pythons (none: all)."""
-    return _files(select(_published(recipe).artifacts, pythons))
+    published = _published(recipe)
+    chosen = select(published.artifacts, pythons)
+    return _files([*chosen, *_lending(chosen, published)])
 
 
 def select(artifacts: Iterable[schema.Artifact], pythons: Sequence[str]) -> list[schema.Artifact]:
@@ -126,9 +137,10 @@ def _files(artifacts: Iterable[schema.Artifact]) -> list[IndexFile]:
     ]
 
 
-def _repacking(artifact: schema.Artifact, published: schema.Published) -> Repacking | None:
-    rule = next((r for r in published.repack if r.package == artifact.package), None)
-    return None if rule is None else Repacking(artifact=artifact, rule=rule, epoch=published.source_date_epoch)
+def _lending(chosen: Iterable[schema.Artifact], published: schema.Published) -> list[schema.Artifact]:
+    """Return the donors that the chosen wheels need, each once."""
+    repackings = [r for artifact in chosen if (r := repacking_of(artifact, published)) is not None]
+    return list({d.filename: d for r in repackings for d in r.donors.values()}.values())
 
 
 def _step_folder(repacking: Repacking) -> Path:
@@ -146,14 +158,14 @@ class _Finished:
 
 def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path) -> _Finished:
     source = cached_path(artifact.sha256, artifact.filename)
-    repacking = _repacking(artifact, _published(recipe))
+    repacking = repacking_of(artifact, _published(recipe))
     if repacking is None:
         checked = Step(
             name=f"check {artifact.filename}",
             output=cache_dir("published", artifact.filename.removesuffix(".whl")),
             inputs={"artifact": artifact.sha256},
         )
-        outcome = ensure(checked, lambda _: check_wheel(source), quiet_when_fresh=True)
+        outcome = ensure(checked, lambda _: _check(source), quiet_when_fresh=True)
         return _Finished(path=source, sha256=artifact.sha256, seconds=outcome.seconds)
     inputs = _inputs(repacking, recipe_file)
     step = Step(name=f"pack {repacking.filename}", output=_step_folder(repacking), inputs=inputs)
@@ -162,12 +174,18 @@ def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path) -
     return _Finished(path=step.output / repacking.filename, sha256=sha256, seconds=outcome.seconds)
 
 
+def _check(source: Path) -> None:
+    """Read a wheel that is taken over as it is. Raise IntegrityError when it contradicts its RECORD."""
+    taken(source, "")
+
+
 def _inputs(repacking: Repacking, recipe_file: Path) -> dict[str, str]:
     from importlib.metadata import version
 
     code = "".join(sha256_file(path) for path in CODE)
     return {
         "published wheel": repacking.artifact.sha256,
+        **{f"wheel of {package}": donor.sha256 for package, donor in repacking.donors.items()},
         "recipe": sha256_file(recipe_file),
         "packing code": sha256_bytes(code.encode()),
         **{tool: version(tool) for tool in ("scikit-build-core", "cyclonedx-python-lib")},
@@ -175,45 +193,23 @@ def _inputs(repacking: Repacking, recipe_file: Path) -> dict[str, str]:
 
 
 def _pack(repacking: Repacking, source: Path, folder: Path, recipe: schema.Recipe, inputs: Mapping[str, str]) -> None:
-    from recipes.bill.sbom_embed import embed_sboms
+    from recipes.bill.sbom import sbom_files
+    from recipes.wheels.repack_materials import materials_of
 
-    project, wheel = folder / "project", folder / repacking.filename
-    changes = write_project(repacking, source, project)
-    run(wheel_command(repacking, project, folder), log=log_dir() / f"pack-{repacking.tag}.log", remedy=_PACK_REMEDY)
-    if not wheel.is_file():
-        got = ", ".join(p.name for p in folder.glob("*.whl")) or "no wheel"
+    project, packed, wheel = folder / "project", folder / "metadata", folder / repacking.filename
+    donors = {package: cached_path(d.sha256, d.filename) for package, d in repacking.donors.items()}
+    opened = open_wheel(repacking, source, donors)
+    changes = write_project(repacking, opened, project)
+    packed.mkdir()
+    run(wheel_command(repacking, project, packed), log=log_dir() / f"pack-{wheel.stem}.log", remedy=_PACK_REMEDY)
+    if not (packed / wheel.name).is_file():
+        got = ", ".join(p.name for p in packed.glob("*.whl")) or "no wheel"
         raise IntegrityError(f"scikit-build-core was to make {wheel.name} and made {got}.")
-    embed_sboms(wheel, _materials(repacking, recipe, inputs, changes), origin_of=lambda _: repacking.artifact.package)
-    check_wheel(wheel)
-    check_payload(project, wheel)
+    texts = sbom_files(materials_of(repacking, opened, recipe, inputs, changes))
+    assemble(repacking, opened, packed / wheel.name, wheel, texts, changes)
     write_atomic(folder / SUM, sha256_file(wheel) + "\n")
     remove_tree(project)
+    remove_tree(packed)
 
 
 _PACK_REMEDY = "If scikit-build-core is missing there, `pip install -e .` in the checkout brings it."
-
-
-def _materials(
-    repacking: Repacking, recipe: schema.Recipe, inputs: Mapping[str, str], changes: Sequence[Change]
-) -> Materials:
-    artifact = repacking.artifact
-    published = Artifact(
-        name=artifact.package,
-        version=artifact.version,
-        filename=artifact.filename,
-        sha256=artifact.sha256,
-        purl=f"pkg:pypi/{artifact.package}@{artifact.version}?file_name={artifact.filename}",
-        licence=repacking.rule.licence,
-    )
-    return Materials(
-        name=repacking.rule.package,
-        version=repacking.version,
-        licence=repacking.rule.licence,
-        recipe=recipe.name,
-        recipe_hash=inputs["recipe"],
-        artifacts=(published,),
-        toolchain={"scikit-build-core": inputs["scikit-build-core"]},
-        inputs=inputs,
-        changes=tuple(f"{c.field}: {c.was or '(none)'} -> {c.now}" for c in changes),
-        epoch=repacking.epoch,
-    )

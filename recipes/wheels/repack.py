@@ -1,7 +1,8 @@
-"""A published wheel packed again with right metadata: its files untouched, its requirement and version replaced.
+"""A published wheel packed again: some files left out, added or corrected, and metadata that says what it is now.
 
-The new wheel is made by scikit-build-core from a small project (`overlay/published/`) that this module writes. What was
-changed is recorded inside, for machines (`dml-wheelhouse.json`) and for people (`dml-wheelhouse.txt`), in `.dist-info`.
+scikit-build-core writes METADATA, WHEEL and licences from a small project (`overlay/published/`) that this module
+writes; the files come over as they lie in the published wheels. What was changed is recorded in `.dist-info`, for
+machines (`dml-wheelhouse.json`) and for people (`dml-wheelhouse.txt`).
 """
 
 from __future__ import annotations
@@ -9,35 +10,51 @@ from __future__ import annotations
 import json
 import re
 import sys
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recipes.spec import schema
-from recipes.wheels.repack_metadata import Change, entry_points, mended
-from wheelhouse.errors import IntegrityError, RecipeError
-from wheelhouse.files import sha256_tree, write_atomic
+from recipes.wheels.pieces import Piece
 from wheelhouse.paths import ROOT
 from wheelhouse.process import Command
 
 TEMPLATE = ROOT / "recipes" / "overlay" / "published" / "pyproject.toml.jinja"
-RECORD_FORMAT = "dml-wheelhouse/repack/1"
-REBUILT_BY_THE_BACKEND = frozenset({"METADATA", "WHEEL", "RECORD", "entry_points.txt"})
+RECORD_FORMAT = "dml-wheelhouse/repack/2"
+NOT_RUN = "not run"
+_TARGETS: dict[str, schema.TargetName] = {"win_amd64": "windows-x64", "win_arm64": "windows-arm64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing that was changed: what it was, what it is now, and why where the recipe's reason does not say it."""
+
+    field: str
+    was: str
+    now: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repacking:
-    """What one published wheel becomes."""
+    """What one published wheel becomes. `donors` are the wheels that lend it files, `proof` what was run of it."""
 
     artifact: schema.Artifact
     rule: schema.Repack
     epoch: int
+    donors: Mapping[str, schema.Artifact] = field(default_factory=dict)
+    proof: str = ""
+
+    @property
+    def name(self) -> str:
+        """The new wheel's distribution."""
+        return self.rule.name or self.rule.package
 
     @property
     def version(self) -> str:
-        """The new version: the published one with our local part, which every resolver prefers to the published."""
-        return f"{self.artifact.version}+{self.rule.local_version}"
+        """The new version: with our local part, which every resolver prefers to the published."""
+        return f"{self.rule.version or self.artifact.version}+{self.rule.local_version}"
 
     @property
     def tag(self) -> str:
@@ -47,109 +64,60 @@ class Repacking:
     @property
     def filename(self) -> str:
         """The new wheel's file name."""
-        return f"{self.rule.package.replace('-', '_')}-{self.version}-{self.tag}.whl"
+        return f"{self.name.replace('-', '_')}-{self.version}-{self.tag}.whl"
+
+    @property
+    def added(self) -> tuple[schema.Added, ...]:
+        """The files that this platform's wheel gets from donors."""
+        return tuple(a for a in self.rule.add if not a.platforms or self.artifact.platform in a.platforms)
+
+    @property
+    def not_run(self) -> bool:
+        """Whether nothing was run of it."""
+        return self.proof.lower().startswith(NOT_RUN)
+
+
+def proof_of(artifact: schema.Artifact, published: schema.Published) -> str:
+    """Return what was run of a wheel: 'where: what', 'not run: why', or "" when the recipe says nothing."""
+    target = _TARGETS.get(artifact.platform)
+    found = published.proof.get(target) if target else None
+    if found is None or not found.pythons or artifact.python in {f"cp{v.replace('.', '')}" for v in found.pythons}:
+        return found.run if found else ""
+    return f"{NOT_RUN} with this Python, but with {', '.join(found.pythons)} {found.run}"
+
+
+def repacking_of(artifact: schema.Artifact, published: schema.Published) -> Repacking | None:
+    """Return what becomes of a published wheel; None when it is taken over as it is."""
+    rule = next((r for r in published.repack if r.package == artifact.package), None)
+    if rule is None:
+        return None
+    proof = proof_of(artifact, published)
+    plain = Repacking(artifact=artifact, rule=rule, epoch=published.source_date_epoch, proof=proof)
+    lending = {a.package for a in plain.added}
+    donors = {donor.package: donor for donor in published.donors if donor.package in lending}
+    return Repacking(artifact=artifact, rule=rule, epoch=plain.epoch, donors=donors, proof=proof)
 
 
 def wheel_command(repacking: Repacking, project: Path, out: Path) -> Command:
-    """Return the command that packs `project` into a wheel below `out`: no isolation, so nothing is downloaded."""
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel")
-    tags = (
-        "--config-settings",
-        f"wheel.tags={repacking.tag}",
-    )  # `-C` is unknown to pip before 23.1, which Debian 12 has
-    options = ("--no-deps", "--no-index", "--no-build-isolation", *tags)
+    """Return the command that packs `project` into a wheel in `out`: the build backend's hook, without a front end."""
+    call = f"build_wheel({str(out)!r}, {{'wheel.tags': {repacking.tag!r}}})"
     return Command(
-        argv=(*pip, *options, "--wheel-dir", str(out), str(project)),
+        argv=(sys.executable, "-c", f"from scikit_build_core.build import build_wheel; {call}"),
+        cwd=project,
         env={"SOURCE_DATE_EPOCH": str(repacking.epoch)},
         timeout=300,
     )
 
 
-def write_project(repacking: Repacking, source: Path, project: Path) -> tuple[Change, ...]:
-    """Write the scikit-build-core project for the published wheel `source`; return what it changes.
-
-    Raise IntegrityError when the wheel contradicts itself, RecipeError when the recipe does not fit it.
-    """
-    dist_info = _unpack(source, project)
-    metadata = (project / "old" / "METADATA").read_bytes()
-    fields, changes = mended(metadata, repacking.artifact, repacking.rule, repacking.version)
-    licences = _keep_licences(repacking, project)
-    points = entry_points(project / "old" / "entry_points.txt")
-    rendered = render_project(fields | {"licence_files": licences, "entry_points": points})
-    write_atomic(project / "pyproject.toml", rendered)
-    write_atomic(project / "README.md", fields["readme"] + "\n" + _for_people(repacking, changes))
-    for old in sorted((project / "old").rglob("*")):
-        name = old.relative_to(project / "old")
-        if old.is_file() and name.as_posix() not in REBUILT_BY_THE_BACKEND and name.parts[0] != "licenses":
-            write_atomic(project / "dist-info" / name, old.read_bytes())
-    record = _for_machines(repacking, changes, project / "payload", dist_info)
-    write_atomic(project / "dist-info" / "dml-wheelhouse.json", json.dumps(record, indent=1) + "\n")
-    write_atomic(project / "dist-info" / "dml-wheelhouse.txt", _for_people(repacking, changes))
-    return changes
-
-
-def check_wheel(path: Path) -> None:
-    """Raise IntegrityError unless RECORD lists every file of the wheel with its right hash."""
-    from installer.exceptions import InstallerError
-    from installer.sources import WheelFile
-
-    try:
-        with WheelFile.open(path) as wheel:
-            wheel.validate_record(validate_contents=True)
-    except (InstallerError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise IntegrityError(f"{path.name} contradicts its own RECORD: {error}.") from error
-
-
-def check_payload(project: Path, wheel: Path) -> None:
-    """Raise IntegrityError unless the new wheel holds exactly the published files, byte for byte, and nothing else."""
-    payload = project / "payload"
-    before = {p.relative_to(payload).as_posix(): p.read_bytes() for p in payload.rglob("*") if p.is_file()}
-    with zipfile.ZipFile(wheel) as archive:
-        after = {n: archive.read(n) for n in archive.namelist() if ".dist-info/" not in n}
-    wrong = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    if wrong:
-        raise IntegrityError(f"{wheel.name} does not hold the published files: {', '.join(wrong[:5])} differ.")
-
-
-def _unpack(source: Path, project: Path) -> str:
-    """Unpack the wheel's files to payload/ and its `.dist-info` to old/; return that folder's name."""
-    check_wheel(source)
-    with zipfile.ZipFile(source) as archive:
-        archive.extractall(project / "payload")
-    found = list((project / "payload").glob("*.dist-info"))
-    if len(found) != 1:
-        raise IntegrityError(f"{source.name} holds {len(found)} .dist-info folders instead of one.")
-    if list((project / "payload").glob("*.data")):
-        raise RecipeError(
-            f"{source.name} has a .data folder: wheels that install outside the library cannot be repacked."
-        )
-    found[0].rename(project / "old")
-    return found[0].name
-
-
-def _keep_licences(repacking: Repacking, project: Path) -> list[str]:
-    """Copy the licence files to where the backend expects them; return their paths there."""
-    kept = {}
-    for name in repacking.rule.licence_files:
-        source = project / "payload" / name
-        if not source.is_file():
-            raise RecipeError(f"{repacking.artifact.filename} has no {name}, which the recipe names as a licence file.")
-        kept[source.name] = source
-    folder = project / "old" / "licenses"
-    kept |= {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    for name, source in kept.items():
-        write_atomic(project / name, source.read_bytes())
-    return sorted(kept)
-
-
 def render_project(fields: dict[str, Any]) -> str:
-    """Return the pyproject.toml of a project that packs payload/ (compiled here or published) into a wheel."""
+    """Return the pyproject.toml of a project that packs payload/ into a wheel; with `payload` false, metadata alone."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701 - TOML
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # TOML has no surrogate pairs
     environment.policies["json.dumps_function"] = _toml_string
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(fields)
+    defaults = {"extras": {}, "payload": True}
+    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(defaults | fields)
     return re.sub(r"\n{3,}", "\n\n", text).lstrip()
 
 
@@ -158,38 +126,45 @@ def _toml_string(value: Any, **options: Any) -> str:
     return json.dumps(value, **options).replace("\x7f", "\\u007f")
 
 
-def _for_machines(repacking: Repacking, changes: tuple[Change, ...], payload: Path, dist_info: str) -> dict[str, Any]:
-    artifact = repacking.artifact
+def for_machines(repacking: Repacking, changes: Sequence[Change], payload: Mapping[str, Piece]) -> dict[str, Any]:
+    """Return the record of a repacking: from which wheels, what was changed and why, which files are not as published.
+
+    Hashes of all files are in RECORD, as in every wheel.
+    """
+    rule, origins = repacking.rule, (repacking.artifact, *repacking.donors.values())
+    other = {name: piece for name, piece in payload.items() if piece.origin != repacking.artifact.package}
     return {
         "format": RECORD_FORMAT,
-        "source": {
-            "filename": artifact.filename,
-            "sha256": artifact.sha256,
-            "package": artifact.package,
-            "version": artifact.version,
-            "dist-info": dist_info,
-        },
-        "reason": repacking.rule.reason,
-        "changes": [{"field": c.field, "was": c.was, "now": c.now} for c in changes],
-        "payload": {
-            "files": sum(p.is_file() for p in payload.rglob("*")),
-            "sha256": sha256_tree(payload),
-            "identical-to-source": True,
+        "sources": [
+            {"package": a.package, "version": a.version, "filename": a.filename, "sha256": a.sha256} for a in origins
+        ],
+        "reason": rule.reason,
+        "changes": [{"field": c.field, "was": c.was, "now": c.now, "reason": c.reason} for c in changes],
+        "as-published": list(rule.as_published),
+        "run": repacking.proof,
+        "files": {
+            "unchanged": len(payload) - len(other),
+            "other": {n: {"sha256": p.sha256, "from": p.origin or "edited here"} for n, p in other.items()},
         },
     }
 
 
-def _for_people(repacking: Repacking, changes: tuple[Change, ...]) -> str:
-    artifact = repacking.artifact
+def for_people(repacking: Repacking, changes: Sequence[Change]) -> str:
+    """Return the same for people; it ends the wheel's description."""
+    artifact, rule = repacking.artifact, repacking.rule
     lines = [
         "Changed by dml-wheelhouse",
         "",
-        f"Made from {artifact.filename} as published on PyPI",
-        f"(SHA-256 {artifact.sha256}).",
-        "Every file of the package is unchanged, byte for byte; only the metadata differs:",
+        f"Made from {artifact.filename} as published on PyPI (SHA-256 {artifact.sha256}).",
+        *(f"Files also from {d.filename} (SHA-256 {d.sha256})." for d in repacking.donors.values()),
+        "Every file that is not named here is unchanged, byte for byte.",
         "",
-        *(f"- {c.field}: {c.was or '(none)'} -> {c.now}" for c in changes),
+        *(f"- {c.field}: {c.was or '(none)'} -> {c.now}{f' ({c.reason})' if c.reason else ''}" for c in changes),
         "",
-        f"Why: {repacking.rule.reason}",
+        f"Why: {rule.reason}",
     ]
+    if rule.as_published:
+        lines += ["", "Left as it was published:", "", *(f"- {text}" for text in rule.as_published)]
+    if repacking.proof:
+        lines += ["", f"Run on this platform: {repacking.proof}"]
     return "\n".join(lines) + "\n"

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from wheelhouse.process import Command
 
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+"""What every worker runs with: Microsoft's builds of GenAI from 0.15 on send telemetry, and hang over it in Wine."""
+
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 
 
@@ -43,7 +46,7 @@ class Environment:
 
         `env` is added to the environment's own variables; `timeout` is in seconds.
         """
-        variables = {**self.env, **(env or {})}
+        variables = {**NO_TELEMETRY, **self.env, **(env or {})}
         return Command(argv=(*self.python, *arguments), cwd=cwd, env=variables, unset=_FOREIGN, timeout=timeout)
 
 

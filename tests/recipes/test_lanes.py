@@ -63,6 +63,15 @@ def test_summary_has_a_row_per_wheel() -> None:
     assert second.split() == ["bb-1-py3-none-any.whl", "1.0", "kB", "b" * 64, "unchanged"]
 
 
+def test_summary_says_where_a_wheel_was_run_if_that_is_known() -> None:
+    runs = {"a": "in Wine", "b": "not run"}
+    rows = [Row(path=Path(name), size=1_000, sha256="a" * 64, seconds=1.0, run=run) for name, run in runs.items()]
+    head, first, second = summary(rows).splitlines()
+    assert head.split() == ["file", "size", "SHA-256", "run", "seconds"]
+    assert "in Wine" in first
+    assert "not run" in second
+
+
 def test_finish_indexes_everything_and_reports_what_this_lane_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,9 +108,13 @@ def request(**options: str) -> Request:
 
 
 def test_published_plan_has_a_line_per_process() -> None:
-    download, pack = plan(choose_lane("published"), request()).splitlines()
-    assert "onnxruntime-directml===1.24.4 onnxruntime-genai-directml===0.14.1" in download
-    assert "SOURCE_DATE_EPOCH=1780420200" in pack
+    lines = plan(choose_lane("published"), request()).splitlines()
+    downloads = [line for line in lines if " download " in line]
+    assert len(downloads) == 2  # for x64, with the donor, and for ARM64
+    assert (
+        sum("onnxruntime-windowsml===1.30.0.202609102321 onnxruntime-genai-winml===0.18.0" in d for d in downloads) == 2
+    )
+    assert sum("SOURCE_DATE_EPOCH=1789085460" in line for line in lines) == len(lines) - len(downloads) == 4
 
 
 def test_each_lane_runs_over_its_own_recipe_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,8 +119,10 @@ def _readings(facts: Binary, parsed: Any, addresses: dict[bytes, int]) -> dict[s
     code = sum(s.SizeOfRawData for s in parsed.sections if s.Characteristics & _EXECUTABLE)
     if facts.machine not in ("x64", "arm64") or code > limits.MAX_CODE:
         return made
-    if facts.imported_from("onnxruntime.dll") and "OgaCreateModel" in facts.exports:
-        made["api_compiled"] = compiled_api(_image(facts, parsed, "onnxruntime.dll", ("OrtGetApiBase", 1)))
+    if (runtime := facts.imported_from("onnxruntime.dll")) and "OgaCreateModel" in facts.exports:
+        # One import alone is OrtGetApiBase, whatever its number; among several it is told by name or the usual number.
+        wanted = runtime.symbols if len(runtime.symbols) == 1 else ("OrtGetApiBase", 1)
+        made["api_compiled"] = compiled_api(_image(facts, parsed, "onnxruntime.dll", wanted))
     if (d3d12 := facts.imported_from("d3d12.dll")) and "D3D12GetInterface" in d3d12.symbols:
         made["agility_asked"] = asked_agility(_image(facts, parsed, "d3d12.dll", ("D3D12GetInterface",)))
     if b"OrtGetApiBase" in addresses:

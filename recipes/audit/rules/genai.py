@@ -103,7 +103,7 @@ def exports(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         if missing:
             yield EXPORTS.finding(wheel.file, f"does not export {', '.join(missing)}", where=path)
         ordinal = binary.exports.get("OrtGetApiBase", _FIRST_ORDINAL)
-        if binary.format == "pe" and ordinal != _FIRST_ORDINAL:
+        if binary.name.lower() == "onnxruntime.dll" and ordinal != _FIRST_ORDINAL:  # others are not linked with it
             yield EXPORTS.finding(wheel.file, f"exports OrtGetApiBase at ordinal {ordinal} instead of 1", where=path)
 
 
@@ -120,8 +120,7 @@ def layout(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         and any("directml" in str(r) for r in runtime_requirements(wheel))
     ):
         if core is None:
-            message = f"needs D3D12Core.dll beside it in {genai.folder}/, the wheel has none"
-            yield PLACE.finding(wheel.file, message, where=genai.path)
+            yield _without_core(wheel, genai)
         elif core.folder != genai.folder:
             yield PLACE.finding(wheel.file, f"is not in {genai.folder}/, where GenAI looks for it", where=core.path)
     if wheel.name in RUNTIMES:
@@ -131,6 +130,15 @@ def layout(wheel: Wheel, _context: Context) -> Iterator[Finding]:
                 yield PLACE.finding(wheel.file, f"is not in {_CAPI}/, where GenAI looks for it", where=found.path)
         if wheel.name == "onnxruntime-directml" and not wheel.binary_named("DirectML.dll"):
             yield PLACE.finding(wheel.file, f"has no DirectML.dll in {_CAPI}/")
+
+
+def _without_core(wheel: Wheel, genai: Binary) -> Finding:
+    """Return the finding for a GenAI without D3D12Core.dll: no published wheel has one for ARM64 to take it from."""
+    if genai.machine == "arm64":
+        message = "has no D3D12Core.dll beside it: it warns, and takes the Direct3D 12 of Windows"
+        return PLACE.finding(wheel.file, message, where=genai.path, severity=Severity.INFO)
+    message = f"needs D3D12Core.dll beside it in {genai.folder}/, the wheel has none"
+    return PLACE.finding(wheel.file, message, where=genai.path)
 
 
 def api_version(wheel: Wheel, context: Context) -> Iterator[Finding]:

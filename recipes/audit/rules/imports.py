@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from recipes.audit.findings import Family, Finding, Severity
 from recipes.audit.libraries import beyond_python, declared, is_linux_system, is_runtime, is_system
@@ -12,6 +12,7 @@ from recipes.audit.surroundings import RUNTIMES, Context, canonical, runtime_req
 
 _FAMILY = Family(title="Imports")
 _FIRST_WINDOWS_10 = 10240
+_ONLY_IMPORT = "OrtGetApiBase"
 _RUNTIME_PACKAGES = ("msvc-runtime",)
 
 UNKNOWN = _FAMILY.rule(
@@ -110,15 +111,23 @@ def _symbols(wheel: Wheel, path: str, entry: Import, supplier: Binary) -> Iterat
     """Check names and ordinals against the supplier's exports (its whole table was read, or it has a problem)."""
     if supplier.problem or not entry.symbols or not supplier.exports:
         return
-    ordinals = set(supplier.exports.values())
-    missing = [s for s in entry.symbols if s not in (supplier.exports if isinstance(s, str) else ordinals)]
-    if entry.library.lower() == "onnxruntime.dll" and supplier.exports.get("OrtGetApiBase") not in (1, None):
-        missing += [s for s in entry.symbols if s == 1]
-    if missing:
+    by_ordinal = {ordinal: name for name, ordinal in supplier.exports.items()}
+    missing = [s for s in entry.symbols if s not in (supplier.exports if isinstance(s, str) else by_ordinal)]
+    numbers = [s for s in entry.symbols if isinstance(s, int)]
+    if entry.library.lower() == "onnxruntime.dll" and len(numbers) == 1 and by_ordinal.get(numbers[0]) != _ONLY_IMPORT:
+        yield _misdirected(wheel, path, numbers[0], by_ordinal)
+    elif missing:
         shown = ", ".join(f"ordinal {s}" if isinstance(s, int) else s for s in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         message = f"imports {shown}{more} from {entry.library}, which does not export that"
         yield SYMBOL.finding(wheel.file, message, where=path)
+
+
+def _misdirected(wheel: Wheel, path: str, ordinal: int, names: Mapping[int, str]) -> Finding:
+    """Return the finding for GenAI's one import from onnxruntime.dll when its number stands for something else."""
+    found = names.get(ordinal, "nothing")
+    message = f"imports ordinal {ordinal} from onnxruntime.dll, which is {found} there and not {_ONLY_IMPORT}"
+    return SYMBOL.finding(wheel.file, message, where=path)
 
 
 def windows_needs(wheel: Wheel, context: Context) -> Iterator[Finding]:

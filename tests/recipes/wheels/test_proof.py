@@ -20,10 +20,11 @@ class Auditor:
     def __init__(self) -> None:
         self.asked: list[tuple[tuple[str, ...], bool, bool]] = []
         self.severity: Severity | None = None
+        self.only = ""
 
     def __call__(self, paths: Sequence[Path], *, pair: bool, online: bool) -> list[Finding]:
         self.asked.append((tuple(p.name for p in paths), pair, online))
-        if self.severity is None:
+        if self.severity is None or self.only not in paths[0].name:
             return []
         return [Finding(rule="demo", severity=self.severity, wheel=paths[0].name, message="is odd", remedy="Mend it.")]
 
@@ -44,7 +45,7 @@ def test_what_is_installed_together_is_audited_together_once_and_offline(tmp_pat
     made = wheels(tmp_path)
     for _ in range(2):
         prove(tmp_path, facts_of(made))
-    assert auditor.asked == [
+    assert sorted(auditor.asked) == [
         (tuple(w.name for w in made[:2]), True, False),
         (tuple(w.name for w in made[2:]), True, False),
     ]
@@ -58,13 +59,21 @@ def test_another_content_is_audited_again(tmp_path: Path, auditor: Auditor) -> N
 
 
 def test_an_error_removes_that_python_and_is_found_again_next_time(tmp_path: Path, auditor: Auditor) -> None:
-    auditor.severity = Severity.ERROR
+    auditor.severity, auditor.only = Severity.ERROR, "cp312"
     for _ in range(2):
         made = wheels(tmp_path)
         with pytest.raises(AuditError, match=r"is odd.*Nothing of it was left"):
             prove(tmp_path, facts_of(made))
         assert not [w for w in made[:2] if w.exists()]
         assert all(w.exists() for w in made[2:])
+
+
+def test_errors_in_several_pythons_remove_them_all(tmp_path: Path, auditor: Auditor) -> None:
+    auditor.severity = Severity.ERROR
+    made = wheels(tmp_path)
+    with pytest.raises(AuditError, match="is odd"):
+        prove(tmp_path, facts_of(made))
+    assert not [w for w in made if w.exists()]
 
 
 def test_a_warning_is_said_and_passes(tmp_path: Path, auditor: Auditor, capsys: pytest.CaptureFixture[str]) -> None:

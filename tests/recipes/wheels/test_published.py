@@ -12,6 +12,7 @@ from recipes.spec import schema
 from recipes.spec.load import load, locate
 from recipes.wheels import published
 from recipes.wheels.published import build_published, plan_published, select
+from recipes.wheels.repack import repacking_of
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.downloads import cached_path
 from wheelhouse.errors import IntegrityError, RecipeError, UsageError
@@ -167,23 +168,65 @@ def test_plan_is_what_is_run(pair: schema.Recipe, toml: Path, tmp_path: Path, mo
     assert plan[1:] == ran
 
 
-def test_the_real_recipe_pins_every_wheel_and_pairs_every_python() -> None:
-    recipe = load("published")
-    by_package: dict[str, set[str]] = {}
+@pytest.mark.parametrize("name", ["published", "published-0.14"])
+def test_our_recipes_pin_a_wheel_of_each_half_for_every_python_and_target(name: str) -> None:
+    recipe = load(name)
+    assert recipe.published is not None
+    platforms = {"windows-x64": "win_amd64", "windows-arm64": "win_arm64"}
+    wanted = {(f"cp{v.replace('.', '')}", platforms[target]) for v in recipe.pythons for target in recipe.targets}
+    by_package: dict[str, set[tuple[str, str]]] = {}
     for artifact in recipe.published.artifacts:
-        by_package.setdefault(artifact.package, set()).add(artifact.python)
+        by_package.setdefault(artifact.package, set()).add((artifact.python, artifact.platform))
         assert artifact.filename.endswith(f"{artifact.python}-{artifact.python}-{artifact.platform}.whl")
-    pythons = {f"cp{v.replace('.', '')}" for v in recipe.pythons}
-    assert by_package == {"onnxruntime-directml": pythons, "onnxruntime-genai-directml": pythons}
-    paired = {f"{a.package}=={a.version}" for a in recipe.published.artifacts if a.package == "onnxruntime-directml"}
-    assert [r.requires for r in recipe.published.repack] == [tuple(paired)]
+    assert list(by_package.values()) == [wanted, wanted]
     assert len({a.sha256 for a in recipe.published.artifacts}) == len(recipe.published.artifacts)
 
 
+@pytest.mark.parametrize("name", ["published", "published-0.14"])
+def test_the_halves_of_our_recipes_require_each_other_exactly(name: str) -> None:
+    part = load(name).published
+    assert part is not None
+    made = {}
+    for artifact in part.artifacts:
+        repacking = repacking_of(artifact, part)
+        made[repacking.name if repacking else artifact.package] = repacking.version if repacking else artifact.version
+    assert made.keys() == {"onnxruntime-directml", "onnxruntime-genai-directml"}
+    required = {
+        r for rule in part.repack for r in (*rule.requires, *(e for extra in rule.extras.values() for e in extra))
+    }
+    assert required <= {f"{package}=={version}" for package, version in made.items()}
+    assert f"onnxruntime-directml=={made['onnxruntime-directml']}" in required
+
+
+def test_todays_pair_has_a_local_version_in_both_halves() -> None:
+    part = load("published").published
+    assert part is not None
+    versions = {r.version for a in part.artifacts if (r := repacking_of(a, part)) is not None}
+    assert versions == {"1.30.0+dmlwheelhouse.1", "0.18.0+dmlwheelhouse.1"}
+    assert len([a for a in part.artifacts if repacking_of(a, part) is not None]) == 16
+
+
+def test_what_was_never_run_says_so() -> None:
+    part = load("published").published
+    assert part is not None
+    repackings = [r for a in part.artifacts if (r := repacking_of(a, part)) is not None]
+    run = {(r.artifact.python, r.artifact.platform) for r in repackings if not r.not_run}
+    assert run == {("cp313", "win_amd64")}
+    assert "with 3.13 in Wine" in next(r.proof for r in repackings if r.tag == "cp312-cp312-win_amd64")
+
+
 def test_the_real_plan_reads_like_what_an_expert_types() -> None:
-    lines = [render(c) for c in plan_published(load("published"), ["3.12"])]
+    lines = [render(c) for c in plan_published(load("published-0.14"), ["3.12"])]
     assert len(lines) == 2
     assert "onnxruntime-directml===1.24.4 onnxruntime-genai-directml===0.14.1" in lines[0]
     assert "SOURCE_DATE_EPOCH=1780420200" in lines[1]
-    assert "--config-settings wheel.tags=cp312-cp312-win_amd64" in lines[1]
+    assert "wheel.tags" in lines[1]
+    assert "cp312-cp312-win_amd64" in lines[1]
     assert locate("published").is_file()
+
+
+def test_a_donor_is_downloaded_once_and_only_where_it_lends() -> None:
+    recipe = load("published")
+    names = [f.filename for f in published.index_files_of(recipe, ["3.13"])]
+    assert len(names) == len(set(names)) == 5
+    assert [n for n in names if "0.14.1" in n] == ["onnxruntime_genai_directml-0.14.1-cp312-cp312-win_amd64.whl"]

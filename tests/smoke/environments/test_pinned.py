@@ -148,6 +148,7 @@ def test_processes_are_shielded_from_the_users_python(monkeypatch: pytest.Monkey
     assert "PYTHONPATH" not in seen
     assert "VIRTUAL_ENV" not in seen
     assert seen["GREETING"] == "hello"
+    assert seen["ORT_DISABLE_TELEMETRY"] == "1"
     assert made.host_path(tmp_path) == str(tmp_path)
 
 
