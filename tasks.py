@@ -208,13 +208,16 @@ _NORMS = (
 
 
 @task(
-    iterable=["backend", "wheel"],
+    iterable=["backend", "wheel", "lengths"],
     help={
         "backend": f"{_BACKENDS}; default: ort-cpu",
         "all-backends": "every backend that this machine can run; the others are listed with the reason",
         "model": _MODEL,
         "prompts": "UTF-8 file with one prompt a line",
         "max-new-tokens": "length of the answers",
+        "repeat": "how often each answer is generated, for its speed (median and interval)",
+        "lengths": "time prompts of so many tokens, too: 32,256,1024",
+        "dump": "folder to keep every worker's tokens and logits in, for `invoke compare`",
         "report": "folder for report.json, report.html, junit.xml and the logs; default: a new one in the cache",
         "strict": "fail when something was skipped, too",
         "wheel": "wheel to run instead of the pinned one; repeatable, or with commas",
@@ -226,6 +229,7 @@ def smoke(
     _c: Context,
     backend: list[str],
     wheel: list[str],
+    lengths: list[str],
     all_backends: bool = False,
     model: str = "smollm2-135m",
     prompts: str = "",
@@ -234,6 +238,8 @@ def smoke(
     strict: bool = False,
     timeout: float = 900.0,
     stable_norms: str = "",
+    repeat: int = 1,
+    dump: str = "",
 ) -> None:
     """Run one model through the backends and say who agrees with the reference, token by token."""
     from smoke import commands
@@ -249,6 +255,9 @@ def smoke(
         wheels=split(wheel),
         timeout=timeout,
         stable_norms=stable_norms,
+        repeat=repeat,
+        lengths=split(lengths),
+        dump=dump,
     )
 
 

@@ -14,7 +14,18 @@ from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
 CHEAP = frozenset(
-    {"audits", "build", "logs", "published", "pythons.json", "reports", "scratch", "vsdevcmd.bat", "wheel-facts.json"}
+    {
+        "audits",
+        "build",
+        "goldens",
+        "logs",
+        "published",
+        "pythons.json",
+        "reports",
+        "scratch",
+        "vsdevcmd.bat",
+        "wheel-facts.json",
+    }
 )
 """Parts of the cache that are made again in seconds to minutes from what stays."""
 EXPENSIVE = frozenset({"compiled", "downloads", "environments", "exports", "models", "wine"})

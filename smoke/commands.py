@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from smoke.report.results import Report
-    from smoke.running.run import Request
+    from smoke.running.request import Request
 
 
 def smoke(
@@ -31,6 +31,9 @@ def smoke(
     wheels: Sequence[str],
     timeout: float,
     stable_norms: str = "",
+    repeat: int = 1,
+    lengths: Sequence[str] = (),
+    dump: str = "",
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -41,7 +44,7 @@ def smoke(
     from smoke.report import terminal
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
-    from smoke.running import run
+    from smoke.running.request import Request, numbers
     from smoke.suites import all_suites
 
     folder = report_folder(report)
@@ -52,7 +55,7 @@ def smoke(
     suite_names, models = all_suites.split(backends)
     found = all_suites.empty_report()
     if models or all_backends or not suite_names:
-        request = run.Request(
+        request = Request(
             plan=selection.select(models, everything=all_backends, wheels=given),
             model=model,
             prompts=questions.load(Path(prompts).expanduser() if prompts else None),
@@ -60,6 +63,9 @@ def smoke(
             report=folder,
             timeout=timeout,
             stable_norms=stable_norms,
+            repeat=repeat,
+            lengths=numbers("--lengths", lengths),
+            dump=Path(dump).expanduser().resolve() if dump else None,
         )
         make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOP = 10
+_PIECE = 512
 
 
 class ForeignModelError(Exception):
@@ -22,6 +23,13 @@ class ForeignModelError(Exception):
 
 class NotFiniteError(Exception):
     """There are NaN or infinite logits."""
+
+
+class PromptDrift(Struct, frozen=True, kw_only=True):
+    """Of one prompt, position by position: the KL divergence; and at which positions another token is best."""
+
+    kl: tuple[float, ...]
+    parted: tuple[int, ...] = ()
 
 
 class LogitMetrics(Struct, frozen=True, kw_only=True):
@@ -38,6 +46,7 @@ class LogitMetrics(Struct, frozen=True, kw_only=True):
     top1_margin: float
     """Largest golden margin, in spreads, where the best token is another one; 0 when it is the same everywhere."""
     top10: float
+    drift: tuple[PromptDrift, ...] = ()
 
 
 def leaders(file: Logits) -> tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...], float]:
@@ -69,6 +78,8 @@ class _Sums:
     def __init__(self) -> None:
         self.rows = self.values = self.same_top = self.shared_top = 0
         self.lost_margin = 0.0
+        self.divergences: list[float] = []
+        self.parted: list[int] = []
         self.max_abs = self.abs = self.error = self.power = self.kl = self.kl_max = 0.0
 
     def add(self, ours: NDArray[Any], theirs: NDArray[Any]) -> None:
@@ -87,6 +98,7 @@ class _Sums:
         divergence = _divergence(wide, error)
         self.kl += float(divergence.sum())
         self.kl_max = max(self.kl_max, float(divergence.max()))
+        self.divergences += [float(f"{value:.3g}") for value in divergence]  # for a picture: three digits
         self._add_choices(ours, theirs)
         self.shared_top += _shared_top(ours, theirs)
         self.rows += len(ours)
@@ -96,6 +108,7 @@ class _Sums:
         mine, golden = ours.argmax(axis=1), theirs.argmax(axis=1)
         differing = (mine != golden).nonzero()[0]
         self.same_top += len(ours) - len(differing)
+        self.parted += [self.rows + int(row) for row in differing]
         if len(differing):
             leading = theirs[differing, golden[differing]] - theirs[differing, mine[differing]]
             self.lost_margin = max(self.lost_margin, float(leading.max()))
@@ -106,7 +119,7 @@ def compare_logits(ours: Sequence[Logits], golden: Sequence[Logits]) -> LogitMet
 
     Raise DumpError (other shapes, unreadable), ForeignModelError (another vocabulary) or NotFiniteError.
     """
-    sums = _Sums()
+    sums, drift = _Sums(), []
     for mine, theirs in zip(ours, golden, strict=True):
         if mine.vocabulary != theirs.vocabulary:
             raise ForeignModelError(f"its vocabulary has {mine.vocabulary} tokens, the golden one {theirs.vocabulary}")
@@ -114,6 +127,9 @@ def compare_logits(ours: Sequence[Logits], golden: Sequence[Logits]) -> LogitMet
             raise DumpError(f"{mine.path.name} has {mine.rows} rows instead of {theirs.rows}")
         for block, other in zip(mine.blocks(), theirs.blocks(), strict=True):
             sums.add(block, other)
+        first = sums.rows - mine.rows
+        drift.append(PromptDrift(kl=tuple(sums.divergences), parted=tuple(row - first for row in sums.parted)))
+        sums.divergences, sums.parted = [], []
     top = min(TOP, golden[0].vocabulary)
     spread = math.sqrt(sums.power / sums.values)
     return LogitMetrics(
@@ -127,6 +143,7 @@ def compare_logits(ours: Sequence[Logits], golden: Sequence[Logits]) -> LogitMet
         top1=sums.same_top / sums.rows,
         top1_margin=sums.lost_margin / spread if spread else 0.0,
         top10=sums.shared_top / (sums.rows * top),
+        drift=tuple(drift),
     )
 
 
@@ -158,30 +175,46 @@ def _divergence(golden_logits: NDArray[Any], error: NDArray[Any]) -> NDArray[Any
     """
     import numpy as np
 
-    p = np.exp(golden_logits - golden_logits.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    shifted = error - np.einsum("ij,ij->i", p, error)[:, None]
+    p = golden_logits - golden_logits.max(axis=1, keepdims=True)
+    np.exp(p, out=p)
+    whole = p.sum(axis=1, dtype=np.float64)
+    shifted = error - (np.einsum("ij,ij->i", p, error) / whole).astype(error.dtype)[:, None]
     # Only where p is not negligible does the exponential matter, but a large error of a rare token counts too:
     # subtracting the largest exponent keeps everything finite.
-    top = np.maximum(shifted.max(axis=1, keepdims=True), 0)
-    small = top[:, 0] < 1
-    result = np.empty(len(error), dtype=np.float64)
-    if small.any():
-        mean = np.einsum("ij,ij->i", p[small], np.expm1(shifted[small]), dtype=np.float64)
-        result[small] = np.log1p(np.maximum(mean, 0))
-    if not small.all():
-        rest = ~small
-        scaled = np.einsum("ij,ij->i", p[rest], np.exp(shifted[rest] - top[rest]), dtype=np.float64)
-        result[rest] = np.maximum(np.log(scaled) + top[rest, 0], 0)
+    top = np.maximum(shifted.max(axis=1), 0)
+    large = (top >= 1).nonzero()[0]
+    beyond = np.exp(shifted[large] - top[large, None])
+    shifted[large] = 0
+    result: NDArray[Any] = np.einsum("ij,ij->i", p, np.expm1(shifted, out=shifted), dtype=np.float64) / whole
+    result = np.log1p(np.maximum(result, 0))
+    scaled = np.einsum("ij,ij->i", p[large], beyond, dtype=np.float64) / whole[large]
+    result[large] = np.maximum(np.log(scaled) + top[large], 0)
     return result
 
 
 def _shared_top(ours: NDArray[Any], theirs: NDArray[Any]) -> int:
-    import numpy as np
-
     top = min(TOP, ours.shape[1])
     if top == ours.shape[1]:
         return int(top * len(ours))
-    mine = np.argpartition(ours, -top, axis=1)[:, -top:]
-    golden_top = np.argpartition(theirs, -top, axis=1)[:, -top:]
-    return int((mine[:, :, None] == golden_top[:, None, :]).sum())
+    mine, golden = _top(ours, top), _top(theirs, top)
+    return int((mine[:, :, None] == golden[:, None, :]).sum())
+
+
+def _top(block: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the `count` best tokens of each row; of equal ones, the first.
+
+    The largest values of so many pieces of a row are all in it, so the smallest of them is a bound that few others
+    reach: ten times as fast as partitioning whole rows.
+    """
+    import numpy as np
+
+    rows, width = block.shape
+    size = max(1, min(_PIECE, width // count))
+    pieces = width // size
+    largest = block[:, : pieces * size].reshape(rows, pieces, size).max(axis=2)
+    bound = np.sort(largest, axis=1)[:, -count]
+    row, token = (block >= bound[:, None]).nonzero()
+    order = np.lexsort((token, -block[row, token], row))
+    first = np.searchsorted(row, np.arange(rows))
+    best: NDArray[Any] = token[order[first[:, None] + np.arange(count)]]
+    return best

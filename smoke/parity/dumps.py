@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from smoke.parity import pace
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -18,16 +19,17 @@ if TYPE_CHECKING:
 BLOCK_VALUES = 1 << 19
 """Logits read at once (2 MiB): small enough for the parent's memory and the processor's cache."""
 
-# numpy's own reader evaluates the header as Python and has no end of exceptions for one that is damaged.
-_MATRIX = re.compile(
-    rb"\x93NUMPY\x01\x00(?P<length>..)(?P<header>\{'descr': '<f4', 'fortran_order': False, "
-    rb"'shape': \((?P<rows>[1-9]\d{0,8}), (?P<columns>[1-9]\d{0,8})\), \} *\n)",
-    re.DOTALL,
-)
-_HEADER = 256
+LOGITS = "logits-*.safetensors"
+"""The files of logits in a dump's folder."""
+_LONGEST_HEADER = 4096
+_LARGEST = 10**9
 
 Token = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+
+
+Timed = tuple[Seconds, Seconds, Token]
+"""Of one generation: seconds to its first and to its last token, and how many tokens it has."""
 
 
 class DumpError(Exception):
@@ -65,14 +67,24 @@ class PromptDump(Struct, frozen=True, kw_only=True):
     answer: str = ""
     first_seconds: Seconds = 0.0
     seconds: Seconds = 0.0
-    logits: Annotated[str, Meta(pattern=r"^logits-\d+\.npy$")] | None = None
+    repeats: tuple[Timed, ...] = ()
+    """Of the further times that the answer was generated."""
+    logits: Annotated[str, Meta(pattern=r"^logits-\d{1,4}\.safetensors$")] | None = None
     probes: tuple[tuple[Token, Token], ...] = ()
+
+
+class LengthDump(Struct, frozen=True, kw_only=True):
+    """Generations after a prompt of so many tokens; `error` is what the runtime said where it refused."""
+
+    tokens: Token
+    times: tuple[Timed, ...] = ()
+    error: str = ""
 
 
 class Dump(Struct, frozen=True, kw_only=True):
     """All of dump.json."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     status: Literal["ok", "failed", "unavailable"]
     reason: str = ""
     remedy: str = ""
@@ -84,6 +96,9 @@ class Dump(Struct, frozen=True, kw_only=True):
     origin: dict[str, str] = msgspec.field(default_factory=dict)
     seconds: dict[str, Seconds] = msgspec.field(default_factory=dict)
     settings: dict[str, str] = msgspec.field(default_factory=dict)
+    first_run: Timed | None = None
+    """The very first generation, of two tokens: kernels are compiled and caches filled in it."""
+    lengths: tuple[LengthDump, ...] = ()
     cpu_seconds: Seconds = 0.0
     """Seconds of processor time that the worker took, all threads together."""
     notes: tuple[str, ...] = ()
@@ -120,7 +135,7 @@ def _require_complete(dump: Dump, prompts: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Logits:
-    """A .npy file of float32 logits, read in blocks of rows so that it never lies in memory as a whole."""
+    """A .safetensors file of float32 logits, read in blocks of rows so that it never lies in memory as a whole."""
 
     path: Path
     rows: int
@@ -135,6 +150,7 @@ class Logits:
         with self.path.open("rb") as stream:
             stream.seek(self.offset)
             for start in range(0, self.rows, at_once):
+                pace.wait()
                 count = min(at_once, self.rows - start)
                 block = np.fromfile(stream, dtype="<f4", count=count * self.vocabulary)
                 if block.size != count * self.vocabulary:
@@ -142,18 +158,31 @@ class Logits:
                 yield block.reshape(count, self.vocabulary)
 
 
+class _Matrix(Struct, frozen=True):
+    dtype: Literal["F32"]
+    shape: tuple[Annotated[int, Meta(ge=1, le=_LARGEST)], Annotated[int, Meta(ge=1, le=_LARGEST)]]
+    data_offsets: tuple[Literal[0], int]
+
+
+class _Header(Struct, frozen=True, forbid_unknown_fields=True):
+    logits: _Matrix
+    metadata: dict[str, str] | msgspec.UnsetType = msgspec.field(name="__metadata__", default=msgspec.UNSET)
+
+
 def open_logits(path: Path) -> Logits:
-    """Check a .npy file's header against its size. Raise DumpError unless it is a whole float32 matrix."""
+    """Check a file's header against its size. Raise DumpError unless it is one whole float32 matrix named "logits"."""
     try:
         with path.open("rb") as stream:
-            start = stream.read(_HEADER)
+            start = stream.read(8 + _LONGEST_HEADER)
         size = path.stat().st_size
     except OSError as error:
         raise DumpError(f"{path.name} cannot be read ({error.strerror})") from error
-    found = _MATRIX.match(start)
-    if found is None or len(found["header"]) != int.from_bytes(found["length"], "little"):
-        raise DumpError(f"{path.name} is not a .npy file of a float32 matrix")
-    rows, vocabulary = int(found["rows"]), int(found["columns"])
-    if size != found.end() + 4 * rows * vocabulary:
+    length = int.from_bytes(start[:8], "little")
+    try:
+        found = msgspec.json.decode(start[8 : 8 + length] if length <= _LONGEST_HEADER else b"", type=_Header).logits
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise DumpError(f"{path.name} is not a .safetensors file of one float32 matrix named logits") from None
+    rows, vocabulary = found.shape
+    if found.data_offsets[1] != 4 * rows * vocabulary or size != 8 + length + 4 * rows * vocabulary:
         raise DumpError(f"{path.name} is truncated: {size} bytes for {rows} rows of {vocabulary} logits")
-    return Logits(path=path, rows=rows, vocabulary=vocabulary, offset=found.end())
+    return Logits(path=path, rows=rows, vocabulary=vocabulary, offset=8 + length)

@@ -157,7 +157,9 @@ def wrong_device(dump: Dump, expected: Expectation) -> Judgement | None:
 def _alone(itself: Golden) -> Metrics:
     lengths = tuple(len(prompt.tokens) for prompt in itself.dump.prompts)
     own, _ = parity.perplexity(itself.dump, itself.dump)
-    return Metrics(prefix=lengths, golden_tokens=lengths, spread=itself.spread, perplexity=own)
+    unit = itself.spread or 1.0
+    margins = tuple(tuple(float(f"{margin / unit:.3g}") for margin in prompt) for prompt in itself.margins)
+    return Metrics(prefix=lengths, golden_tokens=lengths, spread=itself.spread, margins=margins, perplexity=own)
 
 
 def _tokenization(dump: Dump, base: Golden) -> list[str]:

@@ -47,6 +47,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     probe_differences: tuple[Difference, ...] = ()
     spread: float | None = None
     """Standard deviation of the golden logits around each position's mean: the unit of margins and errors."""
+    margins: tuple[tuple[float, ...], ...] = ()
+    """Of the reference itself, per prompt and position: by how many spreads its choice leads its runner-up."""
     perplexity: float | None = None
     perplexity_ratio: float | None = None
 

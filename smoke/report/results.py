@@ -8,26 +8,10 @@ from msgspec import Meta, Struct, field
 
 from smoke.parity.dumps import Device, Library
 from smoke.parity.parity import Metrics
+from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
 
 Cell = str | int | float | None
-
-
-class Performance(Struct, frozen=True, kw_only=True):
-    """How fast and how large; None where the worker did not get that far."""
-
-    load_s: float | None = None
-    """Seconds to import the runtime and load the model."""
-    first_token_s: float | None = None
-    """Median over the prompts of the seconds to the first token, after a warm-up."""
-    tokens_per_s: float | None = None
-    """Tokens after the first, over the seconds they took, over all prompts."""
-    peak_memory_bytes: int | None = None
-    """Largest resident size of the worker."""
-    worker_s: float | None = None
-    """Seconds from the worker's start to its end."""
-    worker_cpu_s: float | None = None
-    """Seconds of processor time in it, all threads together: comparable on a busy machine, too."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -53,6 +37,8 @@ class Result(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = field(default_factory=dict)
     loaded: tuple[Library, ...] = ()
     log: str = ""
+    measured: str = ""
+    """When (UTC), if it is from an earlier run."""
     announced: bool = False
     """The variant's name says that it runs on another device: FELL_BACK is then what was asked for."""
 
@@ -67,6 +53,8 @@ class Timing(Struct, frozen=True, kw_only=True):
 
     part: str
     seconds: float
+    start_s: float | None = None
+    """When it first began, in seconds from the start of the run."""
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -96,12 +84,15 @@ class Host(Struct, frozen=True, kw_only=True):
     memory_bytes: int
     devices: dict[str, str] = field(default_factory=dict)
     parent_peak_memory_bytes: int = 0
+    noise: float | None = None
+    """How much the same work varied in time on it during the run: from the 10th to the 90th percentile, as a share."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """The whole report."""
 
-    schema: Literal[1]
+    schema: Literal[1, 2]
+    """2 since repetitions, drift by position and the timeline are in it; what was called 1 is read as before."""
     created: Annotated[str, Meta(description="UTC, ISO 8601")]
     model: ModelInfo
     host: Host
@@ -112,6 +103,7 @@ class Report(Struct, frozen=True, kw_only=True):
     timings: tuple[Timing, ...]
     seconds: float
     sections: tuple[Section, ...] = ()
+    repeat: int = 1
 
     def faults(self) -> list[Result]:
         """Return the results that ran and went wrong."""

@@ -14,11 +14,14 @@ class Clock:
 
     started: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
+    begun: dict[str, float] = field(default_factory=dict)
+    """When each part first began, in seconds from the start."""
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count the time inside as that of `name`."""
         started = time.monotonic()
+        self.begun.setdefault(name, started - self.started)
         try:
             yield
         finally:

@@ -30,6 +30,8 @@ class Questions:
     prompts: Sequence[str]
     text: str
     max_new_tokens: int
+    repeat: int = 1
+    lengths: Sequence[int] = ()
     golden: Dump | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -38,6 +40,8 @@ class Questions:
             "text": self.text,
             "max_new_tokens": self.max_new_tokens,
             "decode_steps": DECODE_STEPS,
+            "repeat": self.repeat,
+            "lengths": list(self.lengths),
         }
         if self.golden is None:
             return {**common, "prompts": [{"message": prompt} for prompt in self.prompts]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,17 @@ from pathlib import Path
 import msgspec
 
 from smoke.backends.selection import Planned
-from smoke.parity import parity
+from smoke.parity import dumps, parity, speeds
 from smoke.parity.distances import NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import IsGolden
 from smoke.parity.judge import Expectation, Judged, judge
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
-from smoke.report.results import Performance, Result
+from smoke.report.results import Result
+from smoke.running import goldens
 from wheelhouse.process import Completed
+from wheelhouse.steps import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,12 @@ class Attempt:
     log: str
     environment: str
     expected: Expectation
+    stays: bool = False
+    """Its dump is kept, or belongs to the cache."""
+    golden: Step | None = None
+    """Where the reference's dump is kept for other runs, once it has passed."""
+    measured: str = ""
+    """When it was made, unless in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +70,15 @@ def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
         judged = judge(attempt.done, attempt.timeout, attempt.folder, attempt.expected, base)
         finished = Finished(result=result_of(attempt, judged), dump=judged.dump)
         passed = judged.judgement.verdict is Verdict.PASS
+        if attempt.golden is not None and passed and attempt.done.log is not None:
+            goldens.keep(attempt.golden, attempt.folder, attempt.done.log)
         if not (keep and passed and judged.dump is not None):
             return finished
         golden = judged.golden if base is None else _golden(attempt, judged.dump, base)
         return Finished(result=finished.result, dump=judged.dump, golden=golden)
     finally:
-        if not keep:
-            for logits in attempt.folder.glob("*.npy"):
+        if not keep and not attempt.stays:
+            for logits in attempt.folder.glob(dumps.LOGITS):
                 logits.unlink(missing_ok=True)
 
 
@@ -87,7 +96,7 @@ def result_of(attempt: Attempt, judged: Judged) -> Result:
         not_run(attempt.planned, judged.judgement),
         device=dump.device.name if dump else "",
         metrics=judged.judgement.metrics,
-        performance=_performance(attempt, dump),
+        performance=speeds.measured(dump, attempt.done.seconds),
         text=tuple(prompt.answer for prompt in dump.prompts) if dump else (),
         device_details=dump.device if dump and dump.device.name else None,
         environment=attempt.environment,
@@ -95,6 +104,7 @@ def result_of(attempt: Attempt, judged: Judged) -> Result:
         versions=dump.versions if dump else {},
         loaded=dump.loaded if dump else (),
         log=attempt.log,
+        measured=attempt.measured,
     )
 
 
@@ -112,19 +122,4 @@ def not_run(planned: Planned, judgement: Judgement) -> Result:
         reason=judgement.reason,
         remedy=judgement.remedy,
         announced=planned.variant.announced,
-    )
-
-
-def _performance(attempt: Attempt, dump: Dump | None) -> Performance:
-    if dump is None or dump.status != "ok":
-        return Performance(worker_s=attempt.done.seconds)
-    after_first = sum(prompt.seconds - prompt.first_seconds for prompt in dump.prompts)
-    tokens = sum(len(prompt.tokens) - 1 for prompt in dump.prompts)
-    return Performance(
-        load_s=dump.seconds.get("load"),
-        first_token_s=statistics.median(prompt.first_seconds for prompt in dump.prompts),
-        tokens_per_s=tokens / after_first if tokens and after_first > 0 else None,
-        peak_memory_bytes=dump.peak_memory or None,
-        worker_cpu_s=dump.cpu_seconds or None,
-        worker_s=attempt.done.seconds,
     )

@@ -7,8 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from smoke.backends import selection
 from smoke.backends.registry import REFERENCE
@@ -19,16 +18,15 @@ from smoke.heal import reporting
 from smoke.models.model import Model
 from smoke.models.resolving import resolve
 from smoke.parity.gates import IsGolden
-from smoke.parity.judge import Expectation
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
 from smoke.report.results import ModelInfo, Report, Result, Timing
-from smoke.running import prompts, scratch, this_machine
+from smoke.running import scratch, this_machine
+from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
-from smoke.running.jobs import Questions, Worker
-from smoke.running.judge_queue import Attempt, Bench, Finished, not_run
-from wheelhouse.console import task
-from wheelhouse.errors import UsageError, WheelhouseError
+from smoke.running.judge_queue import Bench, Finished, not_run
+from smoke.running.request import Request
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space
 
 KEPT_AT_ONCE = 4
@@ -39,29 +37,9 @@ LARGEST_VOCABULARY = 300_000
 """For models whose config.json does not say."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the user asked for. `report` is the folder for logs, `timeout` the seconds that a worker may take."""
-
-    plan: Sequence[Planned]
-    model: str
-    prompts: Sequence[str]
-    max_new_tokens: int
-    report: Path
-    timeout: float
-    stable_norms: str = ""
-    """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_new_tokens <= 4096:
-            raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and 4096.")
-        if not self.timeout > 0:
-            raise UsageError(f"--timeout is {self.timeout:g}; it must be a number of seconds above 0.")
-
-
 def smoke(request: Request) -> Report:
     """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
-    clock = Clock()
+    clock, before = Clock(), this_machine.noise()
     runnable = [item for item in request.plan if _why_not(item) is None]
     with clock.part("environments"):
         environments = _prepare(runnable)
@@ -72,18 +50,23 @@ def smoke(request: Request) -> Report:
         exports = export_all(model, tuple(dict.fromkeys(kinds)), stable_norms=request.stable_norms) if kinds else {}
     with scratch.folder() as folder:
         require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
-        run = Run(request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock)
+        attempts = Attempts(
+            request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock
+        )
+        run = Run(request=request, attempts=attempts, clock=clock)
         try:
             results = run.all()
         finally:
             run.bench.close()
     norms = reporting.section(exports)
-    timings = tuple(Timing(part=part, seconds=seconds) for part, seconds in clock.seconds.items())
+    timings = tuple(
+        Timing(part=part, seconds=seconds, start_s=clock.begun[part]) for part, seconds in clock.seconds.items()
+    )
     return Report(
-        schema=1,
+        schema=2,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         model=ModelInfo(name=model.name, label=model.label, key=model.key),
-        host=this_machine.host(run.devices),
+        host=this_machine.host(run.devices, noise=max(before, this_machine.noise())),
         prompts=tuple(request.prompts),
         max_new_tokens=request.max_new_tokens,
         passed=not any(result.is_fault for result in results),
@@ -91,6 +74,7 @@ def smoke(request: Request) -> Report:
         timings=timings,
         seconds=time.monotonic() - clock.started,
         sections=() if norms is None else (norms,),
+        repeat=request.repeat,
     )
 
 
@@ -137,10 +121,7 @@ class Run:
     """One run: the goldens so far, the devices that were seen, and what is still being judged."""
 
     request: Request
-    model: Model
-    environments: dict[str, Environment | WheelhouseError]
-    exports: dict[str, Path | WheelhouseError]
-    folder: Path
+    attempts: Attempts
     clock: Clock
     bench: Bench = field(default_factory=Bench)
     devices: dict[str, str] = field(default_factory=dict)
@@ -157,9 +138,8 @@ class Run:
                 self._note_devices()
                 waiting = selection.present(plan, self.devices)
                 plan += waiting
-        return [
-            reporting.advised(self._finished(item.name).result, self.exports.get(item.variant.export)) for item in plan
-        ]
+        exports = self.attempts.exports
+        return [reporting.advised(self._finished(item.name).result, exports.get(item.variant.export)) for item in plan]
 
     def _note_devices(self) -> None:
         for name in self._futures:
@@ -180,16 +160,17 @@ class Run:
         if obstacle is not None:
             return Finished(result=not_run(item, obstacle))
         keep = any(other.variant.against == item.name for other in plan if other is not item)
-        return self.bench.submit(self._attempt(item), base, keep=keep)
+        golden = None if is_golden else self._finished(REFERENCE).dump
+        return self.bench.submit(self.attempts.make(item, golden), base, keep=keep)
 
     def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
         why_not = _why_not(item)
         if why_not is not None:
             return why_not
-        environment = self.environments[item.backend.name]
+        environment = self.attempts.environments[item.backend.name]
         if not isinstance(environment, Environment):
             return not_made(environment, "Its environment")
-        export = self.exports.get(item.variant.export)
+        export = self.attempts.exports.get(item.variant.export)
         if isinstance(export, WheelhouseError):
             return not_made(export, f"Its export '{item.variant.export}'")
         if base is None and not isinstance(item.variant.gate, IsGolden):
@@ -200,48 +181,3 @@ class Run:
                 remedy=f"See what happened to {item.variant.against}.",
             )
         return None
-
-    def _attempt(self, item: Planned) -> Attempt:
-        environment = self.environments[item.backend.name]
-        export = self.exports.get(item.variant.export, self.model.folder)
-        if not isinstance(environment, Environment) or not isinstance(export, Path):
-            raise TypeError(f"{item.name} is run without what it needs")  # _obstacle has made sure of it
-        title = f"{item.backend.name} {item.variant.name}"
-        worker = Worker(
-            engine=item.backend.engine,
-            variant=item.variant,
-            environment=environment,
-            model=export,
-            folder=self.folder / item.name.replace(":", "-"),
-            log=self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log",
-            timeout=self.request.timeout,
-        )
-        with self.clock.part(f"worker {title}"), task(title) as shown:
-            done = worker.run(self._questions(item), shown.update)
-        return Attempt(
-            planned=item,
-            done=done,
-            timeout=self.request.timeout,
-            folder=worker.folder,
-            log=f"logs/{worker.log.name}",
-            environment=environment.label,
-            expected=Expectation(
-                gate=item.variant.gate,
-                device=item.variant.device,
-                model_key=self.model.key,
-                export=item.variant.export,
-                libraries=item.variant.libraries,
-                announced=item.variant.announced,
-                tokens_only=item.variant.tokens_only,
-                prompts=len(self.request.prompts),
-                home=environment.home,
-            ),
-        )
-
-    def _questions(self, item: Planned) -> Questions:
-        asked = Questions(
-            prompts=self.request.prompts, text=prompts.FIXED_TEXT, max_new_tokens=self.request.max_new_tokens
-        )
-        if isinstance(item.variant.gate, IsGolden):
-            return asked
-        return replace(asked, golden=self._finished(REFERENCE).dump)

@@ -10,23 +10,41 @@ from pathlib import Path
 
 from smoke.report.results import Host
 
+_ROUNDS, _WORK = 30, 100_000
 
-def host(devices: Mapping[str, str]) -> Host:
+
+def host(devices: Mapping[str, str], noise: float | None = None) -> Host:
     """Describe this machine; `devices` are those that a runtime reported."""
     import psutil
 
     return Host(
         system=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
-        cpu=_cpu(),
+        cpu=cpu(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         devices=dict(devices),
         parent_peak_memory_bytes=peak_memory(),
+        noise=noise,
     )
 
 
-def _cpu() -> str:
+def noise() -> float:
+    """Measure for a tenth of a second how much the time of the same work varies: see Host.noise."""
+    import statistics
+    import time
+
+    samples = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        sum(range(_WORK))
+        samples.append(time.perf_counter() - started)
+    deciles = statistics.quantiles(samples, n=10)
+    return (deciles[-1] - deciles[0]) / statistics.median(samples)
+
+
+def cpu() -> str:
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

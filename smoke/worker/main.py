@@ -7,6 +7,7 @@ works on Python 3.9. The job (written by smoke/running/jobs.py):
 - `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`
 - `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
 - `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
+- `repeat`: how often each answer is generated, for its speed; `lengths`: prompts of how many tokens are timed, too
 
 Everything that is compared is computed from the ids of the reference, so one wrong token does not shift the rest; what
 this runtime's own tokenizer makes of the text is recorded beside it. Exit code: 0 when dump.json is there (with a
@@ -27,6 +28,7 @@ from typing import Any
 import worker_dump
 import worker_engine
 import worker_host
+import worker_speed
 
 
 class Run:
@@ -56,7 +58,8 @@ class Run:
         prompts = [self._tokenized(engine, prompt) for prompt in self.job["prompts"]]
         self.enter("warm-up")
         # The first inference compiles kernels and fills caches; the times that follow are those of a program in use.
-        engine.generate(prompts[0]["ids"], 2)
+        first = engine.generate(prompts[0]["ids"], 2)
+        self.dump["first_run"] = [first.first_seconds, first.seconds, len(first.tokens)]
         for number, prompt in enumerate(prompts):
             which = f"prompt {number + 1} of {len(prompts)}"
             self.enter("generate", which)
@@ -64,12 +67,13 @@ class Run:
             self.enter("score", which)
             self._score(engine, prompt, number)
         self._perplexity(engine)
+        unlike = self._speed(engine, prompts)
         self.enter("end")
         engine.close()
         self.dump.update(
             device=engine.device(),  # once more: some runtimes tell only at the end where they ran
             settings=engine.settings(),
-            notes=engine.notes(),
+            notes=[*engine.notes(), *unlike],
             devices=engine.devices(),
             versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
             loaded=worker_host.loaded_libraries(module.LIBRARIES),
@@ -109,7 +113,7 @@ class Run:
         steps = min(self.job["decode_steps"], len(continuation) - 1)
         blocks = engine.score([*ids, *continuation[:-1]], steps)
         rows = worker_dump.collect_rows(blocks, len(ids) - 1)
-        entry["logits"] = f"logits-{number}.npy"
+        entry["logits"] = f"logits-{number}.safetensors"
         worker_dump.write_rows(Path(self.job["output"], entry["logits"]), rows)
 
     def _perplexity(self, engine: worker_engine.Engine) -> None:
@@ -121,6 +125,14 @@ class Run:
         ids = self.job.get("text_ids") or own
         rows = worker_dump.collect_rows(engine.score(ids[:-1], 0), 0)
         self.dump["nll"] = worker_dump.finite(worker_dump.negative_log_likelihood(rows, ids[1:]))
+
+    def _speed(self, engine: worker_engine.Engine, prompts: list[dict[str, Any]]) -> list[str]:
+        if self.job.get("repeat", 1) > 1:
+            self.enter("speed", "repetitions")
+        unlike = worker_speed.repeat(engine, prompts, self.dump["prompts"], self.job)
+        ids = self.job.get("text_ids") or self.dump["text_ids"]
+        self.dump["lengths"] = worker_speed.lengths(engine, ids, self.job, self.enter)
+        return unlike
 
 
 def _engine_module(path: str) -> Any:

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from smoke.parity import parity
 from smoke.parity.dumps import Device, Dump, Library, PromptDump
@@ -32,7 +33,7 @@ def write(folder, logits, *, nll=3.0, tokens=None, own_tokens=None, **changes):
     free = golden if own_tokens is None else own_tokens
     prompts = []
     for number, rows in enumerate(logits):
-        np.save(folder / f"logits-{number}.npy", rows.astype("<f4"))
+        save_file({"logits": rows.astype("<f4")}, folder / f"logits-{number}.safetensors")
         answer = tuple(int(t) for t in free[number])
         prompts.append(
             PromptDump(
@@ -43,7 +44,7 @@ def write(folder, logits, *, nll=3.0, tokens=None, own_tokens=None, **changes):
                 answer="".join(f"<{t}>" for t in answer),
                 first_seconds=0.1,
                 seconds=1.0,
-                logits=f"logits-{number}.npy",
+                logits=f"logits-{number}.safetensors",
             )
         )
     fields = {
@@ -55,7 +56,7 @@ def write(folder, logits, *, nll=3.0, tokens=None, own_tokens=None, **changes):
         "seconds": {"load": 1.0},
         "loaded": (Library(path="/lib/libruntime.so", size=1, sha256="0" * 64),),
     }
-    dump = Dump(schema=1, status="ok", **(fields | changes))
+    dump = Dump(schema=2, status="ok", **(fields | changes))
     save(folder, dump)
     return dump
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import worker_dump
 import worker_engine
 
 VERSIONS = ("numpy",)
@@ -26,6 +27,7 @@ class FakeEngine(worker_engine.Engine):
         self.job = job
         self.options = worker_engine.options(job)
         self.fault = self.options.get("fault", "")
+        self.answers = 0
         self.size = 80 if self.fault == "other vocabulary" else VOCABULARY
         self.scores = self.fault != "no logits" and not self.options.get("shows_no_logits")
         seed = int(Path(job["model"], "seed").read_text())
@@ -69,12 +71,17 @@ class FakeEngine(worker_engine.Engine):
         if self.fault == "exception":
             raise RuntimeError("the kernel does not exist")
         if self.fault == "disk full":
-            np.save = self._no_space
+            worker_dump.write_rows = self._no_space
+        if len(ids) + limit > self.options.get("context", 10_000):
+            raise ValueError(f"{len(ids) + limit} tokens are more than {self.options['context']}")
+        self.answers += 1
         tokens = []
         while len(tokens) < limit:
             tokens.append(int(np.nanargmax(self._row([*ids, *tokens], decoding=bool(tokens)))))
             if self.fault == "ends early" and len(tokens) == 5:
                 break
+        if self.fault == "unsteady" and self.answers > 3:  # the warm-up and two prompts
+            tokens[-1] += 1
         return worker_engine.Generation(tokens, 0.001, 0.002 * len(tokens))
 
     @staticmethod
@@ -101,9 +108,9 @@ class FakeEngine(worker_engine.Engine):
 def _spoil(job, fault):
     folder = Path(job["output"])
     if fault == "truncated logits":
-        os.truncate(folder / "logits-1.npy", 200)
+        os.truncate(folder / "logits-1.safetensors", 200)
     if fault == "no logits file":
-        (folder / "logits-0.npy").unlink()
+        (folder / "logits-0.safetensors").unlink()
     if fault == "malformed dump":
         (folder / "dump.json").write_text('{"schema": 1, "status": "ok", "prompts": [')
     if fault == "no dump":

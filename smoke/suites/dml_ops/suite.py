@@ -14,8 +14,9 @@ from smoke.backends.dml import source
 from smoke.backends.registry import WORKER
 from smoke.environments.source import Environment, Source
 from smoke.parity.dumps import Device
+from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Judgement, Verdict, describe_exit, of_process
-from smoke.report.results import Performance, Result, Section
+from smoke.report.results import Result, Section
 from smoke.running import scratch
 from smoke.running.jobs import PROGRESS
 from smoke.suites.dml_ops import rows

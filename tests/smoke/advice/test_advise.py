@@ -8,9 +8,10 @@ from smoke.advice import advise, guesses
 from smoke.advice.guesses import Basis, Need
 from smoke.backends import cuda
 from smoke.backends.npu import Npu
+from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
-from smoke.report.results import Performance, Report, Result
+from smoke.report.results import Report, Result
 from smoke.suites.all_suites import empty_report
 from wheelhouse.machine.facts import Adapter, Cpu, Device, Facts, Interpreter, Memory, Windows
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from smoke.parity import distances
 from smoke.parity.distances import ForeignModelError, NotFiniteError
@@ -9,7 +10,7 @@ from smoke.parity.dumps import DumpError, open_logits
 
 
 def save(path, values):
-    np.save(path, np.asarray(values, dtype="<f4"))
+    save_file({"logits": np.asarray(values, dtype="<f4")}, path)
     return open_logits(path)
 
 
@@ -55,8 +56,8 @@ def test_block_by_block_equals_the_definitions(tmp_path_factory, seed, rows, voc
     random = np.random.default_rng(seed)
     golden = (random.normal(size=(rows, vocabulary)) * 4).astype("f4")
     ours = (golden + noise * random.normal(size=golden.shape) + shift).astype("f4")
-    folder = tmp_path_factory.mktemp("npy")
-    found = distances.compare_logits([save(folder / "a.npy", ours)], [save(folder / "b.npy", golden)])
+    folder = tmp_path_factory.mktemp("dump")
+    found = distances.compare_logits([save(folder / "a.safetensors", ours)], [save(folder / "b.safetensors", golden)])
     assert found.positions == rows
     for name, value in naive(ours, golden).items():
         # What a shift by 50 loses of float32's digits is no error of the measure.
@@ -67,7 +68,7 @@ def test_block_by_block_equals_the_definitions(tmp_path_factory, seed, rows, voc
 
 
 def test_equal_logits_are_at_distance_zero(tmp_path):
-    logits = save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(5, 700)))
+    logits = save(tmp_path / "a.safetensors", np.random.default_rng(0).normal(size=(5, 700)))
     found = distances.compare_logits([logits], [logits])
     assert (found.max_abs, found.nmse, found.kl, found.top1, found.top10) == (0, 0, 0, 1, 1)
 
@@ -76,7 +77,9 @@ def test_enormous_logits_do_not_overflow(tmp_path):
     golden = np.zeros((3, 50))
     ours = golden.copy()
     ours[:, 7] = 3e4
-    found = distances.compare_logits([save(tmp_path / "a.npy", ours)], [save(tmp_path / "b.npy", golden)])
+    found = distances.compare_logits(
+        [save(tmp_path / "a.safetensors", ours)], [save(tmp_path / "b.safetensors", golden)]
+    )
     assert found.kl == pytest.approx(3e4, rel=0.05)
 
 
@@ -85,7 +88,7 @@ def test_numbers_that_are_not_finite_are_never_averaged_away(tmp_path, value):
     golden = np.random.default_rng(0).normal(size=(40, 900))
     ours = golden.copy()
     ours[39, 899] = value
-    files = [save(tmp_path / "a.npy", ours)], [save(tmp_path / "b.npy", golden)]
+    files = [save(tmp_path / "a.safetensors", ours)], [save(tmp_path / "b.safetensors", golden)]
     with pytest.raises(NotFiniteError):
         distances.compare_logits(*files)
     with pytest.raises(NotFiniteError):
@@ -93,7 +96,7 @@ def test_numbers_that_are_not_finite_are_never_averaged_away(tmp_path, value):
 
 
 def test_leaders(tmp_path):
-    best, second, margins, squares = distances.leaders(save(tmp_path / "a.npy", [[0, 3, 1], [5, 4.5, 0]]))
+    best, second, margins, squares = distances.leaders(save(tmp_path / "a.safetensors", [[0, 3, 1], [5, 4.5, 0]]))
     assert (best, second, margins) == ((1, 0), (2, 1), (2, 0.5))
     assert squares == pytest.approx(
         sum((x - 4 / 3) ** 2 for x in (0, 3, 1)) + sum((x - 9.5 / 3) ** 2 for x in (5, 4.5, 0))
@@ -101,8 +104,8 @@ def test_leaders(tmp_path):
 
 
 def test_other_shapes_are_named(tmp_path):
-    base = save(tmp_path / "a.npy", np.zeros((4, 6)))
+    base = save(tmp_path / "a.safetensors", np.zeros((4, 6)))
     with pytest.raises(ForeignModelError, match="7 tokens"):
-        distances.compare_logits([save(tmp_path / "b.npy", np.zeros((4, 7)))], [base])
+        distances.compare_logits([save(tmp_path / "b.safetensors", np.zeros((4, 7)))], [base])
     with pytest.raises(DumpError, match="5 rows instead of 4"):
-        distances.compare_logits([save(tmp_path / "b.npy", np.zeros((5, 6)))], [base])
+        distances.compare_logits([save(tmp_path / "b.safetensors", np.zeros((5, 6)))], [base])

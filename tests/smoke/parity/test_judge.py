@@ -87,7 +87,7 @@ FAULTS = {
     "half a dump": lambda case: case.after.append(
         lambda: (case.folder / "dump.json").write_bytes((case.folder / "dump.json").read_bytes()[:-9])
     ),
-    "no logits": lambda case: case.after.append(lambda: (case.folder / "logits-2.npy").unlink()),
+    "no logits": lambda case: case.after.append(lambda: (case.folder / "logits-2.safetensors").unlink()),
     "fewer logits": lambda case: setattr(case, "logits", case.logits[:, :-1]),
     "other vocabulary": lambda case: setattr(case, "logits", case.logits[:, :, :-1]),
 }

@@ -12,10 +12,11 @@ from rich.console import Console
 from smoke import commands
 from smoke.parity.dumps import Device, Library
 from smoke.parity.parity import Difference, LogitMetrics, Metrics
+from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
 from smoke.report import html, junit, schema, terminal, wording
 from smoke.report import writing as reports
-from smoke.report.results import Host, ModelInfo, Performance, Report, Result, Section, Timing
+from smoke.report.results import Host, ModelInfo, Report, Result, Section, Timing
 from wheelhouse.errors import ParityError, ResourceError
 
 NASTY = "<script>alert(1)</script> \x1b[2J\x00\x07 ]]> & \ud800 \u202e “é”\nnext line"
@@ -98,7 +99,7 @@ def test_reports_are_valid_and_the_schema_refuses_others():
     written = json.loads(msgspec.json.encode(EVERY))
     validator.validate(written)
     for harm in (
-        lambda r: r.update(schema=2),
+        lambda r: r.update(schema=3),
         lambda r: r["results"][0].update(verdict="FINE"),
         lambda r: r["results"][0].pop("device"),
         lambda r: r.pop("host"),

@@ -14,6 +14,8 @@ from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
 from smoke.report.results import Report
 from smoke.running import run
+from smoke.running.jobs import Worker
+from smoke.running.request import Request
 from tests.smoke import fakes
 from wheelhouse.errors import InputError, NetworkError, StepFailedError, UsageError
 
@@ -56,11 +58,17 @@ def smoke(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "resolve", lambda spec: model)
     monkeypatch.setattr(run, "export_all", lambda model, kinds, **_: {kind: exports[kind] for kind in kinds})
 
-    def call(*backends, prompts=("one", "two words"), timeout=120.0, names=()) -> Report:
+    def call(*backends, prompts=("one", "two words"), timeout=120.0, names=(), **asked) -> Report:
         known = backends if any(b.name == "reference" for b in backends) else (fakes.reference(), *backends)
         plan = selection.select(names, everything=not names, known=known)
-        request = run.Request(
-            plan=plan, model="any", prompts=prompts, max_new_tokens=24, report=tmp_path / "report", timeout=timeout
+        request = Request(
+            plan=plan,
+            model="any",
+            prompts=prompts,
+            max_new_tokens=24,
+            report=tmp_path / "report",
+            timeout=timeout,
+            **asked,
         )
         report = run.smoke(request)
         assert not list((tmp_path / "cache" / "scratch").iterdir()), "dumps are left behind"
@@ -95,13 +103,13 @@ def test_every_fault_gets_its_verdict_and_the_others_still_run(smoke):
 
 
 def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypatch):
-    real = run.Worker.run
+    real = Worker.run
 
     def impatient(worker, questions, on_progress):
         limit = 3.0 if worker.variant.options.get("fault") == "hang" else worker.timeout
-        return real(run.replace(worker, timeout=limit), questions, on_progress)
+        return real(dataclasses.replace(worker, timeout=limit), questions, on_progress)
 
-    monkeypatch.setattr(run.Worker, "run", impatient)
+    monkeypatch.setattr(Worker, "run", impatient)
     report = smoke(fakes.backend("b", fakes.variant("hang", fault="hang"), fakes.variant("healthy")))
     assert by_variant(report)["hang"].verdict is Verdict.TIMED_OUT
     assert by_variant(report)["healthy"].verdict is Verdict.PASS
@@ -123,7 +131,7 @@ def test_the_wrong_model_under_the_right_name_diverges(smoke):
 
 def test_a_fallback_to_the_cpu_is_not_a_gpu(smoke):
     pretending = [
-        run.replace(fakes.variant(f"reports-{reported}", device="GPU"), options={"device": reported})
+        dataclasses.replace(fakes.variant(f"reports-{reported}", device="GPU"), options={"device": reported})
         for reported in ("CPU", "GPU.0,CPU", "", "CPU.GPU")
     ]
     report = smoke(fakes.backend("gpu", *pretending, fakes.variant("real", device="GPU")))
@@ -258,7 +266,7 @@ def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke):
 def test_impossible_numbers_are_refused(changes):
     fields = {"plan": [], "model": "m", "prompts": ["p"], "max_new_tokens": 8, "report": Path(), "timeout": 9.0}
     with pytest.raises(UsageError, match="must be"):
-        run.Request(**(fields | changes))
+        Request(**(fields | changes))
 
 
 def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
@@ -311,3 +319,84 @@ def test_what_is_not_run_unasked_is_skipped_with_the_command_that_runs_it(smoke)
 def test_what_is_named_is_run_all_the_same(smoke):
     backend = fakes.backend("a", fakes.variant("shy", unasked=lambda: "There is no such device."))
     assert by_variant(smoke(backend, names=["a:shy"]))["shy"].verdict is Verdict.PASS
+
+
+def test_the_reference_is_computed_once(smoke, monkeypatch):
+    started = []
+    real = Worker.run
+    monkeypatch.setattr(Worker, "run", lambda worker, *rest: (started.append(worker.log.stem), real(worker, *rest))[1])
+    first, second = (smoke(fakes.backend("b", fakes.variant("healthy"))) for _ in range(2))
+    assert started == ["reference-fp32", "b-healthy", "b-healthy"]
+    assert [r.verdict for r in second.results] == [Verdict.PASS] * 2
+    golden = second.results[0]
+    assert (first.results[0].measured, bool(golden.measured)) == ("", True)
+    assert golden.metrics == first.results[0].metrics
+    assert "worker reference fp32" not in {timing.part for timing in second.timings}
+    assert (smoke.folder / "report" / golden.log).is_file()
+    smoke(fakes.backend("b", fakes.variant("healthy")), prompts=("another question",))
+    assert started[3:] == ["reference-fp32", "b-healthy"]
+
+
+def test_a_damaged_golden_is_computed_again(smoke):
+    smoke(fakes.backend("b", fakes.variant("healthy")))
+    (logits, *_) = (smoke.folder / "cache" / "goldens").rglob("logits-0.safetensors")
+    harmed = bytearray(logits.read_bytes())
+    harmed[-1] ^= 1
+    logits.write_bytes(bytes(harmed))
+    again = smoke(fakes.backend("b", fakes.variant("healthy")))
+    assert [(r.verdict, r.measured) for r in again.results] == [(Verdict.PASS, "")] * 2
+
+
+def test_a_reference_that_fails_is_not_kept(smoke):
+    smoke(fakes.reference(fault="nan"), fakes.backend("b", fakes.variant("healthy")))
+    assert not (smoke.folder / "cache" / "goldens").exists()
+
+
+def test_repetitions_and_lengths_are_measured(smoke):
+    report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("short", context=60)),
+                   repeat=3, lengths=(8, 64))  # fmt: skip
+    found = by_variant(report)
+    speed = found["healthy"].performance
+    assert len(speed.first_token_samples) == len(speed.tokens_per_s_samples) == 3
+    assert speed.tokens_per_s == pytest.approx(500, rel=0.2)
+    assert speed.cold_first_token_s is not None
+    assert [(each.prompt_tokens, len(each.first_token_samples)) for each in speed.lengths] == [(8, 3), (64, 3)]
+    refused = found["short"].performance.lengths[1]
+    assert (refused.first_token_samples, refused.error) == ((), "ValueError: 65 tokens are more than 60")
+    assert found["short"].verdict is Verdict.PASS
+    assert report.host.noise > 0
+
+
+def test_an_answer_that_changes_from_one_repetition_to_the_next_is_told(smoke):
+    report = smoke(fakes.backend("b", fakes.variant("moody", fault="unsteady")), repeat=2)
+    assert "epetition 2 of prompt 1 gave another answer" in by_variant(report)["moody"].reason
+
+
+def test_dumps_that_are_kept_can_be_judged_again(smoke):
+    from smoke.parity import judge, parity
+    from smoke.running import records
+
+    folder = smoke.folder / "dumps"
+    for _ in range(2):  # the second time out of the cache, in place of the first
+        smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("nan", fault="nan")), dump=folder)
+        assert sorted(path.name for path in folder.iterdir()) == ["b-healthy", "b-nan", "reference-fp32"]
+        found = {}
+        for name in ("reference-fp32", "b-healthy", "b-nan"):
+            assert not (folder / name / "job.json").exists()
+            record = records.read(folder / name)
+            base = found.get("reference-fp32")
+            judged = judge.judge(record.completed(), 1, folder / name, record.expectation(), base and base.golden)
+            found[name] = judged
+        assert [judged.judgement.verdict.value for judged in found.values()] == ["PASS", "PASS", "DIVERGED"]
+    assert (
+        parity.compare(found["b-healthy"].dump, folder / "b-healthy", found["reference-fp32"].golden).logits.nmse == 0
+    )
+
+
+def test_a_folder_that_is_no_dump_is_not_overwritten(smoke):
+    precious = smoke.folder / "dumps" / "reference-fp32" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("precious")
+    with pytest.raises(InputError, match="is not a dump"):
+        smoke(fakes.backend("b", fakes.variant("healthy")), dump=smoke.folder / "dumps")
+    assert precious.read_text() == "precious"

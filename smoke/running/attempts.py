@@ -1,0 +1,160 @@
+"""One worker of a run: what it is asked, where it writes, what its dump will be held to; or the dump that is kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from smoke.backends.selection import Planned
+from smoke.environments.source import Environment
+from smoke.models.model import Model
+from smoke.parity import pace
+from smoke.parity.dumps import Dump
+from smoke.parity.gates import IsGolden
+from smoke.report.results import ModelInfo
+from smoke.running import goldens, prompts, records, this_machine
+from smoke.running.clock import Clock
+from smoke.running.jobs import Questions, Worker
+from smoke.running.judge_queue import Attempt
+from smoke.running.records import RunRecord
+from smoke.running.request import Request
+from wheelhouse import manifests
+from wheelhouse.console import say, task
+from wheelhouse.errors import InputError, WheelhouseError
+from wheelhouse.files import remove_tree
+from wheelhouse.process import Completed
+from wheelhouse.steps import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempts:
+    """Makes the attempts of one run. `folder` is for dumps that nobody wants to keep."""
+
+    request: Request
+    model: Model
+    environments: dict[str, Environment | WheelhouseError]
+    exports: dict[str, Path | WheelhouseError]
+    folder: Path
+    clock: Clock
+
+    def make(self, item: Planned, golden: Dump | None) -> Attempt:
+        """Run a variant's worker and return how that went; `golden` is the reference's dump, None for itself.
+
+        The reference's own dump is taken from the cache where it is there.
+        """
+        environment = self.environments[item.backend.name]
+        export = self.exports.get(item.variant.export, self.model.folder)
+        if not isinstance(environment, Environment) or not isinstance(export, Path):
+            raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
+        questions = self._questions(golden)
+        wanted = (
+            goldens.step(item, environment, self.model, questions) if isinstance(item.variant.gate, IsGolden) else None
+        )
+        kept = goldens.cached(wanted) if wanted else None
+        if kept is not None:
+            return self._kept(item, kept)
+        worker = Worker(
+            engine=item.backend.engine,
+            variant=item.variant,
+            environment=environment,
+            model=export,
+            folder=self._place(item),
+            log=self._log(item),
+            timeout=self.request.timeout,
+        )
+        done = self._run(worker, questions, f"{item.backend.name} {item.variant.name}")
+        record = self._record(item, environment, done, golden)
+        records.write(worker.folder, record)
+        return self._attempt(item, worker.folder, record, done, wanted)
+
+    def _questions(self, golden: Dump | None) -> Questions:
+        asked = Questions(
+            prompts=self.request.prompts,
+            text=prompts.FIXED_TEXT,
+            max_new_tokens=self.request.max_new_tokens,
+            repeat=self.request.repeat,
+            lengths=tuple(self.request.lengths),
+        )
+        return asked if golden is None else replace(asked, golden=golden)
+
+    def _run(self, worker: Worker, questions: Questions, title: str) -> Completed:
+        with self.clock.part(f"worker {title}"), task(title) as shown:
+
+            def hear(progress: str) -> None:
+                shown.update(progress)
+                pace.heard(progress)
+
+            try:
+                return worker.run(questions, hear)
+            finally:
+                pace.ended()
+
+    def _kept(self, item: Planned, folder: Path) -> Attempt:
+        """Return the attempt that made a kept dump, with its log among this run's."""
+        say(f"{item.backend.name} {item.variant.name}: from the cache, nothing changed", style="dim")
+        self._log(item).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / goldens.LOG, self._log(item))
+        record = records.read(folder)
+        if self.request.dump is not None:
+            place = self._place(item)
+            place.mkdir(parents=True)
+            for name in manifests.read(folder) or {}:
+                shutil.copyfile(folder / name, place / name)
+        done = replace(record.completed(), log=self._log(item))
+        attempt = self._attempt(item, folder, record, done, None)
+        return replace(attempt, measured=record.created, stays=True)
+
+    def _place(self, item: Planned) -> Path:
+        name = item.name.replace(":", "-")
+        if self.request.dump is None:
+            return self.folder / name
+        place = self.request.dump / name
+        if place.exists() and not (place / records.NAME).is_file():
+            raise InputError(f"{place} is there and is not a dump.", remedy="Name another folder with --dump.")
+        remove_tree(place)
+        return place
+
+    def _log(self, item: Planned) -> Path:
+        return self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log"
+
+    def _record(self, item: Planned, environment: Environment, done: Completed, golden: Dump | None) -> RunRecord:
+        variant = item.variant
+        return RunRecord(
+            format=1,
+            backend=item.backend.name,
+            variant=variant.name,
+            gate=variant.gate.name,
+            against="" if isinstance(variant.gate, IsGolden) else variant.against,
+            requested_device=variant.device,
+            model=ModelInfo(name=self.model.name, label=self.model.label, key=self.model.key),
+            messages=tuple(self.request.prompts),
+            max_new_tokens=self.request.max_new_tokens,
+            golden="" if golden is None else records.fingerprint(golden),
+            export=variant.export,
+            libraries=variant.libraries,
+            tokens_only=variant.tokens_only,
+            announced=variant.announced,
+            home=environment.home,
+            environment=environment.label,
+            host=this_machine.host({}),
+            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            returncode=done.returncode,
+            seconds=done.seconds,
+            timed_out=done.timed_out,
+            tail=done.tail,
+        )
+
+    def _attempt(self, item: Planned, folder: Path, record: RunRecord, done: Completed, golden: Step | None) -> Attempt:
+        return Attempt(
+            planned=item,
+            done=done,
+            timeout=self.request.timeout,
+            folder=folder,
+            log=f"logs/{self._log(item).name}",
+            environment=record.environment,
+            expected=record.expectation(),
+            stays=self.request.dump is not None,
+            golden=golden,
+        )

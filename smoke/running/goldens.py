@@ -1,0 +1,70 @@
+"""The reference's dump, kept between runs: made once for a model, its prompts and the environment that computed it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from smoke.backends.registry import WORKER
+from smoke.backends.selection import Planned
+from smoke.environments.source import Environment
+from smoke.models.model import Model
+from smoke.running import this_machine
+from smoke.running.jobs import Questions
+from wheelhouse import manifests, steps
+from wheelhouse.files import remove_tree, sha256_file, sha256_tree
+from wheelhouse.paths import cache_dir
+from wheelhouse.steps import Step
+
+LOG = "worker.log"
+KEPT = 20
+"""Goldens that stay, the last used ones; others go when they are older than a day."""
+_DAY = 86400.0
+
+
+def step(item: Planned, environment: Environment, model: Model, questions: Questions) -> Step:
+    """Return the step whose output is the reference's dump, for these questions to this model in this environment."""
+    inputs = {
+        "model": model.key,
+        "environment": environment.key or " ".join(environment.python),
+        "engine": sha256_file(item.backend.engine),
+        "worker": sha256_tree(WORKER, skip=lambda path: path.suffix != ".py" or path.name.startswith("engine_")),
+        "options": json.dumps(dict(item.variant.options), sort_keys=True),
+        "questions": json.dumps(questions.as_json(), sort_keys=True),
+        "machine": this_machine.cpu(),
+    }
+    key = Step(name="", output=Path(), inputs=inputs).key
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.name)
+    return Step(name=f"reference of {model.name}", output=cache_dir("goldens", f"{name}-{key[:12]}"), inputs=inputs)
+
+
+def cached(wanted: Step) -> Path | None:
+    """Return the folder of a dump that is there and whole, or None."""
+    folder = wanted.output
+    if steps.why_to_run(wanted) is not None or manifests.damage(folder) is not None:
+        return None
+    (folder / steps.RECORD).touch()
+    return folder
+
+
+def keep(wanted: Step, folder: Path, log: Path) -> None:
+    """Keep a dump that has just been made and judged, with its worker's log."""
+
+    def copy(partial: Path) -> None:
+        for file in folder.iterdir():
+            if file.name != "job.json":
+                shutil.copyfile(file, partial / file.name)
+        shutil.copyfile(log, partial / LOG)
+        manifests.write(partial)
+
+    steps.ensure(wanted, copy, quiet_when_fresh=True, damage=manifests.damage)
+    _prune(wanted.output.parent)
+
+
+def _prune(base: Path) -> None:
+    used = {record.parent: record.stat().st_mtime for record in base.glob(f"*/{steps.RECORD}")}
+    for folder in sorted(used, key=lambda path: -used[path])[KEPT:]:
+        if used[folder] < time.time() - _DAY:
+            remove_tree(folder)

@@ -1,0 +1,98 @@
+"""What stands beside a dump that is kept (`run.json`): everything that judging it needs on another day or machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from smoke.parity import gates
+from smoke.parity.dumps import Dump, DumpError
+from smoke.parity.gates import Gate
+from smoke.parity.judge import Expectation
+from smoke.report.results import Host, ModelInfo
+from wheelhouse.files import sha256_bytes, write_atomic
+from wheelhouse.process import Completed
+
+NAME = "run.json"
+GATES: dict[str, Gate] = {gate.name: gate for gate in (gates.GOLDEN, gates.FP32, gates.FP16, gates.INT4)}
+
+
+class RunRecord(Struct, frozen=True, kw_only=True):
+    """One run of one variant: what was asked, where, and how the worker ended. The rest is in its dump.json."""
+
+    format: Literal[1]
+    backend: str
+    variant: str
+    gate: str
+    against: str
+    requested_device: str
+    model: ModelInfo
+    messages: tuple[str, ...]
+    """The prompts, before the chat template."""
+    max_new_tokens: int
+    golden: str = ""
+    """SHA-256 over the tokens that its logits follow: only dumps that followed the same can be compared."""
+    export: str = ""
+    libraries: tuple[str, ...] = ()
+    tokens_only: bool = False
+    announced: bool = False
+    home: str = ""
+    environment: str = ""
+    host: Host
+    created: str
+    returncode: int = 0
+    seconds: float = 0.0
+    timed_out: bool = False
+    tail: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return BACKEND:VARIANT."""
+        return f"{self.backend}:{self.variant}"
+
+    def expectation(self) -> Expectation:
+        """Return what the dump is held to."""
+        return Expectation(
+            gate=GATES[self.gate],
+            device=self.requested_device,
+            model_key=self.model.key,
+            export=self.export,
+            libraries=self.libraries,
+            tokens_only=self.tokens_only,
+            announced=self.announced,
+            prompts=len(self.messages),
+            home=self.home,
+        )
+
+    def completed(self) -> Completed:
+        """Return how the worker ended."""
+        return Completed(returncode=self.returncode, tail=self.tail, seconds=self.seconds, timed_out=self.timed_out)
+
+
+def fingerprint(golden: Dump) -> str:
+    """Return the SHA-256 over the token ids of a reference's prompts and answers, and of the fixed text."""
+    ids = [[prompt.ids, prompt.tokens] for prompt in golden.prompts]
+    return sha256_bytes(json.dumps([ids, golden.text_ids]).encode())
+
+
+def write(folder: Path, record: RunRecord) -> None:
+    """Write the record beside its dump; what the worker was told (with this machine's paths) goes."""
+    write_atomic(folder / NAME, msgspec.json.format(msgspec.json.encode(record)))
+    (folder / "job.json").unlink(missing_ok=True)
+
+
+def read(folder: Path) -> RunRecord:
+    """Read the record in a dump's folder. Raise DumpError when it is not one that this version can judge."""
+    try:
+        record = msgspec.json.decode((folder / NAME).read_bytes(), type=RunRecord)
+    except OSError as error:
+        raise DumpError(f"it has no {NAME} ({error.strerror})") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DumpError(f"its {NAME} is malformed, or of another version of this program ({error})") from error
+    if record.gate not in GATES:
+        raise DumpError(f"its {NAME} names the gate '{record.gate}', which this version does not know")
+    return record
