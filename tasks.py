@@ -262,6 +262,49 @@ def smoke(
 
 
 @task(
+    help={
+        "model": _MODEL,
+        "prompts": "UTF-8 file with one prompt a line",
+        "max-new-tokens": "length of the answers",
+        "dump": "folder to put it into",
+        "timeout": "seconds that it may take",
+    },
+    auto_shortflags=False,
+)
+def reference(
+    _c: Context,
+    model: str = "smollm2-135m",
+    prompts: str = "",
+    max_new_tokens: int = 64,
+    dump: str = "",
+    timeout: float = 900.0,
+) -> None:
+    """Compute the reference's answers and logits, or take them from the cache, for `invoke compare` elsewhere."""
+    from smoke import commands
+
+    print(commands.reference(model=model, prompts=prompts, max_new_tokens=max_new_tokens, dump=dump, timeout=timeout))
+
+
+@task(
+    iterable=["dump"],
+    help={
+        "dump": "folder or archive of dumps; repeatable; also after `--`: invoke compare -- here/ there.zip",
+        "report": "folder for report.json, report.html and junit.xml; default: a new one in the cache",
+        "strict": "fail when something could not be compared, too",
+    },
+    auto_shortflags=False,
+)
+def compare(_c: Context, dump: list[str], report: str = "", strict: bool = False) -> None:
+    """Judge dumps of several machines, drivers or versions as a smoke run would; no model is needed."""
+    import sys
+
+    from recipes.audit.commands import after_dashes
+    from smoke.comparing.telling import tell
+
+    tell([*split(dump), *after_dashes(sys.argv)], report=report, strict=strict)
+
+
+@task(
     iterable=["backend"],
     help={
         "backend": _BACKENDS,

@@ -17,6 +17,7 @@ CHEAP = frozenset(
     {
         "audits",
         "build",
+        "comparisons",
         "goldens",
         "logs",
         "published",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelhouse import console
-from wheelhouse.errors import InputError, ParityError, ResourceError, UsageError
-from wheelhouse.paths import cache_dir, display
+from wheelhouse.errors import InputError, ResourceError, UsageError
+from wheelhouse.paths import display
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,7 +46,7 @@ def smoke(
     from smoke.running.request import Request, numbers
     from smoke.suites import all_suites
 
-    folder = report_folder(report)
+    folder = reports.report_folder(report)
     given = [Path(wheel).expanduser() for wheel in wheels]
     for wheel in given:
         if not wheel.is_file():
@@ -67,15 +66,43 @@ def smoke(
             lengths=numbers("--lengths", lengths),
             dump=Path(dump).expanduser().resolve() if dump else None,
         )
-        make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
+        reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)
-    make_folder(folder)
+    reports.make_folder(folder)
     found = all_suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model)
     reports.write(found, folder)
     for part in terminal.render(found):
         console.result(part)
     console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
-    require_success(found, strict=strict)
+    reports.require_success(found, strict=strict)
+
+
+def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeout: float) -> str:
+    """Compute the reference's dump unless it is in the cache, and put it into the folder `dump`; return where it is.
+
+    Raise ParityError when the reference itself is no good, and what `smoke` raises.
+    """
+    from smoke.backends import selection
+    from smoke.backends.registry import REFERENCE
+    from smoke.report import writing as reports
+    from smoke.running import prompts as questions
+    from smoke.running.request import Request
+
+    if not dump:
+        raise UsageError("Where is the dump to go?", remedy="For instance: invoke reference --dump golden/")
+    target = Path(dump).expanduser().resolve()
+    request = Request(
+        plan=selection.select([REFERENCE], everything=False),
+        model=model,
+        prompts=questions.load(Path(prompts).expanduser() if prompts else None),
+        max_new_tokens=max_new_tokens,
+        report=target,
+        timeout=timeout,
+        dump=target,
+    )
+    reports.make_folder(target)
+    reports.require_success(_run(request), strict=True)
+    return f"reference: {display(target / REFERENCE.replace(':', '-'))}"
 
 
 def _run(request: Request) -> Report:
@@ -123,32 +150,6 @@ def export(
             raise made
         lines.append(f"{kind}: {made}")
     return lines
-
-
-def report_folder(given: str) -> Path:
-    """Return the folder for a report: the one `given`, or a new one in the cache. Makes nothing."""
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path(given).expanduser().resolve() if given else cache_dir("reports", stamp)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder for a report. Raise InputError when it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
-        ) from error
-
-
-def require_success(report: Report, *, strict: bool) -> None:
-    """Raise ParityError naming every result that is a fault, or with `strict` that is not a PASS."""
-    from smoke.parity.verdicts import Verdict
-
-    wrong = [r for r in report.results if r.is_fault or (strict and r.verdict is not Verdict.PASS)]
-    if wrong:
-        listed = ", ".join(f"{r.backend} {r.variant} {r.verdict.value}" for r in wrong)
-        raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")
 
 
 def backends_table() -> Table:

@@ -116,7 +116,7 @@ def read(folder: Path, *, prompts: int) -> Dump:
         raise DumpError("it left no dump.json") from None
     except OSError as error:
         raise DumpError(f"its dump.json cannot be read ({error.strerror})") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DumpError(f"its dump.json is malformed ({error})") from error
     if dump.status == "ok":
         _require_complete(dump, prompts)
@@ -180,7 +180,7 @@ def open_logits(path: Path) -> Logits:
     length = int.from_bytes(start[:8], "little")
     try:
         found = msgspec.json.decode(start[8 : 8 + length] if length <= _LONGEST_HEADER else b"", type=_Header).logits
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise DumpError(f"{path.name} is not a .safetensors file of one float32 matrix named logits") from None
     rows, vocabulary = found.shape
     if found.data_offsets[1] != 4 * rows * vocabulary or size != 8 + length + 4 * rows * vocabulary:

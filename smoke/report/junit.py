@@ -38,7 +38,7 @@ def _case(suite: Element, result: Result) -> None:
     case = SubElement(
         suite,
         "testcase",
-        classname=f"smoke.{result.backend}",
+        classname=".".join(_clean(part) for part in ("smoke", result.machine, result.backend) if part),
         name=result.variant,
         time=f"{result.performance.worker_s or 0:.3f}",
     )

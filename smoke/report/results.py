@@ -37,10 +37,17 @@ class Result(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = field(default_factory=dict)
     loaded: tuple[Library, ...] = ()
     log: str = ""
+    machine: str = ""
+    """On which of several machines, in a comparison of dumps."""
     measured: str = ""
     """When (UTC), if it is from an earlier run."""
     announced: bool = False
     """The variant's name says that it runs on another device: FELL_BACK is then what was asked for."""
+
+    @property
+    def name(self) -> str:
+        """Return "BACKEND VARIANT", after the machine where there are several."""
+        return " ".join(part for part in (self.machine, self.backend, self.variant) if part)
 
     @property
     def is_fault(self) -> bool:

@@ -54,7 +54,7 @@ def _table(report: Report) -> RenderableType:
     for result in report.results:
         speed = result.performance
         table.add_row(
-            result.backend,
+            f"{result.machine} {result.backend}".lstrip(),
             result.variant,
             Text(wording.printable(result.device)),
             Text(wording.verdict(result.verdict), style=wording.STYLES[result.verdict]),
@@ -71,7 +71,7 @@ def _table(report: Report) -> RenderableType:
 def _remark(result: Result) -> Text:
     from rich.text import Text
 
-    text = Text(f"{result.backend} {result.variant}: ", style=wording.STYLES[result.verdict])
+    text = Text(f"{result.name}: ", style=wording.STYLES[result.verdict])
     said = " ".join(part for part in (result.reason, result.remedy) if part)
     text.append(wording.printable(said, keep_lines=True), style="none")
     return text

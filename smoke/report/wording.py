@@ -99,4 +99,4 @@ def headline(report: Report) -> str:
 
 def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Return (backend and variant, answer to the first prompt) of those that gave one."""
-    return [(f"{result.backend} {result.variant}", result.text[0]) for result in results if result.text]
+    return [(result.name, result.text[0]) for result in results if result.text]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import msgspec
 
+from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report
-from wheelhouse.errors import ResourceError
+from wheelhouse.errors import InputError, ParityError, ResourceError
 from wheelhouse.files import write_atomic
+from wheelhouse.paths import cache_dir
 
 JSON = "report.json"
 JUNIT = "junit.xml"
@@ -32,3 +35,27 @@ def write(report: Report, folder: Path) -> None:
             f"The report cannot be written to {folder}: {error.strerror}.",
             remedy="Free some space, or name another folder with --report DIR.",
         ) from error
+
+
+def report_folder(given: str, kind: str = "reports") -> Path:
+    """Return the folder for a report: the one `given`, or a new one in the cache. Makes nothing."""
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    return Path(given).expanduser().resolve() if given else cache_dir(kind, stamp)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for a report. Raise InputError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
+        ) from error
+
+
+def require_success(report: Report, *, strict: bool) -> None:
+    """Raise ParityError naming every result that is a fault, or with `strict` that is not a PASS."""
+    wrong = [r for r in report.results if r.is_fault or (strict and r.verdict is not Verdict.PASS)]
+    if wrong:
+        listed = ", ".join(f"{r.name} {r.verdict.value}" for r in wrong)
+        raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")

@@ -132,6 +132,7 @@ class Attempts:
             messages=tuple(self.request.prompts),
             max_new_tokens=self.request.max_new_tokens,
             golden="" if golden is None else records.fingerprint(golden),
+            continuations=() if golden is None else tuple(prompt.tokens for prompt in golden.prompts),
             export=variant.export,
             libraries=variant.libraries,
             tokens_only=variant.tokens_only,
@@ -153,8 +154,7 @@ class Attempts:
             timeout=self.request.timeout,
             folder=folder,
             log=f"logs/{self._log(item).name}",
-            environment=record.environment,
-            expected=record.expectation(),
+            record=record,
             stays=self.request.dump is not None,
             golden=golden,
         )

@@ -6,33 +6,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from smoke.backends.selection import Planned
-from smoke.parity import dumps, parity, speeds
+from smoke.parity import dumps, parity
 from smoke.parity.distances import NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import IsGolden
-from smoke.parity.judge import Expectation, Judged, judge
+from smoke.parity.judge import judge
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
 from smoke.report.results import Result
-from smoke.running import goldens
+from smoke.running import goldens, records
+from smoke.running.records import RunRecord
 from wheelhouse.process import Completed
 from wheelhouse.steps import Step
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A worker that has ended: how, where its dump lies, its log's name in the report, in which environment it ran."""
+    """A worker that has ended: how, where its dump lies, its log's name in the report."""
 
     planned: Planned
     done: Completed
     timeout: float
     folder: Path
     log: str
-    environment: str
-    expected: Expectation
+    record: RunRecord
     stays: bool = False
     """Its dump is kept, or belongs to the cache."""
     golden: Step | None = None
@@ -67,8 +65,9 @@ class Bench:
 
 def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
     try:
-        judged = judge(attempt.done, attempt.timeout, attempt.folder, attempt.expected, base)
-        finished = Finished(result=result_of(attempt, judged), dump=judged.dump)
+        judged = judge(attempt.done, attempt.timeout, attempt.folder, attempt.record.expectation(), base)
+        result = records.described(attempt.record, judged, log=attempt.log, measured=attempt.measured)
+        finished = Finished(result=result, dump=judged.dump)
         passed = judged.judgement.verdict is Verdict.PASS
         if attempt.golden is not None and passed and attempt.done.log is not None:
             goldens.keep(attempt.golden, attempt.folder, attempt.done.log)
@@ -87,25 +86,6 @@ def _golden(attempt: Attempt, dump: Dump, base: Golden) -> Golden | None:
         return parity.golden(dump, attempt.folder, base.continuations)
     except (DumpError, NotFiniteError):  # a runtime without logits passes its gate, but is nothing to compare with
         return None
-
-
-def result_of(attempt: Attempt, judged: Judged) -> Result:
-    """Return the result to report."""
-    dump = judged.dump
-    return msgspec.structs.replace(
-        not_run(attempt.planned, judged.judgement),
-        device=dump.device.name if dump else "",
-        metrics=judged.judgement.metrics,
-        performance=speeds.measured(dump, attempt.done.seconds),
-        text=tuple(prompt.answer for prompt in dump.prompts) if dump else (),
-        device_details=dump.device if dump and dump.device.name else None,
-        environment=attempt.environment,
-        settings=dump.settings if dump else {},
-        versions=dump.versions if dump else {},
-        loaded=dump.loaded if dump else (),
-        log=attempt.log,
-        measured=attempt.measured,
-    )
 
 
 def not_run(planned: Planned, judgement: Judgement) -> Result:

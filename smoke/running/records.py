@@ -9,11 +9,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from smoke.parity import gates
-from smoke.parity.dumps import Dump, DumpError
+from smoke.parity import gates, speeds
+from smoke.parity.dumps import Dump, DumpError, Token
 from smoke.parity.gates import Gate
-from smoke.parity.judge import Expectation
-from smoke.report.results import Host, ModelInfo
+from smoke.parity.judge import Expectation, Judged
+from smoke.report.results import Host, ModelInfo, Result
 from wheelhouse.files import sha256_bytes, write_atomic
 from wheelhouse.process import Completed
 
@@ -36,6 +36,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     max_new_tokens: int
     golden: str = ""
     """SHA-256 over the tokens that its logits follow: only dumps that followed the same can be compared."""
+    continuations: tuple[tuple[Token, ...], ...] = ()
+    """Those tokens: the reference's answers. Empty for the reference, whose own they are."""
     export: str = ""
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
@@ -73,6 +75,34 @@ class RunRecord(Struct, frozen=True, kw_only=True):
         return Completed(returncode=self.returncode, tail=self.tail, seconds=self.seconds, timed_out=self.timed_out)
 
 
+def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str = "", machine: str = "") -> Result:
+    """Return the result to report of a dump that has been judged."""
+    dump, judgement = judged.dump, judged.judgement
+    return Result(
+        backend=record.backend,
+        variant=record.variant,
+        machine=machine,
+        gate=record.gate,
+        against=record.against,
+        requested_device=record.requested_device,
+        device=dump.device.name if dump else "",
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        remedy=judgement.remedy,
+        announced=record.announced,
+        metrics=judgement.metrics,
+        performance=speeds.measured(dump, record.seconds),
+        text=tuple(prompt.answer for prompt in dump.prompts) if dump else (),
+        device_details=dump.device if dump and dump.device.name else None,
+        environment=record.environment,
+        settings=dump.settings if dump else {},
+        versions=dump.versions if dump else {},
+        loaded=dump.loaded if dump else (),
+        log=log,
+        measured=measured,
+    )
+
+
 def fingerprint(golden: Dump) -> str:
     """Return the SHA-256 over the token ids of a reference's prompts and answers, and of the fixed text."""
     ids = [[prompt.ids, prompt.tokens] for prompt in golden.prompts]
@@ -91,7 +121,7 @@ def read(folder: Path) -> RunRecord:
         record = msgspec.json.decode((folder / NAME).read_bytes(), type=RunRecord)
     except OSError as error:
         raise DumpError(f"it has no {NAME} ({error.strerror})") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DumpError(f"its {NAME} is malformed, or of another version of this program ({error})") from error
     if record.gate not in GATES:
         raise DumpError(f"its {NAME} names the gate '{record.gate}', which this version does not know")

@@ -234,13 +234,13 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
 
 
 def test_the_exit_code_follows_the_verdicts():
-    commands.require_success(report(result(), result(Verdict.SKIPPED)), strict=False)
+    reports.require_success(report(result(), result(Verdict.SKIPPED)), strict=False)
     with pytest.raises(ParityError, match="ort-cpu skipped SKIPPED"):
-        commands.require_success(report(result(), result(Verdict.SKIPPED)), strict=True)
+        reports.require_success(report(result(), result(Verdict.SKIPPED)), strict=True)
     for verdict in Verdict:
         if verdict.is_fault:
             with pytest.raises(ParityError, match=verdict.value):
-                commands.require_success(report(result(), result(verdict)), strict=False)
+                reports.require_success(report(result(), result(verdict)), strict=False)
 
 
 def test_backends_are_listed_with_their_state():

@@ -284,7 +284,7 @@ def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
 
 
 def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
-    from smoke.commands import make_folder, report_folder
+    from smoke.report.writing import make_folder, report_folder
 
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
