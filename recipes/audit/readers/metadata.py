@@ -28,6 +28,7 @@ class Metadata:
     requires_python: str
     licence: str
     summary: str
+    licence_files: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -71,6 +72,7 @@ def parse_metadata(raw: bytes | None) -> Metadata | None:
         requires_python=fields.get("requires_python", ""),
         licence=fields.get("license_expression", "") or fields.get("license", ""),
         summary=fields.get("summary", ""),
+        licence_files=tuple(fields.get("license_files", [])),
         problems=(*problems, *bad),
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _BINARY_NAME = re.compile(r"\.(dll|pyd|so(\.\d+)*|dylib)$", re.IGNORECASE)
-_TEXT_NAME = re.compile(r"[^/]+\.dist-info/(METADATA|WHEEL|RECORD|provenance\.json|sboms/[^/]+\.json)")
+_TEXT_NAME = re.compile(r"[^/]+/[^/]+\.py|[^/]+\.dist-info/(METADATA|WHEEL|RECORD|provenance\.json|sboms/[^/]+\.json)")
 _SCANNED_NAME = re.compile(r"\.(json|toml|ya?ml|cfg|ini|txt|cmake|pc|env|pem|key)$|/direct_url\.json$", re.IGNORECASE)
 OWN_LABEL = "dmlwheelhouse"
 

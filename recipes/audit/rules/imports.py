@@ -41,6 +41,14 @@ SYMBOL = _FAMILY.rule(
     "OrtGetApiBase from onnxruntime.dll by ordinal: another function at that ordinal would be called in its place.",
     "Build both wheels from sources that belong together.",
 )
+LATE = _FAMILY.rule(
+    "import-delayed-missing",
+    Severity.ERROR,
+    "Late imports that another distribution carries are required",
+    "A delay-loaded library that a known distribution carries, or any that a wheel of ours loads late, is in the "
+    "wheel, in its pair or brought by a requirement. The package imports without it and ends the process at first use.",
+    "Require the distribution that carries the library, or put it into the wheel.",
+)
 MSVC = _FAMILY.rule(
     "msvc-runtime",
     Severity.INFO,
@@ -98,6 +106,8 @@ def _missing(wheel: Wheel, partners: tuple[Wheel, ...], path: str, entry: Import
     where = "neither in the wheel nor in " + (
         ", ".join(p.file for p in partners) or "a required distribution known for it"
     )
+    if entry.delayed and (wheel.own or entry.library.lower() in declared().provided):
+        return LATE.finding(wheel.file, f"loads {entry.library} late, which is {where}", where=path)
     if entry.delayed:
         return DELAYED.finding(wheel.file, f"loads {entry.library} late, which is {where}", where=path)
     elsewhere = not wheel.own and wheel.metadata is not None and wheel.metadata.requirements

@@ -30,6 +30,16 @@ NOTICES = _FAMILY.rule(
 )
 
 
+NAMED = _FAMILY.rule(
+    "licence-file-absent",
+    Severity.ERROR,
+    "Licence files that METADATA names are there",
+    "Each License-File of METADATA is a file of the wheel: in .dist-info/licenses/ since METADATA 2.4, in "
+    ".dist-info before.",
+    "Add the file (PEP 639: `license-files`), or remove the field.",
+)
+
+
 def legal(wheel: Wheel, _context: Context) -> Iterator[Finding]:
     """Look for licence texts and notices by their usual names."""
     if not wheel.readable or not wheel.dist_info:
@@ -42,4 +52,14 @@ def legal(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         yield NOTICES.finding(wheel.file, "carries no third-party notices", severity=severity)
 
 
-CHECKS = (legal,)
+def named(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Look for the files that METADATA names."""
+    for name in wheel.metadata.licence_files if wheel.metadata else ():
+        places = {f"{wheel.dist_info}/licenses/{name}", f"{wheel.dist_info}/{name}"}
+        places.add(f"{wheel.dist_info}/{name.rpartition('/')[2]}")  # setuptools before METADATA 2.4
+        if places.isdisjoint(wheel.members):
+            message = f"names the licence file {name[:80]}, which is not there"
+            yield NAMED.finding(wheel.file, message, where=f"{wheel.dist_info}/METADATA")
+
+
+CHECKS = (legal, named)

@@ -11,6 +11,8 @@ from recipes.audit.surroundings import Context
 
 _FAMILY = Family(title="Name and metadata")
 _MAX_TAG_LINES, _MAX_TAG_LENGTH = 500, 160
+_CPYTHON = re.compile(r"cp3(\d+)")
+_EXTENSION = re.compile(r"\.(?:cpython-|cp)(\d{2,}t?)[a-z]*-[^.]*\.(?:so|pyd)$")
 _WHEEL_VERSION = re.compile(r"1\.\d+")
 
 FILENAME = _FAMILY.rule(
@@ -57,6 +59,24 @@ FORMAT = _FAMILY.rule(
     "Wheel-Version is 1.x, and a wheel with a platform tag says Root-Is-Purelib: false, so that its binaries are "
     "installed where binaries belong.",
     "Correct WHEEL through the build backend's settings and build the wheel again.",
+)
+
+
+PYTHON = _FAMILY.rule(
+    "requires-python",
+    Severity.WARNING,
+    "Requires-Python fits the tag",
+    "METADATA says which Pythons the wheel is for, and the Python of a cp3XY tag is among them. Without it resolvers "
+    "take the wheel for every Python; with a contradiction no installer takes it. An error in wheels that are built "
+    "here, and where the tag is excluded.",
+    "Set `requires-python` in the project's metadata and build the wheel again.",
+)
+ANY = _FAMILY.rule(
+    "any-with-binaries",
+    Severity.ERROR,
+    "Wheels for any platform carry no libraries",
+    "A wheel tagged any is installed on every system and processor; its libraries load on one of them.",
+    "Tag the wheel for the platform of its libraries, one wheel for each.",
 )
 
 
@@ -150,4 +170,36 @@ def _format(wheel: Wheel) -> Iterator[Finding]:
         yield FORMAT.finding(wheel.file, message, where=where)
 
 
-CHECKS = (naming,)
+def pythons(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Compare Requires-Python with the tags."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    tagged = {m[1] for t in wheel.named.tags if (m := _CPYTHON.fullmatch(t.interpreter))} if wheel.named else set()
+    if wheel.metadata is None or not tagged:
+        return
+    where, written = f"{wheel.dist_info}/METADATA", wheel.metadata.requires_python
+    if not written:
+        severity = Severity.ERROR if wheel.own else None
+        yield PYTHON.finding(wheel.file, "has no Requires-Python", where=where, severity=severity)
+        return
+    try:
+        allowed = SpecifierSet(written)
+    except InvalidSpecifier:
+        yield INVALID.finding(wheel.file, f"has a Requires-Python that is not valid: '{written[:60]}'", where=where)
+        return
+    excluded = sorted(minor for minor in tagged if not allowed.contains(f"3.{minor}.99", prereleases=True))
+    if excluded:
+        message = f"is tagged for Python 3.{excluded[0]}, which its Requires-Python '{written[:60]}' excludes"
+        yield PYTHON.finding(wheel.file, message, where=where, severity=Severity.ERROR)
+
+
+def libraries(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Look for libraries in a wheel that is for any platform; extension modules are the machine rule's."""
+    if wheel.platforms != {"any"}:
+        return
+    found = sorted(p for p in wheel.binaries if not _EXTENSION.search(p))
+    if found:
+        yield ANY.finding(wheel.file, f"is tagged for any platform and carries {len(found)} libraries", where=found[0])
+
+
+CHECKS = (naming, pythons, libraries)

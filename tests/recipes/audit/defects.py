@@ -79,6 +79,16 @@ ARM64 = {
 }
 PATH = b"C:\\Users\\Erika Muster\\src\\genai\\model.cpp"
 
+LATE = {"d3d12.dll": ["D3D12GetInterface"], "KERNEL32.dll": ["Sleep"]}
+
+
+FOREIGN = GENAI.but(own=False, version="0.15.2")
+
+
+def runtime_less() -> bytes:
+    return build_pe(exports={"DMLCreateDevice": 1})
+
+
 DEFECTS: dict[str, list[Spec]] = {
     "archive-broken": [
         PLAIN.but(archive=lambda data: data[:-30]),
@@ -152,7 +162,28 @@ DEFECTS: dict[str, list[Spec]] = {
             SO, build_elf(exports=OGA, code=genai_linux(), needed=("libhelper.so.2",), soname="libonnxruntime-genai.so")
         ),
     ],
-    "import-delayed": [GENAI.with_file(DLL, genai_dll(delayed={"helper.dll": ["Help"]}))],
+    "import-delayed": [FOREIGN.with_file(DLL, genai_dll(delayed={"helper.dll": ["Help"]}))],
+    "import-delayed-missing": [
+        FOREIGN.but(requires=()).with_file(DLL, genai_dll(imports=LATE, delayed={"onnxruntime.dll": [1]})),
+        GENAI.with_file(DLL, genai_dll(delayed={"helper.dll": ["Help"]})),
+    ],
+    "directml-beside": [
+        RUNTIME.but(name="demo").without(f"{CAPI}/DirectML.dll"),
+        RUNTIME.but(name="demo").without(f"{CAPI}/DirectML.dll").with_file("demo/DirectML.dll", runtime_less()),
+    ],
+    "two-runtimes": [RUNTIME.with_file("other/onnxruntime.dll", build_pe(exports={"OrtGetApiBase": 1}))],
+    "import-undeclared": [
+        PLAIN.with_file("demo/loading.py", code)
+        for code in (
+            b"from importlib.util import find_spec\nif not find_spec('onnxruntime'):\n    raise ImportError('x')\n",
+            b"import importlib.util as u\np = u.find_spec('gone')\nif p is None:\n    raise ImportError\n",
+        )
+    ],
+    "requires-python": [RUNTIME.but(python="<3.12"), RUNTIME.but(python=">=3.13"), RUNTIME.but(python="")],
+    "any-with-binaries": [PLAIN.with_file("demo/helper.dll", build_pe(exports={"Help": 1}))],
+    "licence-file-absent": [
+        PLAIN.but(metadata="Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-File: COPYING\n")
+    ],
     "import-symbol": [
         GENAI.with_file(PYD, extension(imports={"onnxruntime-genai.dll": ["OgaCreateModel", "OgaGone"]}))
     ],

@@ -39,6 +39,7 @@ class Spec:
     metadata: str = ""
     wheel_tags: tuple[str, ...] = ()
     purelib: bool = False
+    python: str = ">=3.11"
     wheel_version: str = "1.0"
     filename: str = ""
     folder: str = ""
@@ -64,7 +65,8 @@ def make(folder: Path, spec: Spec) -> Path:
     stem = spec.name.replace("-", "_")
     info = spec.folder or f"{stem}-{spec.version}.dist-info"
     contents = dict(spec.files)
-    metadata = spec.metadata or f"Metadata-Version: 2.4\nName: {spec.name}\nVersion: {spec.version}\n"
+    python = f"Requires-Python: {spec.python}\n" if spec.python else ""
+    metadata = spec.metadata or f"Metadata-Version: 2.4\nName: {spec.name}\nVersion: {spec.version}\n{python}"
     metadata += "".join(f"Requires-Dist: {line}\n" for line in spec.requires)
     contents[f"{info}/METADATA"] = metadata.encode()
     contents[f"{info}/WHEEL"] = _wheel(spec).encode()

@@ -40,7 +40,7 @@ def genai(version):
     ],
 )
 def test_wheels_that_cannot_be_installed(version, requirement):
-    errors = [f for f in audit_wheels([genai(version)]) if f.severity is not Severity.INFO]
+    errors = [f for f in audit_wheels([genai(version)]) if f.severity is Severity.ERROR]
     assert [f.rule for f in errors] == ["requirement-unsatisfiable"]
     assert f"'{requirement}'" in errors[0].message
     assert "the newest that PyPI has is 1.24.4" in errors[0].message
@@ -48,8 +48,22 @@ def test_wheels_that_cannot_be_installed(version, requirement):
 
 def test_the_last_pair_that_goes_together():
     found = audit_wheels([genai("0.13.1"), download("onnxruntime-directml==1.24.4")], pair=True)
-    assert {f.severity for f in found} == {Severity.INFO}
-    assert {f.rule for f in found} <= {"msvc-runtime", "windows-version"}
+    assert {f.rule for f in found if f.severity is not Severity.INFO} == {"requires-python"}  # GenAI says none
+    assert {f.rule for f in found} <= {"msvc-runtime", "windows-version", "requires-python"}
+
+
+def test_what_is_wrong_with_the_arm64_wheel_of_windows_ml():
+    found = audit_wheels([download("onnxruntime-genai-winml==0.18.0", ("win_arm64",))], online=False)
+    errors = {f.rule: f.message for f in found if f.severity is Severity.ERROR}
+    assert errors.keys() == {"import-delayed-missing", "import-undeclared"}
+    assert "onnxruntime.dll late" in errors["import-delayed-missing"]
+    assert "'onnxruntime'" in errors["import-undeclared"]
+
+
+@pytest.mark.parametrize("platform", ["win_amd64", "win_arm64"])
+def test_an_extension_may_export_it_at_any_ordinal(platform):
+    found = audit_wheels([download("onnxruntime-windowsml==1.30.0.202609102321", (platform,))], online=False)
+    assert [f for f in found if f.severity is not Severity.INFO] == []
 
 
 @pytest.mark.parametrize(("version", "api"), API.items())

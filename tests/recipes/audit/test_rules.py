@@ -104,6 +104,35 @@ def test_files_of_a_pair_that_overwrite_each_other(tmp_path):
     assert [(f.rule, f.where) for f in found if f.rule not in STATED] == [("pair-mismatch", "shared/x.py")]
 
 
+def test_a_pair_with_two_runtimes(tmp_path):
+    both = GENAI.with_file("onnxruntime_genai/onnxruntime.dll", runtime_dll())
+    found = [f for f in pair(tmp_path, both, RUNTIME) if f.rule == "two-runtimes"]
+    assert [f.severity for f in found] == [Severity.ERROR]
+    assert found[0].where == "onnxruntime/capi/onnxruntime.dll"
+    assert "onnxruntime_genai/onnxruntime.dll" in found[0].message
+    beside = audit_wheels([make(tmp_path, both), make(tmp_path, RUNTIME)], online=False)
+    assert "two-runtimes" in rules(beside)
+
+
+def test_what_is_looked_for_and_required_or_optional_is_no_finding(tmp_path):
+    hard = b"from importlib.util import find_spec\nif not find_spec('onnxruntime'):\n    raise ImportError('x')\n"
+    soft = b"from importlib.util import find_spec\nHAVE = find_spec('gone') is not None\nif HAVE:\n    import gone\n"
+    for spec in (
+        PLAIN.but(requires=("onnxruntime-directml==1.24.4",)).with_file("demo/a.py", hard),
+        PLAIN.with_file("demo/a.py", soft),
+        PLAIN.with_file("demo/a.py", b"find_spec(" * 3000),
+    ):
+        assert audit_wheels([make(tmp_path, spec)], online=False) == []
+
+
+def test_the_one_import_by_ordinal_is_resolved_in_the_pair(tmp_path):
+    odd = RUNTIME.with_file(
+        "onnxruntime/capi/onnxruntime.dll", runtime_dll(exports={"OrtGetApiBase": 2, "OrtOther": 1})
+    )
+    messages = [f.message for f in pair(tmp_path, GENAI, odd) if f.rule == "import-symbol"]
+    assert messages == ["imports ordinal 1 from onnxruntime.dll, which is OrtOther there and not OrtGetApiBase"]
+
+
 def ask(tmp_path, spec, *offers):
     wheels = read_wheels([make(tmp_path, spec)])
     context = Context(wheels=wheels, ask=lambda requirement, wheel: offers)
