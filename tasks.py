@@ -114,10 +114,26 @@ wheel = _build_task("wheel", "wheel", "Pack the wheels; whatever they need is bu
 
 @task(help={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"})
 def recipes(_c: Context, check: bool = False, recipe: str = "") -> None:
-    """List the recipes with their targets and Pythons."""
+    """List the recipes with their targets, Pythons and whether they are locked."""
     from recipes.commands import list_recipes
 
     print(list_recipes(check=check, recipe=recipe))
+
+
+@task(
+    help={
+        "recipe": "name of a recipe, or a file; default: dml",
+        "upgrade": "record this source or dependency anew (`all`: everything)",
+        "check": "only compare the lock with upstream's own files in the checkouts",
+        "source-mirror": _BUILD["source-mirror"],
+    },
+    auto_shortflags=False,
+)
+def lock(_c: Context, recipe: str = "dml", upgrade: str = "", check: bool = False, source_mirror: str = "") -> None:
+    """Record what a recipe came to (commits, addresses, hashes) beside it, or verify it."""
+    from recipes.locking import lock as make
+
+    print(make(recipe, upgrade=upgrade, check=check, source_mirror=source_mirror))
 
 
 @task

@@ -27,7 +27,8 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
 
 def list_recipes(*, check: bool = False, recipe: str = "") -> str:
     """Return the recipes as a table, or with `check` how they differ from the checked-out upstream."""
-    from recipes.spec.load import available, load
+    from recipes.locking import lock_status
+    from recipes.spec.load import available, load, locate
 
     names = [recipe] if recipe else list(available())
     recipes = [load(name) for name in names]
@@ -35,6 +36,9 @@ def list_recipes(*, check: bool = False, recipe: str = "") -> str:
         from recipes.sources.drift import report
 
         return "\n".join(line for found in recipes for line in report(found))
-    rows = [(r.name, ", ".join(r.targets) or "any", ", ".join(r.pythons), r.description) for r in recipes]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(3)), row[3]]) for row in rows)
+    rows = [
+        (r.name, ", ".join(r.targets) or "any", ", ".join(r.pythons), lock_status(r, locate(name)), r.description)
+        for name, r in zip(names, recipes, strict=True)
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(4)), row[4]]) for row in rows)

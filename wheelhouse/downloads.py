@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
@@ -22,6 +23,9 @@ from wheelhouse.known_failures import recognise
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
+
+if TYPE_CHECKING:
+    import requests
 
 CONNECT_SECONDS = 15
 """How long one connection may be silent before it counts as dead."""
@@ -51,11 +55,15 @@ class IndexFile:
 
 @dataclass(frozen=True, kw_only=True)
 class UrlFile:
-    """One file at a plain URL. Without `sha256` the hash is recorded on the first fetch and verified ever after."""
+    """One file at a plain URL. Without `sha256` the hash is recorded on the first fetch and verified ever after.
+
+    With `remember` off the caller keeps that record: the file is fetched anew as long as it gives no hash.
+    """
 
     url: str
     filename: str
     sha256: str | None = None
+    remember: bool = True
 
 
 def cached_path(sha256: str, filename: str) -> Path:
@@ -151,7 +159,7 @@ def fetch_url(file: UrlFile) -> Path:
     Raise NetworkError when it cannot be had, IntegrityError when its hash is not the pinned or the recorded one.
     """
     record = cache_dir("downloads", f"{sha256_bytes(file.url.encode())[:16]}.sha256")
-    expected = file.sha256 or _recorded_hash(record)
+    expected = file.sha256 or (_recorded_hash(record) if file.remember else None)
     if expected and cached_path(expected, file.filename).is_file():
         return verified(cached_path(expected, file.filename), expected)
     with _partial_folder(record.stem) as folder:
@@ -159,7 +167,7 @@ def fetch_url(file: UrlFile) -> Path:
         _get(file.url, arrived)
         actual = sha256_file(arrived)
         place = _accept(arrived, expected or actual)
-        if expected is None:
+        if expected is None and file.remember:
             write_atomic(record, f"{actual}  {file.url}\n")
             say(f"{file.url}: SHA-256 {actual} recorded, verified from now on")
         return place
@@ -178,7 +186,7 @@ def _get(url: str, place: Path) -> None:
 
     with task(f"download {url}"):
         try:
-            pooch.HTTPDownloader(timeout=CONNECT_SECONDS)(url, str(place), None)
+            pooch.HTTPDownloader(timeout=CONNECT_SECONDS, hooks={"response": _refuse_downgrade})(url, str(place), None)
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "unknown"
             raise NetworkError(
@@ -190,6 +198,17 @@ def _get(url: str, place: Path) -> None:
                 f"{url} could not be fetched ({type(error).__name__}).",
                 remedy="Check the network and the proxy variables, then run it again: this file starts anew.",
             ) from error
+
+
+def _refuse_downgrade(answer: requests.Response, *_: object, **__: object) -> None:
+    """Raise NetworkError for a redirect from https to anything else: what comes then could be anybody's."""
+    if answer.is_redirect and answer.url.startswith("https://"):
+        place = answer.headers["location"]
+        if "://" in place and not place.startswith("https://"):
+            raise NetworkError(
+                f"{answer.url} redirects to {place}, which is not https.",
+                remedy="Do not follow it: look at the address, the proxy and the mirror.",
+            )
 
 
 def verified(path: Path, sha256: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,15 +25,31 @@ def decode(text: str, kind: type[T], source: str) -> T:
         raise RecipeError(f"{source} is not valid TOML: {error}.") from error
 
 
+def convert(content: dict[str, Any], kind: type[T], source: str) -> T:
+    """Turn decoded TOML into `kind`; `source` names the file in errors (RecipeError)."""
+    try:
+        return msgspec.convert(content, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"{source}: {_explain(str(error), kind)}") from error
+
+
 def load(path: Path, kind: type[T]) -> T:
     """Read and decode a TOML file. Raise InputError when it cannot be read, RecipeError when it is wrong."""
+    return decode(_text(path), kind, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a TOML file without looking at its keys. Raises as `load` does."""
+    return decode(_text(path), dict[str, Any], str(path))
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start}).", remedy="Save it as UTF-8.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    return decode(text, kind, str(path))
 
 
 def names(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 
 from recipes.building.tools import Tools
-from recipes.sources.checkout import source_name
+from recipes.sources.dependencies import Project
 from recipes.spec.schema import GenAI, OnnxRuntime, Recipe, TargetPython
 from recipes.spec.target import BuildOptions, Layout, Target
 from wheelhouse.errors import RecipeError, UsageError
@@ -36,6 +36,21 @@ class Context:
         return compiled_parts(self.recipe)[1]
 
     @property
+    def ort_project(self) -> Project:
+        """ONNX Runtime and what its CMake downloads."""
+        return Project(part=self.ort, target=self.target, layout=self.layout)
+
+    @property
+    def genai_project(self) -> Project:
+        """GenAI and what its CMake downloads."""
+        return Project(part=self.genai, target=self.target, layout=self.layout)
+
+    @property
+    def projects(self) -> tuple[Project, ...]:
+        """Those whose CMake runs in this build."""
+        return (self.ort_project, self.genai_project) if self.builds_ort else (self.genai_project,)
+
+    @property
     def cross(self) -> bool:
         """Whether the target's programs do not run on the host."""
         return self.target.arch != self.host.arch
@@ -48,12 +63,12 @@ class Context:
     @property
     def ort_source(self) -> PurePath:
         """ONNX Runtime's checkout."""
-        return self.layout.source(source_name(self.ort.source), self.ort.source.pin)
+        return self.ort_project.checkout
 
     @property
     def genai_source(self) -> PurePath:
         """GenAI's checkout."""
-        return self.layout.source(source_name(self.genai.source), self.genai.source.pin)
+        return self.genai_project.checkout
 
     @property
     def ort_build(self) -> PurePath:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from recipes.building.context import CONFIG, Context, python_tag
 from recipes.building.tools import cache_defines, generator
-from recipes.sources.dependencies import folder_of, needed, source_dir_defines
+from recipes.sources.dependencies import disconnected
 from wheelhouse.process import Command
 
 BUILD_SECONDS = 2 * 3600.0
@@ -22,7 +22,7 @@ def core_commands(build: Context, prefix: PurePath) -> tuple[Command, ...]:
         **_interpreter_defines(next(iter(build.tools.pythons.values()), build.tools.python)),
         **build.genai.cmake_defines,
     }
-    handed_over = source_dir_defines(needed(build.genai, build.target), build.layout)
+    handed_over = disconnected(build.genai_project)
     return (
         _configure(build, build.genai_source, build.core_build, defines, handed_over),
         _compile(build, build.core_build, build.genai.build_targets),
@@ -33,10 +33,10 @@ def core_commands(build: Context, prefix: PurePath) -> tuple[Command, ...]:
 def prefix_commands(build: Context, prefix: PurePath) -> tuple[Command, ...]:
     """Return the commands that install the header-only dependencies that the Python module finds as packages."""
     made: list[Command] = []
-    for dependency in needed(build.genai, build.target):
+    for dependency in build.genai_project.needed:
         if dependency.install:
             folder = build.layout.work / f"{dependency.name}-build"
-            source = folder_of(dependency, build.layout)
+            source = build.genai_project.folder_of(dependency)
             made += [
                 _configure(build, source, folder, dependency.cmake_defines),
                 _install(build, folder, prefix),

@@ -19,9 +19,11 @@ from recipes.building.context import Context, python_tag
 from recipes.building.lane_run import hash_part, hash_text, keep_if_same, run_all
 from recipes.building.origins import built_folder, find_origin, fingerprint
 from recipes.building.target_python import fetch_target_python
-from recipes.sources.checkout import Checkout, changes, fetch, read_checkout, require_clean, source_name
-from recipes.sources.dependencies import fetch_dependency, needed, require_present
+from recipes.sources.checkout import Checkout, changes, require_clean, source_name
+from recipes.sources.dependencies import Project, require_present
+from recipes.sources.fetching import Fetched, fetch_projects
 from recipes.sources.pins import Pins
+from recipes.spec.load import hash_of
 from recipes.staging import ort_home
 from recipes.wheels.local_version import localize
 from wheelhouse.errors import StepFailedError
@@ -41,22 +43,17 @@ class GitLane:
     build: Context
     recipe_file: Path
     pins: Pins
-    checkouts: dict[str, Checkout] = field(default_factory=dict)
+    fetched: Fetched = field(default_factory=Fetched)
+
+    @property
+    def checkouts(self) -> dict[str, Checkout]:
+        """The fetched sources and dependencies that are repositories."""
+        return self.fetched.checkouts
 
     def fetch_all(self) -> None:
         """Fetch every source and configure-time dependency that this build needs."""
-        build, mirror = self.build, self.build.options.source_mirror
-        wanted = [(build.genai.source, build.genai_source)]
-        if build.builds_ort:
-            wanted.append((build.ort.source, build.ort_source))
-        for source, folder in wanted:
-            checkout = fetch(source, Path(folder), Path(build.layout.patches), self.pins, mirror=mirror)
-            self.checkouts[source_name(source)] = checkout
-        for dependency in needed(build.genai, build.target):
-            place = fetch_dependency(dependency, build.layout, self.pins, mirror=mirror)
-            if dependency.source is not None:
-                self.checkouts[dependency.name] = read_checkout(place)
-
+        build = self.build
+        self.fetched = fetch_projects(build.projects, self.pins, mirror=build.options.source_mirror)
         for python in build.tools.pythons:
             fetch_target_python(build, python, self.pins)
 
@@ -67,7 +64,7 @@ class GitLane:
         source = self.checkouts[source_name(self.build.ort.source)]
         made: dict[str, float] = {}
         for python, command in zip(self.build.tools.pythons, ort_build.commands(self.build), strict=True):
-            inputs = {
+            inputs = self._dependency_inputs(self.build.ort_project) | {
                 "source": f"{source.commit} {source.tree}",
                 "options": " ".join(command.argv[2:]),
                 "version": packing.ort_version(self.build),
@@ -99,8 +96,9 @@ class GitLane:
     def build_core(self) -> None:
         """Build and install GenAI's core, once for all Pythons."""
         build = self.build
-        require_present(needed(build.genai, build.target), build.layout)
-        packages = {d.name: self.checkouts[d.name].commit for d in needed(build.genai, build.target) if d.install}
+        require_present(build.genai_project)
+        identities = self.fetched.identities(build.genai_project, self.pins)
+        packages = {d.name: identities[d.name] for d in build.genai_project.needed if d.install}
         if packages:
             step = Step(name="install header packages", output=Path(build.prefix), inputs=packages)
             ensure(step, self._make_prefix, quiet_when_fresh=True)
@@ -153,16 +151,16 @@ class GitLane:
         build = self.build
         configure = genai_build.core_commands(build, build.core)[0]
         source = self.checkouts[source_name(build.genai.source)]
-        pins = {
-            f"dependency {d.name}": self.checkouts[d.name].commit if d.source else d.url or ""
-            for d in needed(build.genai, build.target)
-        }
-        return pins | {
+        return self._dependency_inputs(build.genai_project) | {
             "source": f"{source.commit} {source.tree}",
             "ORT_HOME": sha256_file(Path(build.ort_home) / ort_home.MANIFEST),
             "options": " ".join([*configure.argv[1:], *build.genai.build_targets]),
             "compiler": build.tools.identity,
         }
+
+    def _dependency_inputs(self, project: Project) -> dict[str, str]:
+        identities = self.fetched.identities(project, self.pins)
+        return {f"dependency {name}": identity for name, identity in identities.items()}
 
     def _make_core(self, into: Path) -> None:
         for name, checkout in self.checkouts.items():
@@ -181,7 +179,7 @@ class GitLane:
             "Python": build.tools.pythons[python],
             "metadata": hash_part(build.genai),
             "requirements": "; ".join(packing.requirements(build)),
-            "recipe": sha256_file(self.recipe_file),
+            "recipe": hash_of(self.recipe_file),
         }
 
     def _make_wheel(self, python: str, into: Path) -> None:
@@ -194,7 +192,8 @@ class GitLane:
             self.recipe_file,
             inputs={"ORT_API_VERSION": str(ort_home.read_manifest(Path(self.build.ort_home)).api_version)},
             toolchain=self._toolchain(),
-            known=self.pins.known,
+            known=self.pins.sha256,
+            dependencies=self.fetched.dependencies[source_name(self.build.genai.source)],
         )
         packing.write_project(self.build, into)
         run_all((packing.command(self.build, python, into, materials.epoch),), f"pack {name}")

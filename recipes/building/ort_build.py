@@ -40,7 +40,12 @@ def _arguments(build: Context, python: str) -> Iterator[str]:
     if build.cross and build.target.arch == "arm64":
         yield "--arm64"
     yield from build.ort.target_flags.get(build.target.name, ())
-    defines = dict(build.ort.cmake_defines) | ({} if visual_studio else cache_defines(build.tools))
+    yield from build.ort_project.options
+    defines = (
+        dict(build.ort.cmake_defines)
+        | build.ort_project.source_dirs
+        | ({} if visual_studio else cache_defines(build.tools))
+    )
     if build.cross:
         defines |= python_defines(build, python)
     if defines:

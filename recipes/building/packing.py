@@ -7,14 +7,15 @@ program's own Python whatever Python the module is for, so target Pythons need n
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from recipes.bill.materials import Artifact, Materials, Patch
 from recipes.bill.materials import Source as SourceMaterial
 from recipes.building.context import Context, python_tag
 from recipes.sources.checkout import Checkout, source_name
-from recipes.sources.dependencies import folder_of, needed
+from recipes.spec.fetched import Dependency
+from recipes.spec.load import hash_of
 from recipes.wheels.local_version import with_local
 from wheelhouse.errors import InputError, RecipeError, StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
@@ -127,7 +128,7 @@ def _add_extra_files(build: Context, package: Path) -> None:
         name, _, inside = spec.format(arch=build.target.arch).partition(":")
         if name not in dependencies:
             raise RecipeError(f"extra-files names '{name}', which is no dependency of recipe '{build.recipe.name}'.")
-        source = Path(folder_of(dependencies[name], build.layout)) / inside
+        source = Path(build.genai_project.folder_of(dependencies[name])) / inside
         if not source.is_file():
             raise InputError(
                 f"{source} is not there, which the recipe puts into the wheel.", remedy="Correct the path."
@@ -152,16 +153,17 @@ def materials_of(
     inputs: Mapping[str, str],
     toolchain: Mapping[str, str],
     known: Callable[[str], str | None],
+    dependencies: Sequence[Dependency],
 ) -> Materials:
     """Return what a wheel is made from, for its SBOM and provenance.
 
-    `checkouts` maps names of sources to checkouts, `known` addresses to recorded hashes; `inputs` and `toolchain` must
-    hold no path, or two builds from two folders would differ.
+    `checkouts` maps names of sources to checkouts, `known` addresses to recorded hashes; `dependencies` are GenAI's.
+    `inputs` and `toolchain` must hold no path, or two builds from two folders would differ.
     """
     sources = {source_name(build.genai.source): build.genai.source}
     if build.builds_ort:
         sources[source_name(build.ort.source)] = build.ort.source
-    sources |= {d.name: d.source for d in build.genai.dependencies if d.source and d.name in checkouts}
+    sources |= {d.name: d.source for d in dependencies if d.source}
     patches = [
         Patch(applies_to=name, file=p.file, sha256=sha256_file(Path(build.layout.patches) / p.file), reason=p.reason)
         for name, source in sources.items()
@@ -172,12 +174,12 @@ def materials_of(
         version=version_of(build),
         licence=build.genai.metadata.licence,
         recipe=build.recipe.name,
-        recipe_hash=sha256_file(recipe_file),
+        recipe_hash=hash_of(recipe_file),
         sources=tuple(
             SourceMaterial(name=name, url=source.repository, commit=checkouts[name].commit, version=source.tag or "")
             for name, source in sources.items()
         ),
-        artifacts=_artifacts(build, known),
+        artifacts=_artifacts(build, known, dependencies),
         patches=tuple(patches),
         toolchain=toolchain,
         inputs=inputs,
@@ -185,9 +187,11 @@ def materials_of(
     )
 
 
-def _artifacts(build: Context, known: Callable[[str], str | None]) -> tuple[Artifact, ...]:
+def _artifacts(
+    build: Context, known: Callable[[str], str | None], dependencies: Sequence[Dependency]
+) -> tuple[Artifact, ...]:
     """List the archives that were downloaded: configure-time dependencies, and ONNX Runtime where it is a release."""
-    archives = [(d.name, "", d.url, d.sha256) for d in needed(build.genai, build.target) if d.url is not None]
+    archives = [(d.name, "", d.url, d.sha256) for d in dependencies if d.url is not None]
     release = build.ort.published.get(build.target.name)
     if build.options.ort == "published" and release is not None:
         archives.append((build.ort.package, build.ort.version, release.url, release.sha256))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from recipes.building import genai_build, ort_build, packing, windows
 from recipes.building.context import Context
 from recipes.sources.checkout import commands, source_name
-from recipes.sources.dependencies import needed, plan
+from recipes.sources.declared import MIRROR
+from recipes.sources.dependencies import plan
 from wheelhouse.process import Command, Shell, quote, render
 
 
@@ -60,7 +61,8 @@ def lines(items: Iterable[Item], shell: Shell) -> list[str]:
     found: list[str] = []
     for item in items:
         if isinstance(item, Note):
-            found += ["", f"{remark} {item.text}"]
+            apart = [] if found[-1:] and found[-1].startswith(f"{remark} ") else [""]
+            found += [*apart, f"{remark} {item.text}"]
         elif isinstance(item, Typed):
             found.append(item.lines[shell])
         else:
@@ -78,9 +80,13 @@ def _fetch(build: Context) -> Iterator[Item]:
         yield Note(text=f"fetch {source_name(source)} ({pin})")
         yield from commands(source, folder, build.layout.patches, mirror=mirror)
     yield Note(text="fetch what CMake would download while configuring")
-    for dependency in needed(build.genai, build.target):
-        for step in plan(dependency, build.layout, mirror=mirror):
-            yield step if isinstance(step, Command) else Note(text=step)
+    for project in build.projects:
+        for dependency in project.needed:
+            for step in plan(project, dependency, mirror=mirror):
+                yield step if isinstance(step, Command) else Note(text=step)
+    if build.builds_ort and build.ort.mirror:
+        folder = build.ort_source / MIRROR
+        yield Note(text=f"fetch the archives of {source_name(build.ort.source)}'s {build.ort.mirror} to {folder}")
     for python in build.tools.pythons:
         files = build.target_python(python)
         if files is not None:

@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from recipes.sources.checkout import PUBLIC_HOST
 from recipes.sources.pins import Pins
-from wheelhouse.errors import IntegrityError, NetworkError
-from wheelhouse.files import sha256_file
+from wheelhouse.errors import InputError, IntegrityError, NetworkError
+from wheelhouse.files import remove_tree, sha256_file
 from wheelhouse.unpacking import extract_tar
 
 
-def fetch_archive(url: str, name: str, pins: Pins, *, sha256: str | None = None, mirror: str = "") -> Path:
+def fetch_archive(
+    url: str, name: str, pins: Pins, *, sha256: str | None = None, sha1: str = "", mirror: str = ""
+) -> Path:
     """Return the archive at `url`, kept in the download cache as `name` and the URL's last part.
 
-    With `mirror`, an address on the public host is looked up there: a folder, or another address. Raises NetworkError
-    when it cannot be had, IntegrityError when its hash is not the pinned or recorded one.
+    `sha1` is upstream's own hash, which a new archive must have. With `mirror`, a folder or another address, it is
+    looked up there: on the public host's own paths, of any other host below its name, if it is there. Raises
+    NetworkError when it cannot be had, IntegrityError when its hash is not the pinned or recorded one.
     """
-    expected = sha256 or pins.known(url)
+    expected = sha256 or pins.sha256(url)
     # the last part of a NuGet address is a bare version: the name makes the file's name telling
     archive = _get(url, f"{name}-{PurePosixPath(url).name}", expected, mirror)
+    if sha1 and expected is None:
+        _require_sha1(archive, url, sha1)
     if sha256 is None:
-        pins.learn(url, sha256_file(archive))
+        pins.learn_archive(url, sha256_file(archive))
     return archive
+
+
+def _require_sha1(archive: Path, url: str, expected: str) -> None:
+    actual = hashlib.sha1(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    if actual != expected:
+        raise IntegrityError(
+            f"{url} delivered a file with SHA-1 {actual}, but upstream's table says {expected}.",
+            remedy="Nothing was recorded. Try again; if it stays so, do not trust that source, and ask upstream.",
+        )
 
 
 def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
     from wheelhouse.downloads import UrlFile, fetch_url
 
-    if not mirror or not url.startswith(PUBLIC_HOST):
-        return fetch_url(UrlFile(url=url, filename=filename, sha256=expected))
-    rest = url.removeprefix(PUBLIC_HOST)
+    asked = UrlFile(url=url, filename=filename, sha256=expected, remember=False)
+    if not mirror:
+        return fetch_url(asked)
+    rest = url.removeprefix(PUBLIC_HOST) if url.startswith(PUBLIC_HOST) else url.partition("://")[2]
     if "://" in mirror and not mirror.startswith("file://"):
-        return fetch_url(UrlFile(url=f"{mirror.rstrip('/')}/{rest}", filename=filename, sha256=expected))
+        try:
+            return fetch_url(replace(asked, url=f"{mirror.rstrip('/')}/{rest}"))
+        except NetworkError:
+            if url.startswith(PUBLIC_HOST):
+                raise
+            return fetch_url(asked)
     local = Path(mirror.removeprefix("file://")) / rest
     if not local.is_file():
+        if not url.startswith(PUBLIC_HOST):
+            return fetch_url(asked)
         raise NetworkError(f"The mirror has no {local}.", remedy=f"Put {url} there, or go without --source-mirror.")
     if expected is not None and sha256_file(local) != expected:
         raise IntegrityError(
@@ -46,15 +72,41 @@ def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
     return local
 
 
+def take_over(archive: Path, into: Path, take: Mapping[str, str]) -> None:
+    """Unpack an archive as CMake does, without its one top folder; or of it only `take` (path inside to place).
+
+    Raises IntegrityError as `unpack` does, InputError for something to take that is not there.
+    """
+    whole = into / ".whole"
+    unpack(archive, whole)
+    entries = list(whole.iterdir())
+    top = entries[0] if len(entries) == 1 and entries[0].is_dir() else whole
+    for inside, place in take.items() if take else [(entry.name, entry.name) for entry in top.iterdir()]:
+        source = whole / inside if take else top / inside
+        if not source.exists():
+            raise InputError(f"{archive.name} has no {inside}, which the recipe takes over.", remedy="Correct 'take'.")
+        (into / place).parent.mkdir(parents=True, exist_ok=True)
+        source.rename(into / place)
+    remove_tree(whole)
+
+
 def unpack(archive: Path, into: Path) -> None:
-    """Unpack a ZIP (NuGet packages are ZIPs) or tar archive; members that would land elsewhere are refused."""
+    """Unpack a ZIP (NuGet packages are ZIPs) or tar archive; one whose members would land elsewhere is refused."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
-                opened.extractall(into)  # zipfile itself drops '..' and absolute parts
+                _refuse_outside(opened.namelist())
+                opened.extractall(into)
         else:
             extract_tar(archive, into)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise IntegrityError(
             f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
         ) from error
+
+
+def _refuse_outside(names: Iterable[str]) -> None:
+    """zipfile itself would drop what leads outside; an archive that has it is not what it should be."""
+    for name in names:
+        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
+            raise zipfile.BadZipFile(f"'{name}' would lie outside")

@@ -7,14 +7,14 @@ work tree is exactly upstream's (plus our patches); anything else in its place i
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from recipes.sources.git_failures import explained
 from recipes.sources.pins import Pins
-from recipes.spec.schema import Source
-from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError, StepFailedError, WheelhouseError
+from recipes.spec.fetched import Source
+from wheelhouse.errors import InputError, IntegrityError, StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command, run
@@ -22,30 +22,26 @@ from wheelhouse.steps import RECORD, Step, ensure, recorded_inputs
 
 PUBLIC_HOST = "https://github.com/"
 FETCH_SECONDS = 1800.0
-NOT_THEIRS = (f"/{RECORD}", "__pycache__/", "*.pyc")
-"""What appears in a checkout without anybody's doing: our record, and what Python leaves when their scripts run."""
+NOT_THEIRS = (f"/{RECORD}", "/mirror/", "__pycache__/", "*.pyc")
+"""What appears in a checkout without anybody's doing: our record, the archives that upstream's CMake looks for, and
+what Python leaves when their scripts run."""
 FACTS = PurePath(".git", "wheelhouse.json")
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
-
-_NO_COMMIT = re.compile(r"not our ref|couldn't find remote ref|unadvertised object|no such remote ref|bad object")
-_NO_PATCH = re.compile(r"patch does not apply|corrupt patch|patch failed|No valid patches")
-_NO_NETWORK = re.compile(
-    r"Could not resolve host|unable to access|Could not connect|Connection (?:timed out|refused|reset)"
-    r"|does not appear to be a git repository|not found|Authentication failed|could not read Username|early EOF"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
     """A source on disk: its folder, HEAD's commit, the tree with patches applied, the commit's date.
 
-    `epoch` (seconds since 1970) is SOURCE_DATE_EPOCH of everything that is made from it.
+    `epoch` (seconds since 1970) is SOURCE_DATE_EPOCH of everything that is made from it; `submodules` are path and
+    commit of those that the recipe asks for.
     """
 
     folder: Path
     commit: str
     tree: str
     epoch: int
+    submodules: Mapping[str, str] = field(default_factory=dict)
 
 
 def source_name(source: Source) -> str:
@@ -96,8 +92,20 @@ def fetch(source: Source, folder: Path, patches: Path, pins: Pins, *, mirror: st
     """
     step = _step(source, folder, patches)
     refuse_foreign(folder)
-    ensure(step, lambda into: _make(source, into, patches, pins, mirror), quiet_when_fresh=True)
-    return read_checkout(folder)
+    ensure(
+        step,
+        lambda into: _make(source, into, patches, pins, mirror),
+        quiet_when_fresh=True,
+        damage=lambda there: _not_locked(there, source, pins),
+    )
+    found = read_checkout(folder)
+    _verify(source, found, pins)  # the lock may be younger than the checkout
+    return found
+
+
+def _not_locked(folder: Path, source: Source, pins: Pins) -> str | None:
+    locked = pins.commit(source.repository, source.tag) if source.commit is None and source.tag else None
+    return "the lock names another commit" if locked not in {None, read_checkout(folder).commit} else None
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -126,21 +134,35 @@ def _make(source: Source, into: Path, patches: Path, pins: Pins, mirror: str) ->
         try:
             run(command, log=log)
         except StepFailedError as error:
-            raise _explained(error, source, log) from error
+            raise explained(error, source, log) from error
     commit = _ask(into, "rev-parse", "HEAD")
-    _verify(source, commit, pins)
+    _require_pinned(source, commit)
     facts = {
         "commit": commit,
         "tree": _ask(into, "write-tree", "--missing-ok"),
         "epoch": int(_ask(into, "log", "-1", "--format=%ct")),
+        "submodules": dict(_submodules(into, source)),
     }
     write_atomic(into / FACTS, json.dumps(facts))
+    _verify(source, read_checkout(into), pins)
 
 
-def _verify(source: Source, commit: str, pins: Pins) -> None:
+def _submodules(folder: Path, source: Source) -> Iterator[tuple[str, str]]:
+    """Yield path and commit of the submodules that were fetched: git marks the others with a '-'."""
+    for line in _ask_lines(folder, "submodule", "status", "--recursive") if source.submodules else ():
+        commit, _, rest = line.strip().partition(" ")
+        if not commit.startswith("-"):
+            yield rest.partition(" (")[0], commit.lstrip("+U")
+
+
+def _verify(source: Source, found: Checkout, pins: Pins) -> None:
     if source.commit is None:
-        pins.learn(f"{source.repository} tag {source.tag}", commit)
-    elif commit != source.commit:
+        pins.learn_source(source.repository, source.tag or "", found.commit, dict(found.submodules))
+    _require_pinned(source, found.commit)
+
+
+def _require_pinned(source: Source, commit: str) -> None:
+    if source.commit not in {None, commit}:
         raise IntegrityError(
             f"{source.repository} delivered commit {commit}, but {source.commit} is pinned.",
             remedy="Do not use this repository or mirror until you know why.",
@@ -151,7 +173,13 @@ def read_checkout(folder: Path) -> Checkout:
     """Return what a finished checkout is, from its record; starts no process. Raise InputError when it has none."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        return Checkout(folder=folder, commit=facts["commit"], tree=facts["tree"], epoch=facts["epoch"])
+        return Checkout(
+            folder=folder,
+            commit=facts["commit"],
+            tree=facts["tree"],
+            epoch=facts["epoch"],
+            submodules=facts.get("submodules", {}),
+        )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} is not a checkout of this program.", remedy="Remove it and fetch again.") from error
 
@@ -196,27 +224,3 @@ def _ask_lines(folder: Path, *arguments: str) -> list[str]:
     local = replace(asked, env={"GIT_NO_LAZY_FETCH": "1"})
     run(local, log=log, echo=False, on_line=lines.append)
     return [line for line in lines if line]
-
-
-def _explained(error: StepFailedError, source: Source, log: Path) -> WheelhouseError:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    if _NO_PATCH.search(text):
-        return RecipeError(
-            f"A patch of the recipe does not fit {source.repository} at {source.pin}.",
-            remedy="Make it again for this commit, or drop it if upstream has the change by now.",
-            log=log,
-        )
-    if _NO_COMMIT.search(text):
-        return IntegrityError(
-            f"{source.repository} has no {'commit ' + source.commit if source.commit else source.pin}.",
-            remedy="Correct the pin in the recipe; a mirror may not be up to date.",
-            log=log,
-        )
-    if _NO_NETWORK.search(text):
-        return NetworkError(
-            f"{source.repository} could not be fetched.",
-            remedy="Check the network. Without access to the public host, give `--source-mirror URL|FOLDER` "
-            "(a place with OWNER/NAME below it) or git's own url.*.insteadOf. What has been fetched is kept.",
-            log=log,
-        )
-    return error

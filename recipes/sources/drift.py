@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from recipes.sources.checkout import source_name
-from recipes.spec.schema import Dependency, GenAI, Recipe
+from recipes.spec.fetched import Dependency
+from recipes.spec.schema import GenAI, Recipe
 from recipes.spec.target import parse_target, real_layout
 
 _SET = re.compile(r'set\((\w+_VERSION)\s+"([^"$]+)"\)')
@@ -79,7 +80,7 @@ def _dependency_drift(genai: GenAI, declared: Mapping[str, tuple[str, str]]) -> 
 def _agrees(dependency: Dependency, address: str, pin: str) -> bool:
     """Whether a pinned repository is what an archive's address, or a commit, names."""
     if dependency.source is None:
-        return dependency.url == address
+        return dependency.url in {None, address}  # what upstream itself declares cannot differ
     repository = dependency.source.repository.removesuffix(".git")
     if not address.startswith(repository):
         return False

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from recipes.spec.fetched import Dependency, Source
 from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, PythonVersion, Sha256, TargetName
 from recipes.spec.schema_published import Added, Artifact, Dropped, Edited, Origin, Proof, Published, Repack
 
@@ -30,59 +31,6 @@ __all__ = [
     "Sha256",
     "TargetName",
 ]
-
-
-class Patch(Part, frozen=True, kw_only=True):
-    """A change to a source; `file` is below third_party/patches/, `reason` says why we need it."""
-
-    file: str
-    reason: Annotated[str, Meta(min_length=10)]
-
-
-class Source(Part, frozen=True, kw_only=True):
-    """A git repository at one commit. With `tag` alone the commit is recorded on first fetch, then verified."""
-
-    repository: str
-    commit: Commit | None = None
-    tag: str | None = None
-    submodules: tuple[str, ...] = ()
-    sparse: tuple[str, ...] = ()
-    """Patterns as in .gitignore that choose what is checked out; empty: everything."""
-    patches: tuple[Patch, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.commit is None and self.tag is None:
-            raise ValueError("a source needs a commit or, where the commit is not known yet, a tag")
-
-    @property
-    def pin(self) -> str:
-        """What identifies the content: the commit, or the tag as long as no commit is known."""
-        return self.commit or f"tag {self.tag}"
-
-
-class Dependency(Part, frozen=True, kw_only=True):
-    """Something that upstream's CMake would download while configuring; we fetch it first and hand it over.
-
-    `name` is the FetchContent name. Either `source`, or `url` (an archive, with `sha256`, or recorded on first fetch).
-    """
-
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_]+$")]
-    source: Source | None = None
-    url: str | None = None
-    sha256: Sha256 | None = None
-    targets: tuple[TargetName, ...] = ()
-    """The targets that need it; empty: all."""
-    install: bool = False
-    """Whether it is installed with CMake into the prefix that the Python module is compiled against (pybind11)."""
-    cmake_defines: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.source is None) == (self.url is None):
-            raise ValueError(f"dependency '{self.name}' needs either a source or a url")
-
-    def needed_for(self, target: str) -> bool:
-        """Whether a build for this target downloads it."""
-        return not self.targets or target in self.targets
 
 
 class Staging(Part, frozen=True, kw_only=True):
@@ -135,6 +83,12 @@ class OnnxRuntime(Part, frozen=True, kw_only=True):
     build_flags: tuple[str, ...] = ()
     target_flags: dict[TargetName, tuple[str, ...]] = field(default_factory=dict)
     cmake_defines: dict[str, str] = field(default_factory=dict)
+    mirror: str = ""
+    """Upstream's table of archives (cmake/deps.txt) that go to mirror/ in its checkout, where its CMake looks first."""
+    leave_out: tuple[str, ...] = ()
+    """Names of that table that no build of this recipe needs."""
+    dependencies: tuple[Dependency, ...] = ()
+    """What its CMake would download past that table."""
     staging: Staging
     published: dict[TargetName, ReleaseArchive] = field(default_factory=dict)
 
@@ -193,6 +147,8 @@ class Recipe(Part, frozen=True, kw_only=True):
 
     description: str
     name: str = ""
+    extends: str = ""
+    """The recipe that this one changes: tables are merged key by key, anything else is replaced."""
     targets: tuple[TargetName, ...] = ()
     pythons: tuple[PythonVersion, ...] = ()
     toolchain: Toolchain = Toolchain()

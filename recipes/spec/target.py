@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Literal, cast
 
-from recipes.spec.schema import OsName, Recipe, TargetName
+from recipes.spec.schema import Recipe
+from recipes.spec.schema_parts import OsName, TargetName
 from wheelhouse.errors import UnsupportedError, UsageError, nearest
 from wheelhouse.paths import ROOT, cache_dir, third_party_dir, wheels_dir
 from wheelhouse.process import Shell

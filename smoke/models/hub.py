@@ -48,9 +48,8 @@ def model(identifier: str, *, revision: str = "main", name: str = "") -> Model:
 
     def make(partial: Path) -> None:
         pins = Pins(output.with_name(f"{output.name}.toml"))
-        asked = f"{identifier} at {revision}"
-        listing = hub_listing.ask(identifier, pins.known(asked) or revision)
-        pins.learn(asked, listing.sha)
+        listing = hub_listing.ask(identifier, pins.commit(identifier, revision) or revision)
+        pins.learn_source(identifier, revision, listing.sha)
         download = cache_dir("downloads", "hub", f"{_plain(identifier)}-{listing.sha[:8]}")
         _download(identifier, listing.sha, listing.files, download)
         for path in download.iterdir():

@@ -68,6 +68,8 @@ def test_shells(request_):
 
 def test_recipes_are_listed():
     text = commands.list_recipes()
-    assert text.startswith("published")
-    assert "windows-x64" in text
+    rows = {line.split()[0]: line for line in text.splitlines()}
+    assert "windows-x64, windows-arm64" in rows["dml"]
+    assert "linux-x64, linux-arm64, windows-x64" in rows["cpu"]
+    assert "pinned" in rows["published"]
     assert "compiles nothing" in commands.list_recipes(check=True, recipe="published")

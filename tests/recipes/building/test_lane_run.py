@@ -6,10 +6,10 @@ import pytest
 
 from recipes.building.lane_run import keep_if_same, run_all
 from recipes.building.origins import check_early, find_origin, fingerprint
-from recipes.sources.dependencies import needed, require_present, source_dir_defines
+from recipes.sources.dependencies import disconnected, require_present
 from recipes.sources.pins import Pins
 from recipes.spec.target import BuildOptions
-from tests.recipes.contexts import LINUX, WINDOWS, context, mini_recipe
+from tests.recipes.contexts import LINUX, WINDOWS, context
 from wheelhouse.errors import InputError, StepFailedError
 from wheelhouse.process import Command
 
@@ -76,12 +76,11 @@ def test_a_bad_ort_home_is_told_before_anything_is_fetched(tmp_path):
 
 
 def test_dependencies_of_a_target(tmp_path):
-    genai = mini_recipe().genai
-    assert [d.name for d in needed(genai, LINUX)] == ["mathlib", "pybind11_project"]
-    assert [d.name for d in needed(genai, WINDOWS)] == ["mathlib", "pybind11_project", "d3d12lib"]
-    layout = context(tmp_path).layout
-    defines = source_dir_defines(needed(genai, WINDOWS), layout)
+    linux, windows = (context(tmp_path, target=target).genai_project for target in (LINUX, WINDOWS))
+    assert [d.name for d in linux.needed] == ["mathlib", "pybind11_project"]
+    assert [d.name for d in windows.needed] == ["mathlib", "pybind11_project", "d3d12lib"]
+    defines = disconnected(windows)
     assert defines[0] == "-DFETCHCONTENT_FULLY_DISCONNECTED=ON"
     assert defines[-1] == f"-DFETCHCONTENT_SOURCE_DIR_D3D12LIB={tmp_path}/third_party/deps/d3d12lib-1.614.1"
     with pytest.raises(InputError, match="missing: mathlib, pybind11_project"):
-        require_present(needed(genai, LINUX), layout)
+        require_present(linux)

@@ -95,7 +95,13 @@ def test_materials_list_sources_and_archives(tmp_path):
     names = ["genai", "ort", "mathlib", "pybind11_project"]
     checkouts = {n: Checkout(folder=tmp_path, commit=n * 2, tree="t", epoch=7) for n in names}
     made = packing.materials_of(
-        build, checkouts, tmp_path / "r.toml", inputs={}, toolchain={}, known=lambda url: f"hash of {url[-7:]}"
+        build,
+        checkouts,
+        tmp_path / "r.toml",
+        inputs={},
+        toolchain={},
+        known=lambda url: f"hash of {url[-7:]}",
+        dependencies=build.genai_project.needed,
     )
     assert {s.name: s.commit for s in made.sources} == {n: n * 2 for n in names}
     assert [(a.name, a.sha256) for a in made.artifacts] == [("d3d12lib", "hash of 1.614.1")]

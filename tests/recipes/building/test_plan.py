@@ -101,7 +101,7 @@ def test_every_process_of_a_plan_is_named_in_the_same_shell(tmp_path, on_linux):
 
 def test_windows_cannot_be_built_here(tmp_path, on_linux, monkeypatch):
     made(tmp_path, "windows-x64.cmd.txt")
-    monkeypatch.setattr("recipes.building.git_lane.fetch", lambda *_, **__: pytest.fail("fetched"))
+    monkeypatch.setattr("recipes.building.git_lane.fetch_projects", lambda *_, **__: pytest.fail("fetched"))
     request = Request(recipe=str(tmp_path / "mini.toml"), target="windows-x64", options=options_from())
     with pytest.raises(UnsupportedError, match="compiles for Windows"):
         build_git_lane(request, tmp_path / "wheels")

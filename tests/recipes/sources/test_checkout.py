@@ -1,12 +1,10 @@
 """Sources are fetched from real git repositories, verified, patched, and watched for changes."""
 
-import json
-
 import pytest
 
 from recipes.sources.checkout import PUBLIC_HOST, commands, fetch, git, read_checkout, require_clean, source_name
 from recipes.sources.pins import Pins
-from recipes.spec.schema import Patch, Source
+from recipes.spec.fetched import Patch, Source
 from tests.recipes import upstream
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError
 from wheelhouse.process import render
@@ -53,7 +51,7 @@ def test_commit_is_checked_out_and_recorded(get, commit, tmp_path):
     assert (checkout.commit, checkout.epoch) == (commit, 1700000000)
     assert read_checkout(checkout.folder) == checkout
     require_clean(checkout)
-    assert not (tmp_path / "r.lock.json").exists()
+    assert not (tmp_path / "r.lock.toml").exists()
 
 
 def test_second_fetch_starts_no_process(get, commit, monkeypatch):
@@ -66,7 +64,7 @@ def test_second_fetch_starts_no_process(get, commit, monkeypatch):
 def test_a_tag_is_resolved_once_and_verified_afterwards(get, commit, mirror, tmp_path):
     source = Source(repository=ADDRESS, tag="v1")
     assert get(source).commit == commit
-    assert json.loads((tmp_path / "r.lock.json").read_text()) == {f"{ADDRESS} tag v1": commit}
+    assert Pins(tmp_path / "r.toml").commit(ADDRESS, "v1") == commit
     (mirror / "mini/lib/a.txt").write_text("moved\n")
     upstream.git(mirror / "mini/lib", "commit", "--all", "--quiet", "--message", "second")
     upstream.git(mirror / "mini/lib", "tag", "--force", "v1")

@@ -1,25 +1,88 @@
-"""What was learnt once is verified ever after."""
+"""What was learnt once is verified ever after, and the lock that keeps it says so when somebody has edited it."""
 
 import pytest
 
+from recipes.sources.lock import LockedDependency
 from recipes.sources.pins import Pins
-from wheelhouse.errors import InputError, IntegrityError
+from wheelhouse.errors import InputError, IntegrityError, RecipeError, UsageError
+
+REPOSITORY, URL = "https://github.com/o/lib", "https://example.invalid/a.zip"
+COMMITS, SHA = ("0" * 40, "1" * 40), "a" * 64
+DEPENDENCY = LockedDependency(of="lib", name="dlib", table="cmake/deps.txt", origin=URL, upstream_sha1="2" * 40)
 
 
-def test_learn_know_and_refuse(tmp_path):
-    pins = Pins(tmp_path / "r.toml")
-    assert pins.known("x") is None
-    pins.learn("x", "1")
-    pins.learn("x", "1")
-    pins.learn("y", "2")
-    assert (Pins(tmp_path / "r.toml").known("x"), pins.known("y")) == ("1", "2")
-    with pytest.raises(IntegrityError, match=r"x is now 3, but 1 was recorded in r\.lock\.json"):
-        pins.learn("x", "3")
-    assert pins.known("x") == "1"
+@pytest.fixture
+def pins(tmp_path):
+    made = Pins(tmp_path / "r.toml")
+    made.learn_source(REPOSITORY, "v1", COMMITS[0], {"sub": COMMITS[1]})
+    made.learn_dependency(DEPENDENCY)
+    made.learn_archive(URL, SHA)
+    made.learn_api_version(23)
+    return made
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '"x"'])
-def test_a_damaged_lock_file(tmp_path, content):
-    (tmp_path / "r.lock.json").write_text(content)
-    with pytest.raises(InputError, match="Restore or remove it"):
-        Pins(tmp_path / "r.toml").known("x")
+def test_learn_know_and_change_no_byte(pins):
+    before = pins.file.read_bytes()
+    pins.learn_archive(URL, SHA)
+    pins.learn_dependency(DEPENDENCY)
+    pins.learn_source(REPOSITORY, "v1", COMMITS[0], {"sub": COMMITS[1]})
+    pins.learn_api_version(23)
+    assert pins.file.read_bytes() == before
+    assert b"\r" not in before
+    assert (pins.commit(REPOSITORY, "v1"), pins.sha256(URL)) == (COMMITS[0], SHA)
+    assert (pins.commit(REPOSITORY, "v2"), pins.sha256("x")) == (None, None)
+
+
+def test_the_order_of_learning_does_not_show(pins, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = Pins(tmp_path / "other" / "r.toml")
+    other.learn_api_version(23)
+    other.learn_archive(URL, SHA)
+    other.learn_dependency(DEPENDENCY)
+    other.learn_source(REPOSITORY, "v1", COMMITS[0], {"sub": COMMITS[1]})
+    assert other.file.read_bytes() == pins.file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda p: p.learn_source(REPOSITORY, "v1", COMMITS[1]),
+        lambda p: p.learn_archive(URL, "b" * 64),
+        lambda p: p.learn_api_version(24),
+        lambda p: p.learn_dependency(
+            LockedDependency(of="lib", name="dlib", table="t", origin="https://other.invalid")
+        ),
+    ],
+)
+def test_a_contradiction_names_both_values_and_the_remedy(pins, again):
+    before = pins.file.read_bytes()
+    with pytest.raises(IntegrityError, match=r"is now .* was recorded in r\.lock\.toml.*--upgrade"):
+        again(pins)
+    assert pins.file.read_bytes() == before
+
+
+def test_forget_one_and_everything(pins):
+    assert pins.forget("dlib") == 2  # what was declared, and the archive that it was
+    assert pins.sha256(URL) is None
+    assert pins.commit(REPOSITORY, "v1")
+    assert pins.forget("lib") == 1
+    with pytest.raises(UsageError, match="has no 'lib'"):
+        pins.forget("lib")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "message"),
+    [
+        (SHA, "b" * 64, InputError, r"r\.lock\.toml:4: .* it was edited"),
+        ("format = 1", "format = 2", InputError, r":2: it has format 2.*Update this program"),
+        ('recipe = "r"', 'recipe = "s"', InputError, r":3: it is the lock of recipe 's'"),
+        ("origin = ", "origni = ", RecipeError, "unknown key 'origni'.*Did you mean 'origin'"),
+        ("[[archive]]", "[[archive", RecipeError, "not valid TOML"),
+    ],
+)
+def test_a_lock_that_cannot_be_used(pins, old, new, error, message):
+    text = pins.file.read_text()
+    assert old in text
+    pins.file.write_text(text.replace(old, new))
+    with pytest.raises(error, match=message):
+        pins.read()

@@ -1,0 +1,106 @@
+"""`invoke lock`: record what a recipe's request comes to, verify it, record one entry anew, or only compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from recipes.building.context import compiled_parts
+from recipes.sources import lock as locks
+from recipes.sources.archives import fetch_archive
+from recipes.sources.checkout import source_name
+from recipes.sources.declared import declaration_of, mirrored
+from recipes.sources.dependencies import Project
+from recipes.sources.fetching import fetch_projects
+from recipes.sources.pins import Pins
+from recipes.spec.load import load, locate
+from recipes.spec.request import options_from
+from recipes.spec.schema import Recipe
+from recipes.spec.target import parse_target, real_layout
+from recipes.staging.header_closure import api_version
+from wheelhouse.errors import IntegrityError, RecipeError
+from wheelhouse.paths import display
+
+
+def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: str = "") -> str:
+    """Record or verify the lock of a recipe for all its targets; return a line about it, or the differences.
+
+    Raises IntegrityError for something that moved, or with `check` for a difference; UsageError for an unknown
+    `upgrade`; and what fetching raises.
+    """
+    recipe, file = load(spec), locate(spec).resolve()
+    projects, pins = tuple(_projects(recipe)), Pins(file)
+    if check:
+        return _check(projects, pins)
+    mirror = options_from(source_mirror=source_mirror).source_mirror
+    before = locks.read(pins.file, recipe.name)
+    forgotten = pins.forget(upgrade) if upgrade else 0
+    try:
+        _record(recipe, projects, pins, mirror)
+    except BaseException:
+        if forgotten and before is not None:
+            locks.write(pins.file, before)  # nothing half upgraded
+        raise
+    after = pins.read()
+    size = len(after.source), len(after.dependency), len(after.archive)
+    what = "recorded" if before is None else "verified" if before == after else "brought up to date"
+    return f"{display(pins.file)}: {what}; {size[0]} sources, {size[1]} declared dependencies, {size[2]} archives"
+
+
+def lock_status(recipe: Recipe, file: Path) -> str:
+    """Return 'locked', or 'unlocked, plan only' for a recipe that compiles and was fetched nowhere yet (every build
+    writes the lock), or 'pinned' for one that is made of pinned binaries."""
+    if recipe.genai is None:
+        return "pinned"
+    return "unlocked, plan only" if locks.read(locks.file_of(file), recipe.name) is None else "locked"
+
+
+def _projects(recipe: Recipe) -> Iterator[Project]:
+    ort, genai = compiled_parts(recipe)
+    for name in recipe.targets:
+        target = parse_target(name)
+        for part in (ort, genai):
+            yield Project(part=part, target=target, layout=real_layout(recipe, target))
+
+
+def _record(recipe: Recipe, projects: tuple[Project, ...], pins: Pins, mirror: str) -> None:
+    fetch_projects(projects, pins, mirror=mirror)
+    for pythons in recipe.target_pythons.values():
+        for version, files in pythons.items():
+            fetch_archive(files.url, f"python{version}", pins, sha256=files.sha256, mirror=mirror)
+    ort = projects[0]
+    for folder in compiled_parts(recipe)[0].staging.include_dirs:
+        if (Path(ort.checkout) / folder / "onnxruntime_c_api.h").is_file():
+            found = api_version(Path(ort.checkout) / folder)
+            wanted = compiled_parts(recipe)[0].api_version
+            if found != wanted:
+                raise RecipeError(
+                    f"Recipe '{recipe.name}' says api-version = {wanted}, but the header at "
+                    f"{ort.part.source.pin} says {found}.",
+                    remedy="Correct api-version in the recipe.",
+                )
+            pins.learn_api_version(found)
+
+
+def _check(projects: tuple[Project, ...], pins: Pins) -> str:
+    """Compare the lock with upstream's files in the checkouts that are there; fetches and writes nothing."""
+    recorded = {(d.of, d.name): d.origin for d in pins.read().dependency}
+    compared, found = set[tuple[str, str]](), dict[str, None]()
+    for project in projects:
+        name = source_name(project.part.source)
+        if not Path(project.checkout).is_dir():
+            found[f"{name} is not checked out: `invoke fetch` first"] = None
+            continue
+        declared = [(d.parent or name, d.name, declaration_of(project, d)) for d in project.needed if d.declared_in]
+        for of, entry, said in [*declared, *((name, row.name, row) for row in mirrored(project))]:
+            compared.add((of, entry))
+            known = recorded.get((of, entry), "nothing")
+            if known != said.origin:
+                found[f"{said.place} of {of}: {entry} is {said.origin}, the lock has {known}"] = None
+    found |= dict.fromkeys(f"the lock has {e} of {of}, which nothing declares" for of, e in recorded.keys() - compared)
+    if found:
+        raise IntegrityError(
+            f"{display(pins.file)} and upstream's tables differ: {'; '.join(found)}.",
+            remedy="`invoke lock` records what is missing, `invoke lock --upgrade NAME` what has changed.",
+        )
+    return f"{display(pins.file)} agrees with upstream's tables: {len(compared)} entries"

@@ -1,0 +1,102 @@
+"""The recipes of a source build that are shipped: their transcripts read like what an expert types, on any system.
+
+Write the golden files anew with `python -m tests.recipes.building.test_shipped_recipes` and read the difference.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from recipes.building import parts as doors
+from recipes.building.transcript import transcript
+from recipes.spec.load import available, load
+from recipes.spec.request import Request, options_from
+from recipes.spec.target import Target
+from wheelhouse.errors import RecipeError, UsageError
+
+GOLDEN = Path(__file__).parent / "golden" / "shipped"
+CASES = {
+    f"{recipe}-{target}.{shell}.txt": (recipe, target, shell)
+    for recipe, targets, shells in [
+        ("dml", ("windows-x64", "windows-arm64"), ("cmd", "powershell")),
+        ("cpu", ("windows-x64",), ("cmd",)),
+        ("dml-1.24", ("windows-x64",), ("cmd",)),
+    ]
+    for target in targets
+    for shell in shells
+}
+
+
+def made(name):
+    recipe, target, shell = CASES[name]
+    request = Request(recipe=recipe, target=target, options=options_from(pythons=("3.12",)))
+    return transcript(request, shell) + "\n"
+
+
+@pytest.fixture(autouse=True)
+def on_another_system(monkeypatch):
+    monkeypatch.setattr(doors, "host_target", lambda: Target(os="linux", arch="arm64"))
+    monkeypatch.setattr(
+        doors, "context", lambda *_, **__: pytest.fail("a plan for another system asks nothing of this one")
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was opened"))
+    assert made(name) == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n.startswith("dml-windows")])
+def test_what_makes_it_directml(name):
+    text = made(name)
+    for part in ("--use_dml", "--dml_path", "--build_shared_lib", "--build_wheel", "--skip_tests", "--no_telemetry"):
+        assert part in text
+    for define in ("USE_DML=ON", "ENABLE_TELEMETRY=OFF", "ENABLE_PYTHON=OFF", "FETCHCONTENT_FULLY_DISCONNECTED=ON"):
+        assert define in text
+    assert r"FETCHCONTENT_SOURCE_DIR_DLIB=C:\dml-wheelhouse" in text
+    assert ("--arm64" in text) == ("arm64" in name)
+
+
+def test_the_cpu_recipe_is_the_same_without_directml():
+    dml, cpu = load("dml"), load("cpu")
+    assert cpu.onnxruntime.source == dml.onnxruntime.source
+    assert cpu.genai.source == dml.genai.source
+    assert "--use_dml" not in cpu.onnxruntime.build_flags
+    assert cpu.genai.cmake_defines == dml.genai.cmake_defines | {"USE_DML": "OFF"}
+    assert {"linux-x64", "linux-arm64", "windows-x64"} == set(cpu.targets)
+
+
+def test_a_version_is_a_matter_of_a_few_lines():
+    old = load("dml-1.24")
+    assert (old.onnxruntime.version, old.onnxruntime.source.tag) == ("1.24.4", "v1.24.4")
+    assert old.genai == load("dml").genai
+    assert len(available()["dml-1.24"].read_text().splitlines()) < 15
+
+
+def test_extends_is_read_strictly(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    with pytest.raises(RecipeError, match=r"there is no such recipe\. Did you mean 'dml'"):
+        load(write("a.toml", 'extends = "dmll"'))
+    with pytest.raises(RecipeError, match=r"b\.toml: unknown key 'packge'.*Did you mean 'package'"):
+        load(write("b.toml", 'extends = "dml"\n[genai]\npackge = "x"'))
+    write("c.toml", 'extends = "d"')
+    with pytest.raises(RecipeError, match="goes in a circle: d -> c -> d"):
+        load(write("d.toml", 'extends = "c"'))
+    assert load(write("e.toml", 'extends = "cpu"\npythons = ["3.12"]')).pythons == ("3.12",)
+
+
+def test_targets_that_a_recipe_does_not_have():
+    with pytest.raises(UsageError, match="not for linux-x64"):
+        transcript(Request(recipe="dml", target="linux-x64", options=options_from()))
+
+
+if __name__ == "__main__":
+    doors.host_target = lambda: Target(os="linux", arch="arm64")
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for name in CASES:
+        (GOLDEN / name).write_text(made(name), encoding="utf-8")

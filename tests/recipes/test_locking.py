@@ -1,0 +1,211 @@
+"""`invoke lock` against stand-ins for the public hosts: repositories and archives below a folder."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from recipes import locking
+from recipes.sources.pins import Pins
+from tests.recipes import upstream
+from wheelhouse.errors import IntegrityError, NetworkError, RecipeError, UsageError
+
+GITHUB = "https://github.com/"
+RECIPE = """
+description = "x"
+targets = ["windows-x64", "windows-arm64"]
+pythons = ["3.12"]
+
+[onnxruntime]
+package = "ort"
+version = "1.23.4"
+api-version = 23
+build-flags = ["--use_dml"]
+source = { repository = "https://github.com/mini/ort", tag = "v1" }
+mirror = "cmake/deps.txt"
+leave-out = ["elsewhere"]
+staging = { headers = ["onnxruntime_c_api.h"], include-dirs = ["include"], libraries = {} }
+
+[[onnxruntime.dependencies]]
+name = "directml"
+declared-in = "packages.config"
+entry = "Mini.DirectML"
+when = "--use_dml"
+option = "--dml_path"
+take = { "include" = "include", "bin/{arch}-win/DirectML.lib" = "lib/DirectML.lib" }
+
+[genai]
+package = "genai"
+version = "0.15.2"
+import-name = "genai"
+build-targets = ["genai"]
+source = { repository = "https://github.com/mini/genai", tag = "v1" }
+metadata = { summary = "x", readme = "README.md", licence = "MIT", licence-files = [] }
+dependencies = [
+  { name = "mathlib", declared-in = "cmake/deps.txt" },
+  { name = "constants", declared-in = "mathlib:cmake/externals/constants.cmake" },
+]
+"""
+
+
+def archive(mirror, path, files):
+    """Put a ZIP with one top folder, as GitHub makes them, below the mirror; return its SHA-1."""
+    place = mirror / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(place, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return hashlib.sha1(place.read_bytes()).hexdigest()
+
+
+def repository(folder, mirror, name, files):
+    for path, text in files.items():
+        (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name / path).write_text(text)
+    return upstream.repository(folder / name, mirror / "mini" / name, tag="v1")
+
+
+class World:
+    """Stand-ins, a recipe that asks for them, and `invoke lock` on it."""
+
+    def __init__(self, folder):
+        self.mirror, self.recipe = folder / "mirror", folder / "w.toml"
+        self.sha1 = archive(self.mirror, "mini/numbers/archive/v1.zip", {"numbers-1/CMakeLists.txt": "project(n)"})
+        nested = archive(self.mirror, "mini/constants/archive/v1.zip", {"constants-1/constants.h": "#define TWO 2"})
+        archive(
+            self.mirror,
+            "www.nuget.org/api/v2/package/Mini.DirectML/1.15.4",
+            {f"bin/{arch}-win/DirectML.lib": arch for arch in ("x64", "arm64")} | {"include/DirectML.h": "h"},
+        )
+        declared = f"FetchContent_Declare(constants URL {GITHUB}mini/constants/archive/v1.zip URL_HASH SHA1={nested})\n"
+        math = repository(folder, self.mirror, "mathlib", {"cmake/externals/constants.cmake": declared})
+        self.ort = folder / "ort"
+        repository(
+            folder,
+            self.mirror,
+            "ort",
+            {
+                "cmake/deps.txt": f"numbers;{GITHUB}mini/numbers/archive/v1.zip;{self.sha1}\n"
+                f"elsewhere;https://mini.invalid/x.zip;{self.sha1}\n",
+                "packages.config": '<package id="Mini.DirectML" version="1.15.4" />',
+                "include/onnxruntime_c_api.h": "#define ORT_API_VERSION 23\n",
+            },
+        )
+        repository(folder, self.mirror, "genai", {"cmake/deps.txt": f"mathlib;{GITHUB}mini/mathlib.git;{math}\n"})
+        self.recipe.write_text(RECIPE)
+
+    def lock(self, **options):
+        return locking.lock(str(self.recipe), source_mirror=str(self.mirror), **options)
+
+    @property
+    def text(self):
+        return self.recipe.with_suffix(".lock.toml").read_text()
+
+    @property
+    def third_party(self):
+        return self.recipe.parent / "third_party"
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    for name, value in upstream.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("recipes.spec.target.third_party_dir", lambda: tmp_path / "third_party")
+    return World(tmp_path)
+
+
+def move(world, name, file, text):
+    place = world.mirror / "mini" / name
+    (place / file).write_text(text)
+    upstream.git(place, "commit", "--all", "--quiet", "--message", "second")
+    upstream.git(place, "tag", "--force", "v1")
+
+
+def test_recorded_then_verified_without_a_changed_byte(world):
+    assert "recorded; 2 sources, 4 declared dependencies, 3 archives" in world.lock()
+    first = world.text
+    assert "api-version = 23" in first
+    assert f'upstream-sha1 = "{world.sha1}"' in first
+    assert "elsewhere" not in first
+    assert "verified" in world.lock()
+    assert world.text == first
+    assert "agrees with upstream's tables: 4 entries" in world.lock(check=True)
+
+
+def test_what_was_fetched_lies_where_upstreams_cmake_looks(world):
+    world.lock()
+    assert (world.third_party / "ort-v1/mirror/github.com/mini/numbers/archive/v1.zip").is_file()
+    assert (world.third_party / "deps/constants-v1/constants.h").is_file()  # without its one top folder
+    assert (world.third_party / "deps/ort-directml-arm64-v1/lib/DirectML.lib").read_text() == "arm64"
+
+
+def test_a_moved_tag_stops_with_both_commits_and_can_be_upgraded(world):
+    world.lock()
+    first = world.text
+    move(world, "ort", "packages.config", '<package id="Mini.DirectML" version="1.15.4" /><!-- -->')
+    (world.third_party / "ort-v1").rename(world.third_party / "elsewhere")
+    with pytest.raises(IntegrityError, match=r"is now [0-9a-f]{40}, but [0-9a-f]{40} was recorded.*--upgrade"):
+        world.lock()
+    assert world.text == first
+    assert "brought up to date" in world.lock(upgrade="ort")
+    assert world.text != first
+    assert "verified" in world.lock()
+
+
+def test_another_content_at_the_same_address(world):
+    world.lock()
+    first = world.text
+    archive(world.mirror, "mini/numbers/archive/v1.zip", {"numbers-1/other": "content"})
+    with pytest.raises(IntegrityError, match="is pinned"):
+        world.lock()
+    with pytest.raises(IntegrityError, match="upstream's table says"):
+        world.lock(upgrade="numbers")
+    assert world.text == first  # a failed upgrade leaves the lock as it was
+
+
+def test_a_wrong_hash_in_upstreams_table_records_nothing(world):
+    move(world, "ort", "cmake/deps.txt", f"numbers;{GITHUB}mini/numbers/archive/v1.zip;{'0' * 40}\n")
+    with pytest.raises(IntegrityError, match=f"SHA-1 {world.sha1}, but upstream's table says {'0' * 40}"):
+        world.lock()
+    assert Pins(world.recipe).sha256(f"{GITHUB}mini/numbers/archive/v1.zip") is None
+
+
+def test_check_names_what_differs(world):
+    world.lock()
+    (world.third_party / "ort-v1/packages.config").write_text('<package id="Mini.DirectML" version="1.16.0" />')
+    with pytest.raises(
+        IntegrityError, match=r"packages\.config:1 of ort: directml is .*1\.16\.0, the lock has .*1\.15\.4"
+    ):
+        world.lock(check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "message"),
+    [
+        ('ort", tag = "v1"', 'ort", tag = "v2"', IntegrityError, "has no tag v2"),
+        ("mini/ort", "mini/none", NetworkError, "could not be fetched"),
+        ("api-version = 23", "api-version = 24", RecipeError, "says api-version = 24, but the header"),
+        ("mathlib:cmake", "nothing:cmake", RecipeError, "there is no dependency 'nothing' before it"),
+    ],
+)
+def test_requests_that_cannot_be_met(world, old, new, error, message):
+    assert old in RECIPE
+    world.recipe.write_text(RECIPE.replace(old, new))
+    with pytest.raises(error, match=message):
+        world.lock()
+
+
+def test_upgrade_of_what_is_not_there(world):
+    world.lock()
+    with pytest.raises(UsageError, match=r"has no 'numbrs'\. Did you mean 'numbers'"):
+        world.lock(upgrade="numbrs")
+
+
+def test_status(world):
+    from recipes.spec.load import load
+
+    recipe = load(str(world.recipe))
+    assert locking.lock_status(recipe, world.recipe) == "unlocked, plan only"
+    world.lock()
+    assert locking.lock_status(recipe, Path(world.recipe)) == "locked"
