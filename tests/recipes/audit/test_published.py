@@ -94,4 +94,6 @@ def test_what_the_runtime_offers():
 )
 def test_ordinary_wheels_give_no_alarm(requirement, platforms):
     found = audit_read(read_wheels([download(requirement, platforms)]), online=False)
-    assert [f for f in found if f.severity is not Severity.INFO] == []
+    told = {f.rule for f in found if f.severity is not Severity.INFO}
+    # Microsoft's GenAI wheels do lack a Requires-Python: pip offers them to a Python that they are not for.
+    assert told == ({"requires-python"} if requirement.startswith("onnxruntime-genai") else set())
