@@ -294,7 +294,7 @@ def test_ten_runs_give_the_same_tokens_on_directml_alone(wine, tmp_path):
 
 def test_a_killed_stage_leaves_nothing_and_the_next_run_finishes_it(wine, tmp_path):
     code = (
-        "from pathlib import Path\nfrom smoke.wine import direct3d, places, recipe\n"
+        "from pathlib import Path\nfrom smoke.wine import places, recipe\nfrom smoke.wine.parts import direct3d\n"
         f"places.prefix = lambda: Path({str(tmp_path / 'prefix')!r})\n"
         "direct3d.ensure_prefix(recipe.load())\n"
     )
