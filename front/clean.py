@@ -5,10 +5,13 @@ Only names that this program gives are removed: the cache may have been pointed 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from smoke.wine import mounts
+from wheelhouse.errors import UsageError
 from wheelhouse.files import human_size, remove_tree, size_of
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
@@ -68,3 +71,28 @@ def remove(found: Iterable[Removal], *, away: Callable[[Path], None] = remove_tr
             away(removal.path)
             freed += removal.size
     return freed
+
+
+def clear(*, everything: bool, plan: bool, yes: bool) -> None:
+    """Do what `invoke clean` says: list, ask, remove.
+
+    Raise UsageError where there is nobody to ask and `yes` does not answer, and what `remove` raises.
+    """
+    found = removals(everything=everything)
+    print("\n".join(removal.line for removal in found) or "Nothing to remove.", flush=True)
+    if not found or plan:
+        return
+    if yes or _agreed(sum(removal.size for removal in found)):
+        print(f"Removed {human_size(remove(found, away=mounts.remove))}.")
+    else:
+        print("Nothing was removed.")
+
+
+def _agreed(size: int) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Nothing was removed: there is no terminal to ask on.",
+            remedy="`--yes` removes without asking, `--plan` only lists.",
+        )
+    print(f"Remove {human_size(size)}? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

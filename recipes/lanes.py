@@ -82,6 +82,25 @@ def _has_source_recipe() -> bool:
     return RECIPES["git"] in available()
 
 
+def require_possible(choice: Choice, request: Request) -> None:
+    """Raise UsageError for what the command line asks of the published lane and only the git lane can do."""
+    options = request.options
+    asked = {
+        "--target": request.target,
+        "--arch": request.arch,
+        "--ort": options.ort == "published",
+        "--ort-home": options.ort_home,
+        "--source-mirror": options.source_mirror,
+    }
+    given = [name for name, value in asked.items() if value]
+    if choice.lane == "published" and given:
+        raise UsageError(
+            f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for the git lane, and this is the published "
+            f"one ({choice.why}): it takes the wheels that there are, for Windows on x64.",
+            remedy="Leave it out, or compile: `--lane git --recipe FILE` (anywhere with `--plan`, else on Windows).",
+        )
+
+
 def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:
     """Audit the wheels that `seconds` names, index everything in `folder`, and return those wheels' summary rows.
 

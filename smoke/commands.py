@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelhouse import console
-from wheelhouse.errors import InputError, ResourceError, UsageError
+from wheelhouse.errors import ResourceError, UsageError
+from wheelhouse.given_wheels import wheels_meant
 from wheelhouse.paths import display
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ def smoke(
     from smoke.suites import all_suites
 
     folder = reports.report_folder(report)
-    given = [Path(wheel).expanduser() for wheel in wheels]
-    for wheel in given:
-        if not wheel.is_file():
-            raise InputError(f"The wheel {wheel} does not exist.", remedy="`ls wheels/` shows what has been built.")
+    given = wheels_meant(wheels)
     suite_names, models = all_suites.split(backends)
     found = all_suites.empty_report()
     if models or all_backends or not suite_names:

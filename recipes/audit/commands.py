@@ -2,61 +2,18 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
-from pathlib import Path
 
 from recipes.audit.report import summary_line, to_json, to_table
 from recipes.audit.run import audit_read, read_wheels, require_clean
 from wheelhouse.console import result, say
-from wheelhouse.errors import InputError, UsageError
-from wheelhouse.paths import display, wheels_dir
-
-
-def after_dashes(argv: Sequence[str]) -> list[str]:
-    """Return the tokens after the first `--`, exactly as the shell gave them."""
-    tokens = list(argv)
-    return tokens[tokens.index("--") + 1 :] if "--" in tokens else []
-
-
-def wheels_meant(options: Sequence[str], tokens: Sequence[str], default: Path | None = None) -> list[Path]:
-    """Return the wheels that files, folders and patterns stand for; those in wheels/ when none is given.
-
-    Raise InputError for one that stands for no wheel.
-    """
-    given = [*options, *tokens]
-    if not given:
-        folder = default or wheels_dir()
-        found = sorted(folder.glob("*.whl"))
-        if not found:
-            raise InputError(
-                f"There are no wheels in {display(folder)}.",
-                remedy="Build some with `invoke build-dml`, or name one: `invoke audit -- FILE.whl`.",
-            )
-        return found
-    return list(dict.fromkeys(path for text in given for path in _expand(text)))
-
-
-def _expand(text: str) -> list[Path]:
-    path = Path(text)
-    if path.is_dir():
-        found = sorted(path.glob("*.whl"))
-        if not found:
-            raise InputError(
-                f"There is no wheel in {display(path)}.", remedy="Name a folder that has .whl files in it."
-            )
-        return found
-    if path.exists():
-        return [path]
-    found = sorted(Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207 - the pattern may be absolute
-    if not found:
-        raise InputError(f"There is no wheel {text}.", remedy="Check the path, or the pattern if it is one.")
-    return found
+from wheelhouse.errors import UsageError
+from wheelhouse.given_wheels import all_wheels, wheels_meant
+from wheelhouse.paths import wheels_dir
 
 
 def audit_command(
-    options: Sequence[str],
-    argv: Sequence[str],
+    given: Sequence[str],
     *,
     pair: bool = False,
     as_json: bool = False,
@@ -69,11 +26,11 @@ def audit_command(
 
     Raise UsageError when `pair` is given other than two wheels.
     """
-    paths = wheels_meant(options, after_dashes(argv))
+    paths = wheels_meant(given) if given else all_wheels(wheels_dir())
     if pair and len(paths) != 2:
         raise UsageError(
             f"--pair audits two wheels as one installation, {len(paths)} {'was' if len(paths) == 1 else 'were'} given.",
-            remedy="Name both: `invoke audit --pair -- A.whl B.whl`.",
+            remedy="Name both: `invoke audit --pair A.whl B.whl`.",
         )
     wheels = read_wheels(paths)
     if explain:

@@ -1,10 +1,9 @@
 """What the tasks of the git lane print and refuse."""
 
 import pytest
-from invoke import Collection
-from invoke.program import Program
 
 import tasks
+from front.door.program import FrontDoor
 from recipes import commands
 from recipes.building.transcript import transcript
 from recipes.spec.request import Request, options_from
@@ -22,7 +21,7 @@ def request_(tmp_path):
 
 
 def test_every_part_is_a_task_with_help(capsys):
-    program = Program(namespace=Collection.from_module(tasks))
+    program = FrontDoor(tasks.namespace)
     program.run("invoke --list", exit=False)
     listed = capsys.readouterr().out
     assert all(f"  {part} " in listed for part in [*PARTS, "recipes"])
@@ -32,7 +31,7 @@ def test_every_part_is_a_task_with_help(capsys):
 
 
 def test_a_task_prints_a_plan(tmp_path, request_, capsys):
-    program = Program(namespace=Collection.from_module(tasks))
+    program = FrontDoor(tasks.namespace)
     program.run(f"invoke build --plan --recipe {request_.recipe} --target windows-arm64 --python 3.12", exit=False)
     assert "--arm64" in capsys.readouterr().out
 
@@ -48,7 +47,7 @@ def test_a_task_prints_a_plan(tmp_path, request_, capsys):
     ],
 )
 def test_mistakes_are_one_paragraph_with_an_exit_code(capsys, arguments, code, message):
-    program = Program(namespace=Collection.from_module(tasks))
+    program = FrontDoor(tasks.namespace)
     with pytest.raises(SystemExit) as ended:
         program.run(f"invoke {arguments}")
     error = capsys.readouterr().err

@@ -1,0 +1,31 @@
+"""The commands that make or remove what stays on this machine: each parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from front.door.declaring import task
+
+
+@task
+def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> None:
+    """Make and test the Wine runtime: DirectML on Linux. Needs root."""
+    from smoke.wine.commands import wine_setup as set_up
+
+    print(set_up(record=record, host_wine=host_wine))
+
+
+@task
+def wine_clean(_c: Context) -> None:
+    """Remove the Wine runtime."""
+    from smoke.wine.commands import wine_clean as clean_up
+
+    print(clean_up())
+
+
+@task(texts={"plan": "only list what would be removed"})
+def clean(_c: Context, all: bool = False, plan: bool = False, yes: bool = False) -> None:  # noqa: A002 - the option
+    """Remove wheels, sources and build results, after asking."""
+    from front.clean import clear
+
+    clear(everything=all, plan=plan, yes=yes)

@@ -1,0 +1,60 @@
+"""The commands that only say something: each parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from front.door.declaring import task
+from front.tasks_prove import MODEL
+
+
+@task
+def backends(_c: Context) -> None:
+    """List the backends: ready, made on first use, or missing."""
+    from smoke.commands import backends_table
+    from wheelhouse.console import result
+
+    result(backends_table())
+
+
+@task
+def advise(_c: Context, model: str = MODEL) -> None:
+    """Say which backend suits this machine, and why."""
+    from smoke.advice.advise import tell
+
+    tell(model)
+
+
+@task(
+    texts={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"},
+)
+def recipes(_c: Context, check: bool = False, recipe: str = "") -> None:
+    """List the recipes with their targets and Pythons."""
+    from recipes.commands import list_recipes
+
+    print(list_recipes(check=check, recipe=recipe))
+
+
+@task(texts={"json": "facts and verdicts as JSON, for a bug report"})
+def doctor(_c: Context, json: bool = False) -> None:
+    """Say what this machine has, and what each lane would need."""
+    from front.doctor import diagnose, to_json, to_text
+
+    print((to_json if json else to_text)(diagnose()))
+
+
+@task
+def bench(_c: Context) -> None:
+    """Measure what speed promises, as ratios taken in one run."""
+    from front.bench import start_up
+
+    for ratio in (start_up(),):
+        print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
+
+
+@task
+def version(_c: Context) -> None:
+    """Print the version of dml-wheelhouse."""
+    from importlib.metadata import version as installed_version
+
+    print(installed_version("dml-wheelhouse"))

@@ -1,0 +1,184 @@
+"""The commands that check and run wheels and models: each parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from front.door.declaring import task
+
+MODEL = "smollm2-135m"
+
+
+@task(
+    rest="wheel",
+    texts={
+        "wheel": "file, folder or pattern, also without --wheel; default: all in wheels/",
+        "strict": "fail for warnings, too",
+    },
+)
+def audit(
+    _c: Context,
+    wheel: list[str],
+    pair: bool = False,
+    explain: bool = False,
+    json: bool = False,
+    index: str = "",
+    offline: bool = False,
+    strict: bool = False,
+) -> None:
+    """Check wheels before anybody installs them."""
+    from recipes.audit.commands import audit_command
+
+    audit_command(wheel, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict)
+
+
+@task(
+    texts={
+        "backend": "NAME or NAME:VARIANT; repeatable, or with commas (`invoke backends`); default: ort-cpu",
+        "strict": "fail when something was skipped, too",
+    }
+)
+def smoke(
+    _c: Context,
+    backend: list[str],
+    wheel: list[str],
+    lengths: list[str],
+    all_backends: bool = False,
+    model: str = MODEL,
+    prompts: str = "",
+    max_new_tokens: int = 64,
+    report: str = "",
+    strict: bool = False,
+    timeout: float = 900.0,
+    stable_norms: str = "",
+    repeat: int = 1,
+    dump: str = "",
+) -> None:
+    """Run a model through the backends and say who agrees.
+
+    Each answers the same prompts as the reference, token by token and logit by logit.
+    """
+    from smoke import commands
+
+    commands.smoke(
+        backends=backend,
+        all_backends=all_backends,
+        model=model,
+        prompts=prompts,
+        max_new_tokens=max_new_tokens,
+        report=report,
+        strict=strict,
+        wheels=wheel,
+        timeout=timeout,
+        stable_norms=stable_norms,
+        repeat=repeat,
+        lengths=lengths,
+        dump=dump,
+    )
+
+
+@task(texts={"dump": "folder to put it into"})
+def reference(
+    _c: Context,
+    model: str = MODEL,
+    prompts: str = "",
+    max_new_tokens: int = 64,
+    dump: str = "",
+    timeout: float = 900.0,
+) -> None:
+    """Compute the reference's answers, for `invoke compare`.
+
+    They are taken from the cache where they are there already.
+    """
+    from smoke import commands
+
+    print(commands.reference(model=model, prompts=prompts, max_new_tokens=max_new_tokens, dump=dump, timeout=timeout))
+
+
+@task(
+    rest="dump",
+    texts={
+        "dump": "folder or archive of dumps, also without --dump; repeatable",
+        "report": "folder for report.json, report.html and junit.xml; default: a new one in the cache",
+        "strict": "fail when something could not be compared, too",
+    },
+)
+def compare(_c: Context, dump: list[str], report: str = "", strict: bool = False) -> None:
+    """Judge dumps of several machines as a smoke run would.
+
+    Of machines, drivers or versions; no model is needed.
+    """
+    from smoke.comparing.telling import tell
+
+    tell(dump, report=report, strict=strict)
+
+
+@task
+def generate(
+    _c: Context,
+    prompt: str,
+    backend: str = "ort-cpu:int4",
+    model: str = MODEL,
+    max_new_tokens: int = 256,
+    chat: bool = False,
+) -> None:
+    """Answer a prompt on any backend, as it is written.
+
+    Then say how fast that was, and on which device.
+    """
+    from smoke.generate import Request
+    from smoke.generate import generate as answer
+
+    answer(Request(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat))
+
+
+@task
+def export(
+    _c: Context,
+    backend: list[str],
+    variant: str = "",
+    model: str = MODEL,
+    stable_norms: str = "",
+    ignore_memory: bool = False,
+) -> None:
+    """Export a model in the formats of backends, and say where it is."""
+    from smoke import commands
+
+    made = commands.export(
+        backends=backend, variant=variant, model=model, stable_norms=stable_norms, ignore_memory=ignore_memory
+    )
+    print("\n".join(made))
+
+
+@task(
+    texts={
+        "out": "write a healed copy here; default: heal the folder itself, keeping the old graph beside the new one",
+        "check": "only measure: which norms pass fp16, and where",
+        "stable_norms": "scale the norms that need it (auto), every fp16 norm, or none",
+    }
+)
+def heal(
+    _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
+) -> None:
+    """Mend a model whose norms overflow fp16 on DirectML."""
+    from smoke.heal.table import show
+
+    show(folder, out=out, check=check, json=json, mode=stable_norms)
+
+
+@task
+def npu_check(
+    _c: Context,
+    platform: list[str],
+    model: str = MODEL,
+    max_prompt_len: int = 1024,
+    save: str = "",
+    json: bool = False,
+) -> None:
+    """Compile a model for Intel NPUs that are not here.
+
+    Where the compiler refuses, say what to change.
+    """
+    from smoke.suites.npu_check.suite import run
+
+    run(model=model, platforms=",".join(platform), max_prompt_len=max_prompt_len, save=save, as_text=not json)

@@ -1,0 +1,59 @@
+"""What comes of a command: one paragraph and an exit code for whatever a user or a machine did."""
+
+import errno
+import os
+
+import pytest
+
+from front.door.ending import ended
+from wheelhouse.errors import InputError
+from wheelhouse.paths import CACHE_VARIABLE, cache_dir
+
+
+def failing(error):
+    def act():
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (InputError("No such thing.", remedy="Give another."), 4, "error: No such thing. Give another.\n"),
+        (KeyboardInterrupt(), 130, "interrupted: what was finished is kept, the next run goes on from there\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/f"), 9, "error: /x/f cannot be written: No space"),
+        (OSError(errno.EACCES, "Permission denied", "/x/f"), 4, "error: /x/f cannot be used: Permission denied.\n"),
+        (OSError(errno.EROFS, "Read-only file system", "/x/f"), 4, "error: /x/f cannot be used: Read-only"),
+    ],
+)
+def test_faults_are_one_paragraph(capsys, error, code, said):
+    assert ended(failing(error)) == code
+    captured = capsys.readouterr()
+    assert captured.err.startswith(said)
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_a_cache_that_is_a_file_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    assert ended(lambda: cache_dir("logs").mkdir(parents=True)) == 4
+    assert f"{CACHE_VARIABLE} names the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.ENOENT, "No such file", "/x")])
+def test_a_bug_of_ours_stays_one(error):
+    with pytest.raises(type(error)):
+        ended(failing(error))
+
+
+def test_debug_says_where_it_arose(capsys):
+    ended(failing(InputError("No such thing.")), debug=True)
+    assert "in failing" not in capsys.readouterr().out
+    ended(failing(InputError("No such thing.")), debug=True)
+    assert "in act" in capsys.readouterr().err
+
+
+def test_success_is_zero():
+    assert ended(os.getpid) == 0
