@@ -20,6 +20,7 @@ namespace = opened(
             building.stage,
             building.build_genai,
             building.wheel,
+            building.lock,
             building.index,
         ),
         "Prove that they compute the right thing": (

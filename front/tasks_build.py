@@ -72,6 +72,19 @@ build_genai = _build_task("build_genai", "build-genai", "Build GenAI's core agai
 wheel = _build_task("wheel", "wheel", "Pack the wheels; whatever they need is built first.")
 
 
+@task(
+    texts={
+        "upgrade": "record this source or dependency anew (`all`: everything)",
+        "check": "only compare the lock with upstream's own files in the checkouts",
+    }
+)
+def lock(_c: Context, recipe: str = "dml", upgrade: str = "", check: bool = False, source_mirror: str = "") -> None:
+    """Record a recipe's commits, addresses and hashes, or verify them."""
+    from recipes.locking import lock as make
+
+    print(make(recipe, upgrade=upgrade, check=check, source_mirror=source_mirror))
+
+
 @task
 def index(_c: Context) -> None:
     """Index wheels/: its simple/ for pip, and its SHA256SUMS."""

@@ -129,7 +129,7 @@ def generate(
     from smoke.generate import Request
     from smoke.generate import generate as answer
 
-    answer(Request(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat))
+    answer(Request.asked(prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat))
 
 
 @task

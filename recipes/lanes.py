@@ -96,7 +96,7 @@ def require_possible(choice: Choice, request: Request) -> None:
     if choice.lane == "published" and given:
         raise UsageError(
             f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for the git lane, and this is the published "
-            f"one ({choice.why}): it takes the wheels that there are, for Windows on x64.",
+            f"one ({choice.why}): it takes the wheels that are published, for every processor that has them.",
             remedy="Leave it out, or compile: `--lane git --recipe FILE` (anywhere with `--plan`, else on Windows).",
         )
 

@@ -73,6 +73,18 @@ class Request:
     max_new_tokens: int
     chat: bool = False
 
+    @classmethod
+    def asked(cls, prompt: str, *, backend: str, model: str, max_new_tokens: int, chat: bool) -> Request:
+        """Return the request, with all of standard input as its prompt where the prompt is `-`."""
+        if prompt == "-":
+            if chat:
+                raise UsageError(
+                    "A chat reads its further prompts from standard input, so its first cannot be all of it.",
+                    remedy='Give the first prompt in quotation marks: invoke generate "Hello" --chat.',
+                )
+            prompt = sys.stdin.read()
+        return cls(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat)
+
     def __post_init__(self) -> None:
         if not 1 <= self.max_new_tokens <= LONGEST:
             raise UsageError(f"--max-new-tokens is {self.max_new_tokens}; it must be between 1 and {LONGEST}.")

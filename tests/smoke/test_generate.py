@@ -218,3 +218,14 @@ def test_one_line_says_it_all():
     answer = Answer(text="x", tokens=42, prompt_tokens=3, first_s=0.124, tokens_per_s=23.14, interrupted=False)
     device = Device(name="GPU.0", description="Arc")
     assert generate.line(answer, device) == "42 tokens, 23.1 tokens/s, first token after 0.12 s, device GPU.0 (Arc)"
+
+
+def test_a_dash_takes_the_prompt_from_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("What is DirectML?\nIn one sentence.\n"))
+    request = generate.Request.asked("-", backend="ort-cpu", model="m", max_new_tokens=8, chat=False)
+    assert request.prompt == "What is DirectML?\nIn one sentence.\n"
+
+
+def test_a_chat_does_not_take_all_of_standard_input_for_its_first_prompt():
+    with pytest.raises(UsageError, match="further prompts"):
+        generate.Request.asked("-", backend="ort-cpu", model="m", max_new_tokens=8, chat=True)
