@@ -36,6 +36,7 @@ namespace = opened(
         "Look": (
             looking.backends,
             looking.advise,
+            looking.model,
             looking.recipes,
             looking.doctor,
             looking.bench,

@@ -25,6 +25,15 @@ def advise(_c: Context, model: str = MODEL) -> None:
     tell(model)
 
 
+@task(texts={"json": "what was read, as JSON"})
+def model(_c: Context, model: str = MODEL, json: bool = False) -> None:
+    """Say what a model is, from its files, before anything runs it."""
+    from smoke.commands import show_model
+    from wheelhouse.console import result
+
+    result(show_model(model, as_json=json))
+
+
 @task(
     texts={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"},
 )

@@ -150,6 +150,25 @@ def export(
     return lines
 
 
+def describe(model: str, *, as_json: bool) -> None:
+    """Do what `invoke model` says: check the model, and print what is known about it."""
+    from rich.table import Table
+
+    from smoke.models import showing
+    from smoke.models.resolving import resolve
+
+    found = resolve(model)
+    if as_json:
+        print(showing.as_json(found))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for word, what in showing.lines(found):
+        table.add_row(word, what)
+    console.result(table)
+
+
 def backends_table() -> Table:
     """Return the backends with their variants, whether they are ready, and the remedy where not."""
     from rich import box

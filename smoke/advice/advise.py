@@ -90,15 +90,14 @@ def conclusion(found: Sequence[Advice], need: Need, npus: Sequence[Npu]) -> str:
 
 def need_of(model: str) -> Need:
     """Return what a model needs, by its recipe or else its folder. Raise UsageError or InputError."""
-    from smoke.models import catalogue, safetensors
+    from smoke.models import catalogue
     from smoke.models.catalogue import HubModel
     from smoke.models.resolving import resolve
 
     if model in catalogue.model_names():
         recipe = catalogue.model(model)
         return Need(name=model, parameters=recipe.size // (2 if isinstance(recipe.source, HubModel) else 4))
-    folder = resolve(model).folder
-    return Need(name=model, parameters=sum(safetensors.parameters(file) for file in folder.glob("*.safetensors")))
+    return Need(name=model, parameters=resolve(model).facts.parameters)
 
 
 def tell(model: str) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from smoke.models.check.facts import Facts
 
 GENAI_FILES = ("genai_config.json", "model.onnx", "tokenizer.json")
 OPENVINO_FILES = (
@@ -40,9 +41,9 @@ class Exporter:
     memory: float
     scratch: float = 0.0
 
-    def settings(self, config: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the options for a model with this config.json: the guide's, unless they cannot work for it."""
-        if str(GROUP_SIZE) in self.options and not group_size_fits(config):
+    def settings(self, model: Facts) -> tuple[str, ...]:
+        """Return the options for a model: the guide's, unless they cannot work for it."""
+        if str(GROUP_SIZE) in self.options and not group_size_fits(model):
             return (*self.options, "--group-size-fallback", "adjust")
         return self.options
 
@@ -65,17 +66,13 @@ class Exporter:
         )
 
 
-def group_size_fits(config: Mapping[str, Any]) -> bool:
+def group_size_fits(model: Facts) -> bool:
     """Say whether every linear layer's input width is a multiple of the guide's group size.
 
     Where one is not, NNCF stops; told to adjust, it takes the largest power of two that divides it (from 32 on) for
     that layer alone. SmolLM2-135M is such a model: 576 = 9 * 64.
     """
-    hidden = int(config.get("hidden_size", 0))
-    heads = int(config.get("num_attention_heads", 1))
-    head = int(config.get("head_dim") or hidden // max(heads, 1))
-    widths = (hidden, heads * head, int(config.get("intermediate_size", 0)))
-    return all(width % GROUP_SIZE == 0 for width in widths)
+    return all(width % GROUP_SIZE == 0 for width in model.widths())
 
 
 def _genai(kind: str, precision: str, provider: str, size: float, memory: float, *extra: str) -> Exporter:

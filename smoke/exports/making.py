@@ -58,7 +58,7 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
     exporter = _exporter(kind)
     environment = pinned.prepare(pinned.MAIN)
     config = _config(model)
-    settings = exporter.settings(config)
+    settings = exporter.settings(model.facts)
     plain = "--trust-remote-code" in settings and own_code.is_dispensable(config, Path(environment.python[0]))
     step = Step(
         name=f"export {model.name} as {kind}",
@@ -73,7 +73,7 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
 
     def make(partial: Path) -> None:
         title = f"Export {model.name} as {kind}"
-        needs.require(needs.of(model.folder, exporter), partial, title, ignore_memory=ignore_memory)
+        needs.require(needs.of(model.facts, exporter), partial, title, ignore_memory=ignore_memory)
         if plain:
             say(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
         source = own_code.without(model.folder, config, partial) if plain else model.folder
@@ -91,7 +91,7 @@ def export_all(
     """Export `model` as every kind, two at a time where the memory allows; a failure is the value, not the end.
 
     `stable_norms` and `ignore_memory` are as for `export`. Raise only what concerns all of them: UsageError for an
-    unknown kind, InputError for weights that cannot be read, and what making the environment may raise.
+    unknown kind, and what making the environment may raise.
     """
     for kind in kinds:
         _exporter(kind)
@@ -104,7 +104,7 @@ def export_all(
         except WheelhouseError as error:
             return error
 
-    largest = max((needs.of(model.folder, EXPORTERS[kind]).memory for kind in kinds), default=0)
+    largest = max((needs.of(model.facts, EXPORTERS[kind]).memory for kind in kinds), default=0)
     pool = ThreadPoolExecutor(max_workers=needs.at_once(largest, AT_ONCE))
     try:
         return dict(zip(kinds, pool.map(attempt, kinds), strict=True))

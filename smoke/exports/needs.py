@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.exports.exporters import Exporter
-from smoke.models import safetensors
+from smoke.models.check.facts import Facts
 from wheelhouse.console import warn
 from wheelhouse.errors import ResourceError
 from wheelhouse.files import human_size, require_space
@@ -26,17 +26,11 @@ class Needs:
     memory: int
 
 
-def of(model: Path, exporter: Exporter) -> Needs:
-    """Return what exporting the model folder takes: by its parameters, and by the size of its files.
-
-    Raise InputError for a weight file whose header cannot be read.
-    """
-    files = sorted(model.glob("*.safetensors"))
-    parameters = sum(safetensors.parameters(path) for path in files)
-    stored = sum(path.stat().st_size for path in files)
+def of(model: Facts, exporter: Exporter) -> Needs:
+    """Return what exporting a model takes: by its parameters, and by the size of its files."""
     return Needs(
-        disk=int(parameters * FLOAT32 * exporter.size + stored * exporter.scratch) + _FIXED_DISK,
-        memory=memory(parameters, exporter),
+        disk=int(model.parameters * FLOAT32 * exporter.size + model.bytes * exporter.scratch) + _FIXED_DISK,
+        memory=memory(model.parameters, exporter),
     )
 
 

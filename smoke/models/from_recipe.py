@@ -12,7 +12,7 @@ from smoke.environments import pip
 from smoke.models import catalogue
 from smoke.models.catalogue import GgufPart, HubModel, ModelRecipe, PackagedGguf, RandomPhi3, SplitGguf
 from smoke.models.converters import converter
-from smoke.models.model import Model
+from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
 from wheelhouse.errors import IntegrityError
 from wheelhouse.files import remove_tree, require_space, sha256_file
@@ -50,7 +50,7 @@ def model(name: str) -> Model:
 
     # The environment is no input: the converters use the pinned libraries only to read and write formats.
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
-    return Model(name=name, folder=step.output, key=manifests.key(step.output), label=recipe.label)
+    return checked(name=name, folder=step.output, key=manifests.key(step.output), label=recipe.label)
 
 
 def _scripts(source: PackagedGguf | SplitGguf | RandomPhi3) -> tuple[str, ...]:

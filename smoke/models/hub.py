@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 
 from recipes.sources.pins import Pins
-from smoke.models import hub_listing, local
+from smoke.models import hub_listing
+from smoke.models.check.model import facts_of
 from smoke.models.converters import converter
 from smoke.models.hub_listing import ENDPOINT_VARIABLE, File, endpoint
-from smoke.models.model import Model
+from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
 from wheelhouse.errors import NetworkError, StepFailedError
 from wheelhouse.files import remove_tree, require_space, write_atomic
@@ -56,12 +57,12 @@ def model(identifier: str, *, revision: str = "main", name: str = "") -> Model:
             path.rename(partial / path.name)
         remove_tree(download)
         (partial / LISTING).unlink()
-        local.check(partial)
+        facts_of(partial)
         write_atomic(partial / COMMIT, msgspec.json.encode({"id": identifier, "commit": listing.sha}) + b"\n")
         manifests.write(partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
-    return Model(
+    return checked(
         name=name or identifier,
         folder=output,
         key=manifests.key(output),

@@ -1,16 +1,37 @@
-"""A model, once it is found or made."""
+"""A model, once it is found or made and checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from smoke.models.check import numbers, weights
+from smoke.models.check.facts import Facts
+from smoke.models.check.model import facts_of
+from wheelhouse.files import write_atomic
+from wheelhouse.paths import cache_dir
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A Hugging Face folder (config.json, *.safetensors, tokenizer.json) and the SHA-256 over its contents."""
+    """A Hugging Face folder (config.json, *.safetensors, tokenizer.json), the SHA-256 over its contents, its facts."""
 
     name: str
     folder: Path
     key: str
     label: str
+    facts: Facts
+
+
+def checked(*, name: str, folder: Path, key: str, label: str, facts: Facts | None = None) -> Model:
+    """Return the model in a folder whose contents have the hash `key`; its weights are read once for each key.
+
+    Raise InputError when the files cannot be right: by what they say (`facts`, if that was looked at already), or by
+    the numbers in them.
+    """
+    known = facts_of(folder) if facts is None else facts
+    marker = cache_dir("models", "sound", key)
+    if not marker.exists():
+        numbers.require_sound(weights.find(folder), tied=known.sizes.tied)
+        write_atomic(marker, "")
+    return Model(name=name, folder=folder, key=key, label=label, facts=known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -31,10 +30,6 @@ from wheelhouse.files import require_space
 
 KEPT_AT_ONCE = 4
 """Dumps that lie on the disk at a time: golden ones, the one being written, the one being judged."""
-
-
-LARGEST_VOCABULARY = 300_000
-"""For models whose config.json does not say."""
 
 
 def smoke(request: Request) -> Report:
@@ -80,9 +75,7 @@ def smoke(request: Request) -> Report:
 
 def _dump_size(request: Request, model: Model) -> int:
     """Return the most bytes that one dump's logits can take."""
-    config = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
-    vocabulary = int(config.get("vocab_size") or LARGEST_VOCABULARY)
-    return 4 * vocabulary * request.max_new_tokens * len(request.prompts)
+    return 4 * model.facts.sizes.vocabulary * request.max_new_tokens * len(request.prompts)
 
 
 def _why_not(item: Planned) -> Judgement | None:

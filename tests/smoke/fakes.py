@@ -9,6 +9,7 @@ from smoke.backends.registry import Backend, Variant
 from smoke.environments.source import Environment, Readiness
 from smoke.models.model import Model
 from smoke.parity import gates
+from tests.smoke.models import building
 
 ENGINE = Path(__file__).with_name("fake_engine.py")
 KEY = "a" * 64
@@ -49,8 +50,7 @@ def reference(**options):
 def model(folder, seed=1):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "seed").write_text(str(seed))
-    (folder / "config.json").write_text('{"vocab_size": 64}')
-    return Model(name="stand-in", folder=folder, key=KEY, label="a stand-in")
+    return Model(name="stand-in", folder=folder, key=KEY, label="a stand-in", facts=building.facts(vocab_size=64))
 
 
 def export(folder, kind="healthy", *, key=KEY, seed=1):

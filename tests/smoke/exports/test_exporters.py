@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from smoke.exports.exporters import EXPORTERS, group_size_fits
 from smoke.exports.making import EXPORTS
+from tests.smoke.models.building import facts
 
 GUIDE = (
     "export openvino --model M --task text-generation-with-past "
@@ -16,13 +17,19 @@ GUIDE = (
 OPTIMUM = "-m optimum.commands.optimum_cli export openvino --model M --task text-generation-with-past"
 NPU = "--weight-format int4 --sym --ratio 1.0"
 BUILDER = "-m onnxruntime_genai.models.builder -i M -o OUT"
-FITS = {"hidden_size": 2048, "num_attention_heads": 16, "intermediate_size": 8192}
-SMOLLM2 = {"hidden_size": 576, "num_attention_heads": 9, "head_dim": 64, "intermediate_size": 1536}
+FITS = {"hidden_size": 2048, "num_attention_heads": 16, "head_dim": 128, "intermediate_size": 8192}
+SMOLLM2 = {
+    "hidden_size": 576,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "head_dim": 64,
+    "intermediate_size": 1536,
+}
 
 
 def line(kind: str, config: dict[str, int]) -> str:
     exporter = EXPORTERS[kind]
-    return " ".join(exporter.arguments(Path("M"), Path("OUT"), exporter.settings(config)))
+    return " ".join(exporter.arguments(Path("M"), Path("OUT"), exporter.settings(facts(**config))))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,8 @@ WIDTH = st.integers(1, 64).map(lambda n: n * 64)
 
 @given(WIDTH, st.sampled_from([1, 2, 4, 9]), st.none() | WIDTH, WIDTH)
 def test_group_size_fits_only_multiples_of_128(hidden: int, heads: int, head: int | None, inner: int) -> None:
-    config = {"hidden_size": hidden, "num_attention_heads": heads, "head_dim": head, "intermediate_size": inner}
-    attention = heads * (head if head is not None else hidden // heads)
-    assert group_size_fits(config) == (hidden % 128 == 0 and attention % 128 == 0 and inner % 128 == 0)
+    sizes = {"hidden_size": hidden * 9, "num_attention_heads": heads, "head_dim": head, "intermediate_size": inner}
+    attention = heads * (head if head is not None else hidden * 9 // heads)
+    assert group_size_fits(facts(**sizes, num_key_value_heads=heads)) == (
+        hidden * 9 % 128 == 0 and attention % 128 == 0 and inner % 128 == 0
+    )

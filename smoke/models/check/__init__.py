@@ -1,0 +1,1 @@
+"""What does a model folder hold, and can it be what it says? Reads files, runs nothing; below what finds models."""

@@ -1,0 +1,136 @@
+"""What the tokenizer's files say: how many tokens, what is put in front of a text, whether there is a chat template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from smoke.models.check import foreign
+from smoke.models.check.values import Values, optional, read
+from wheelhouse.errors import InputError
+
+FILE = "tokenizer.json"
+CONFIG = "tokenizer_config.json"
+_BYTES = 300_000_000
+"""Several times the largest tokenizer that is published (33 MB)."""
+_SAVE = "Save the model's fast tokenizer beside it: AutoTokenizer.from_pretrained(…).save_pretrained(folder)."
+
+
+class _Added(Struct, frozen=True):
+    id: int
+    content: str
+
+
+class _Model(Struct, frozen=True):
+    vocab: dict[str, int] | list[tuple[str, float]]
+
+
+class _File(Struct, frozen=True):
+    model: _Model
+    added_tokens: tuple[_Added, ...] | None = None
+    post_processor: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Tokenizer(Struct, frozen=True, kw_only=True):
+    """A tokenizer, as its files describe it."""
+
+    tokens: int
+    """The ids run from 0 to below this, the added tokens included."""
+    largest: int
+    """The largest id of an ordinary token."""
+    begin: str
+    template: bool
+    own_code: dict[str, str]
+
+
+def load(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a folder. Raise InputError when it is missing, slow only, damaged or another file."""
+    path = folder / FILE
+    if not path.is_file():
+        slow = next((name for name in ("tokenizer.model", "vocab.json") if (folder / name).is_file()), None)
+        has = f" (it has {slow}, that of the slow tokenizer)" if slow else ""
+        raise InputError(f"{folder} has no {FILE}{has}.", remedy=_SAVE)
+    config = read(folder / CONFIG, _SAVE)
+    file = _decode(path)
+    vocab = file.model.vocab
+    ordinary = max(vocab.values(), default=-1) if isinstance(vocab, dict) else len(vocab) - 1
+    added = {token.id: token.content for token in file.added_tokens or ()}
+    if min([*added, *(vocab.values() if isinstance(vocab, dict) else ())], default=0) < 0:
+        raise InputError(f"{path} is damaged: it has a token with an id below 0.", remedy=_SAVE)
+    largest = max(ordinary, *added) if added else ordinary
+    return Tokenizer(
+        tokens=largest + 1,
+        largest=ordinary,
+        begin=_begin(file, config, added),
+        template=_has_template(folder, config),
+        own_code=own_code(config),
+    )
+
+
+def _decode(path: Path) -> _File:
+    stranger = foreign.form(path)
+    if stranger is not None:
+        raise InputError(f"{path} {stranger.what}.", remedy=stranger.remedy)
+    try:
+        size = path.stat().st_size
+        if size > _BYTES:
+            raise InputError(f"{path} is no tokenizer: it has {size} bytes.", remedy=_SAVE)
+        return msgspec.json.decode(path.read_bytes(), type=_File)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}.", remedy=_SAVE) from error
+
+
+def _begin(file: _File, config: Values, added: dict[int, str]) -> str:
+    """Return the special tokens that the tokenizer's own post-processor puts in front of a text, written out."""
+    try:
+        processor: Any = msgspec.json.decode(file.post_processor)
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    steps = processor.get("processors", [processor]) if isinstance(processor, dict) else []
+    begin = ""
+    for step in steps if isinstance(steps, list) else []:
+        if not isinstance(step, dict) or step.get("type") != "TemplateProcessing":
+            continue
+        for piece in step.get("single") or []:
+            token = piece.get("SpecialToken") if isinstance(piece, dict) else None
+            if not isinstance(token, dict):
+                break
+            begin += str(token.get("id", ""))
+    named = config.content.get("bos_token")
+    bos = named.get("content") if isinstance(named, dict) else named
+    if not begin and config.content.get("add_bos_token") is True and isinstance(bos, str) and bos in added.values():
+        return bos
+    return begin
+
+
+def _has_template(folder: Path, config: Values) -> bool:
+    own = config.content.get("chat_template")
+    if isinstance(own, list):
+        own = next((entry.get("template") for entry in own if isinstance(entry, dict)), None)
+    if own is not None and not isinstance(own, str):
+        raise config.refusal("chat_template", "neither a text nor a list of named texts")
+    if own:
+        return True
+    path = folder / "chat_template.jinja"
+    if path.is_file() and path.stat().st_size:
+        return True
+    return bool(optional(folder / "chat_template.json").text("chat_template"))
+
+
+def own_code(config: Values) -> dict[str, str]:
+    """Return what a configuration's auto_map names, as "what: where"."""
+    part = config.part("auto_map")
+    if part is None:
+        return {}
+    found = {}
+    for name, value in part.content.items():
+        wheres = [where for where in (value if isinstance(value, list) else [value]) if where is not None]
+        if not all(isinstance(where, str) for where in wheres):
+            raise part.refusal(name, "not the name of a class")
+        found[name] = ", ".join(wheres)
+    return found
