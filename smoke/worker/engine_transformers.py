@@ -62,7 +62,6 @@ class TransformersEngine(worker_engine.Engine):
         from transformers import GenerationConfig
 
         own = self.model.generation_config
-        # A fresh configuration: the model's own may ask for sampling or for a penalty on repetition.
         config = GenerationConfig(
             max_new_tokens=limit,
             do_sample=False,
@@ -70,6 +69,10 @@ class TransformersEngine(worker_engine.Engine):
             eos_token_id=own.eos_token_id,
             pad_token_id=own.pad_token_id if own.pad_token_id is not None else 0,
             bos_token_id=own.bos_token_id,
+        )
+        # `generate` fills what is unset here from the model's own configuration: a penalty on repetition, sampling.
+        self.model.generation_config = GenerationConfig(
+            eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, bos_token_id=config.bos_token_id
         )
         prompt = torch.tensor([list(ids)])
         clock = Clock(on_token)
@@ -109,6 +112,15 @@ class TransformersEngine(worker_engine.Engine):
         return {"dtype": str(self.model.dtype), "threads": str(torch.get_num_threads())}
 
 
+def require_complete(report: Mapping[str, Any]) -> None:
+    """Raise ValueError for tensors that transformers had to invent or left out, by its report on loading."""
+    for kind, what in (("missing_keys", "are missing, and would be invented"), ("mismatched_keys", "have other shapes"),
+                       ("unexpected_keys", "are not of this architecture, and would be left out")):  # fmt: skip
+        names = sorted(str(name) for name in report.get(kind) or ())
+        if names:
+            raise ValueError(f"Weights and code do not agree: {', '.join(names[:3])} ({len(names)} in all) {what}.")
+
+
 def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     """Load the Hugging Face folder `job["model"]` in float32."""
     import torch
@@ -117,6 +129,9 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     worker_engine.require_file(job["model"], "config.json")
     # With more threads, torch spins and collapses on a machine that is busy with anything else.
     torch.set_num_threads(int(worker_engine.options(job).get("threads", 1)))
-    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32, local_files_only=True)
+    model, report = AutoModelForCausalLM.from_pretrained(
+        job["model"], dtype=torch.float32, local_files_only=True, output_loading_info=True
+    )
+    require_complete(report)
     model.eval()
     return TransformersEngine(model, AutoTokenizer.from_pretrained(job["model"], local_files_only=True))
