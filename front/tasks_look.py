@@ -28,10 +28,9 @@ def advise(_c: Context, model: str = MODEL) -> None:
 @task(texts={"json": "what was read, as JSON"})
 def model(_c: Context, model: str = MODEL, json: bool = False) -> None:
     """Say what a model is, from its files, before anything runs it."""
-    from smoke.commands import show_model
-    from wheelhouse.console import result
+    from smoke.commands import describe
 
-    result(show_model(model, as_json=json))
+    describe(model, as_json=json)
 
 
 @task(
