@@ -27,7 +27,7 @@ CHEAP = frozenset(
         "pythons.json",
         "reports",
         "scratch",
-        "vsdevcmd.bat",
+        "vsdevcmd",
         "wheel-facts.json",
     }
 )

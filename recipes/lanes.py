@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
 from wheelhouse.files import human_size
 from wheelhouse.paths import display, wheels_dir
-from wheelhouse.process import Shell, render
+from wheelhouse.process import render
+from wheelhouse.processes.quoting import own_shell
 
 if TYPE_CHECKING:
     from recipes.spec.request import Request
@@ -110,7 +111,7 @@ def finish(folder: Path, seconds: Mapping[str, float]) -> list[Row]:
     from recipes.wheels.placing import facts_of
     from recipes.wheels.proof import prove
 
-    prove(folder, facts_of(sorted(folder / name for name in seconds)))
+    prove(folder, facts_of([folder / name for name in sorted(seconds)]))
     return [
         Row(path=folder / w.filename, size=w.size, sha256=w.sha256, seconds=seconds[w.filename] or None)
         for w in write_index(folder)
@@ -163,10 +164,8 @@ def plan(choice: Choice, request: Request) -> str:
     from recipes.spec.load import load
     from recipes.wheels.published import plan_published
 
-    shell: Shell = "cmd" if sys.platform == "win32" else "posix"
-    return "\n".join(
-        render(command, shell) for command in plan_published(load(request.recipe), request.options.pythons)
-    )
+    commands = plan_published(load(request.recipe), request.options.pythons)
+    return "\n".join(render(command, own_shell()) for command in commands)
 
 
 def index_all() -> str:

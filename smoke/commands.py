@@ -37,8 +37,9 @@ def smoke(
 ) -> None:
     """Prove backends, print the table, write the report.
 
-    Raise ParityError when something that ran went wrong (with `strict`, when something did not run either), and
-    before anything runs UsageError or InputError for what cannot be asked for.
+    Raise ParityError when something that ran went wrong (with `strict`, when something did not run either),
+    UnsupportedError when a backend that was asked for by name could not run, and before anything runs UsageError or
+    InputError for what cannot be asked for.
     """
     from smoke.backends import selection
     from smoke.report import terminal
@@ -73,6 +74,7 @@ def smoke(
         console.result(part)
     console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
     reports.require_success(found, strict=strict)
+    reports.require_named(found, backends)
 
 
 def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeout: float) -> str:

@@ -29,6 +29,7 @@ from wheelhouse.files import write_atomic
 from wheelhouse.known_failures import recognise_in
 from wheelhouse.paths import log_dir
 from wheelhouse.process import render
+from wheelhouse.processes.quoting import own_shell
 
 SCRIPT = WORKER / "converse.py"
 CONTEXT = 1024
@@ -139,7 +140,7 @@ def _run(
     command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work)
     log = log_dir() / "generate" / f"{backend.name}-{variant.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    say(f"+ {render(command)}", style="dim")
+    say(f"+ {render(command, own_shell())}", style="dim")
     # Not process.run: the answer goes to the terminal as it comes, and the chat's lines come from there.
     with log.open("wb") as noise:
         direct = None if environment.reads_terminal else subprocess.PIPE

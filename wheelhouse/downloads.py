@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
-from wheelhouse.files import remove_tree, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.files import move, remove_tree, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.known_failures import recognise
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, log_dir
@@ -227,4 +227,4 @@ def _accept(arrived: Path, sha256: str) -> Path:
     place = cached_path(sha256, arrived.name)
     verified(arrived, sha256)
     place.parent.mkdir(parents=True, exist_ok=True)
-    return arrived.replace(place)
+    return move(arrived, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,8 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from wheelhouse.errors import ResourceError
+from wheelhouse.patience import patiently
 
 _CHUNK = 1 << 20
+
+
+def by_name(path: Path) -> str:
+    """Return what paths are sorted by: their text with forward slashes. Windows itself sorts them without case."""
+    return path.as_posix()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below `folder`, in an order that is the same on every system."""
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=by_name)
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -36,7 +48,7 @@ def sha256_tree(folder: Path, *, skip: Callable[[Path], bool] = lambda _: False)
     `skip` receives each file's path relative to `folder`.
     """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files_below(folder):
         relative = path.relative_to(folder)
         if not skip(relative):
             digest.update(f"{relative.as_posix()}\0{sha256_file(path)}\n".encode())
@@ -52,21 +64,33 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         Path(name).chmod(0o644)
-        Path(name).replace(path)
+        move(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
+def move(source: Path, target: Path) -> Path:
+    """Rename a file or folder, over a file that may be there; return its new path.
+
+    Raise BusyError when another program does not let go of either for some seconds.
+    """
+    return patiently(lambda: source.replace(target), target)
+
+
 def remove_tree(path: Path) -> None:
-    """Remove a file or folder if it is there, also where git left read-only files on Windows."""
+    """Remove a file or folder if it is there, also where git left read-only files on Windows.
+
+    Raise BusyError when another program does not let go of something in it for some seconds.
+    """
 
     def make_writable_and_retry(function: Callable[..., Any], name: str, _: BaseException) -> None:
-        Path(name).chmod(stat.S_IWRITE)
-        function(name)
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).chmod(stat.S_IRWXU if Path(name).is_dir() else stat.S_IWRITE)
+            patiently(lambda: function(name), Path(name))
 
     if path.is_symlink() or path.is_file():
-        path.unlink()
+        patiently(path.unlink, path)
     elif path.exists():
         _rmtree(path, make_writable_and_retry)
 

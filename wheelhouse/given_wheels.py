@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wheelhouse.errors import InputError
+from wheelhouse.files import by_name
 from wheelhouse.paths import display
 
 
@@ -17,7 +18,7 @@ def wheels_meant(given: Sequence[str]) -> list[Path]:
 
 def all_wheels(folder: Path) -> list[Path]:
     """Return the wheels in a folder. Raise InputError when there are none."""
-    found = sorted(folder.glob("*.whl"))
+    found = sorted(folder.glob("*.whl"), key=by_name)
     if not found:
         raise InputError(
             f"There are no wheels in {display(folder)}.",
@@ -38,7 +39,8 @@ def _expand(text: str) -> Iterator[Path]:
             yield from _expand(part.strip()) if part.strip() else ()
     else:
         # A pattern such as `wheels/*cp312*` matches a wheel's .metadata too, which is none.
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if name.endswith(".whl"))  # noqa: PTH207 - the pattern may be absolute
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+        found = sorted((Path(name) for name in names if name.endswith(".whl")), key=by_name)
         if not found:
             raise InputError(f"There is no wheel {text}.", remedy="Check the path, or the pattern if it is one.")
         yield from found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import shlex
 import signal
@@ -12,21 +13,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from wheelhouse import memory
 from wheelhouse.console import say
 from wheelhouse.errors import StepFailedError, ToolchainError
-from wheelhouse.lifeline import die_with_parent
-from wheelhouse.orphans import ending_with_us
-
-Shell = Literal["posix", "cmd", "powershell"]
+from wheelhouse.processes import exits, job_object
+from wheelhouse.processes.lifeline import die_with_parent
+from wheelhouse.processes.orphans import ending_with_us
+from wheelhouse.processes.quoting import Shell, own_shell, quote
 
 TAIL_LINES = 15
 OUT_OF_MEMORY = "was killed by the system, which had no memory left"
 FREE_MEMORY = "End other programs or use a machine with more memory, then run the same again."
 _running: set[subprocess.Popen[str]] = set()
-_CMD_SPECIAL = frozenset(' \t"&|<>^()%!,;=')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,20 +64,6 @@ class Completed:
     log: Path | None = None
 
 
-def quote(argument: str, shell: Shell) -> str:
-    """Quote one argument as a person would type it into the given shell."""
-    if shell == "posix":
-        return shlex.quote(argument)
-    if shell == "powershell":
-        plain = argument and all(c.isalnum() or c in "-_./\\:=+" for c in argument)
-        # What starts with a dash is cut in two at its first dot or after its first colon (PowerShell#6291, #6292).
-        plain = plain and not (argument.startswith("-") and set(".:").intersection(argument))
-        return argument if plain else "'" + argument.replace("'", "''") + "'"
-    if argument and not _CMD_SPECIAL.intersection(argument):
-        return argument
-    return subprocess.list2cmdline([argument]) if " " in argument or not argument else f'"{argument}"'
-
-
 def render(command: Command, shell: Shell = "posix") -> str:
     """Return the command as one line to type: directory, then variables, then the command itself."""
     line = " ".join(quote(a, shell) for a in command.argv)
@@ -107,13 +93,14 @@ def run(
     `on_line` receives each line of the output as it comes. With `check`, a failure raises StepFailedError with the
     output's tail. A missing program raises ToolchainError; a time-out ends the process and everything it started.
     """
+    typed = f"+ {render(command, own_shell())}"
     if echo:
-        say(f"+ {render(command)}", style="dim")
+        say(typed, style="dim")
     log.parent.mkdir(parents=True, exist_ok=True)
     started, kills = time.monotonic(), memory.kills()
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:
-        stream.write(f"+ {render(command)}\n")
+        stream.write(f"{typed}\n")
         with (
             _start(command) as process,
             ending_with_us(process),
@@ -143,7 +130,7 @@ def run(
 
 def _start(command: Command) -> subprocess.Popen[str]:
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=command.environment(),
@@ -155,6 +142,7 @@ def _start(command: Command) -> subprocess.Popen[str]:
             errors="replace",
             start_new_session=os.name == "posix",
             preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
+            creationflags=job_object.CREATION_FLAGS,
         )
     except FileNotFoundError as error:
         raise ToolchainError(
@@ -163,6 +151,8 @@ def _start(command: Command) -> subprocess.Popen[str]:
         ) from error
     except OSError as error:
         raise ToolchainError(f"'{command.argv[0]}' could not be started: {error.strerror}.") from error
+    job_object.adopt(process)
+    return process
 
 
 def _pump(
@@ -206,20 +196,21 @@ def end_all() -> None:
 def end_process_tree(process: subprocess.Popen[str]) -> None:
     """Kill a process that `run` started and everything it started in turn."""
     if os.name == "posix":
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-    else:
-        import psutil
+    elif not job_object.end(process):
+        _end_one_by_one(process)
 
-        try:
-            children = psutil.Process(process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return
-        for child in children:
-            child.kill()
-        process.kill()
+
+def _end_one_by_one(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its descendants. Any of them may be gone before its turn: one takes another along."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
 
 
 def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepFailedError:
@@ -230,10 +221,8 @@ def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepF
         how = f"did not finish within {command.timeout:.0f} s and was ended"
     elif done.out_of_memory:
         how, remedy = OUT_OF_MEMORY, FREE_MEMORY
-    elif done.returncode < 0:
-        how = f"was killed by signal {-done.returncode} ({signal.Signals(-done.returncode).name})"
     else:
-        how = f"ended with exit code {done.returncode}"
+        how = exits.describe_exit(done.returncode)
     tail = "\n".join(f"  | {line}" for line in done.tail)
     known = recognise_in(log, done.tail)
     if known is not None:

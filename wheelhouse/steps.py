@@ -7,7 +7,10 @@ has succeeded: a killed run leaves nothing half made.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wheelhouse.console import say
-from wheelhouse.errors import ResourceError
-from wheelhouse.files import disk_full, remove_tree, sha256_bytes, write_atomic
+from wheelhouse.errors import BusyError, ResourceError
+from wheelhouse.files import disk_full, move, remove_tree, sha256_bytes, write_atomic
 from wheelhouse.locks import locked
 
 RECORD = ".step.json"
@@ -127,9 +130,20 @@ def _fresh(step: Step, *, quiet: bool) -> Outcome:
 
 
 def _replace(partial: Path, output: Path) -> None:
-    old = output.with_name(f".{output.name}.old")
-    remove_tree(old)
+    """Put the new output in the place of the old one, which is removed now or, while a program has it open, later."""
+    _remove_old(output)
     if output.exists():
-        output.rename(old)
-    partial.rename(output)
-    remove_tree(old)
+        move(output, _free_name(output))
+    move(partial, output)
+    _remove_old(output)
+
+
+def _free_name(output: Path) -> Path:
+    names = (output.with_name(f".{output.name}.old{n or ''}") for n in itertools.count())
+    return next(name for name in names if not name.exists())
+
+
+def _remove_old(output: Path) -> None:
+    for old in output.parent.glob(f".{glob.escape(output.name)}.old*"):
+        with contextlib.suppress(BusyError):
+            remove_tree(old)

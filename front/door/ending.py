@@ -36,6 +36,8 @@ def ended(act: Callable[[], object], *, debug: bool = False) -> int:
     except BrokenPipeError:  # `invoke doctor | head`: the reader has seen enough
         return _closed(PIPE_CLOSED)
     except OSError as error:  # not even the error can be written
+        if _unread(error):
+            return _closed(PIPE_CLOSED)
         if error.filename or error.errno not in _FULL | {errno.EBADF, errno.EIO}:
             raise
         return _closed(ResourceError.exit_code)
@@ -53,6 +55,8 @@ def _outcome(act: Callable[[], object], *, debug: bool) -> int:
     except ParseError as error:
         return fail(UsageError(str(error)), debug=debug)
     except OSError as error:
+        if _unread(error):
+            raise
         known = _explained(error)
         if known is None:
             raise
@@ -97,6 +101,11 @@ def _explained(error: OSError) -> WheelhouseError | None:
     inside = str(error.filename).startswith(cache)
     remedy = f"{CACHE_VARIABLE} names the folder that everything is kept in: it is {cache} now." if inside else ""
     return InputError(f"{error.filename} cannot be used: {error.strerror}.", remedy=remedy)
+
+
+def _unread(error: OSError) -> bool:
+    """Return whether an error is how Windows says that nobody reads a pipe any more."""
+    return sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
 
 
 def silence(stream: TextIO) -> None:

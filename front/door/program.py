@@ -22,6 +22,7 @@ from front.door import helping
 from front.door.declaring import Task
 from front.door.ending import ended, fail
 from front.door.reading import StrictParser
+from wheelhouse import streams
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import ROOT
 
@@ -41,6 +42,8 @@ def opened(tasks_file: str, groups: Groups) -> Namespace:
 
     Exits as well when `tasks_file` belongs to another checkout than this code, which would act on its own.
     """
+    if stock.program.argv:
+        streams.settle()
     here = Path(tasks_file).resolve().parent
     if here != ROOT:
         raise SystemExit(

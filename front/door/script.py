@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from wheelhouse import streams
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import ROOT
 
 
 def main() -> None:
     """Run what was typed."""
+    streams.settle()
     tasks = nearest_tasks(Path.cwd())
     if tasks is None and sys.argv[1:] not in (["--version"], ["-V"]):
         from front.door.ending import fail

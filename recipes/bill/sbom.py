@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from recipes.bill.materials import Artifact, Binary, Materials, Patch, Source
-from wheelhouse.files import write_atomic
+from wheelhouse.files import files_below, write_atomic
 
 __all__ = [
     "PROVENANCE_NAME",
@@ -61,7 +61,7 @@ def sbom_files(materials: Materials) -> dict[str, str]:
 def binaries_in(folder: Path, origin_of: Callable[[str], str] = lambda _: "") -> tuple[Binary, ...]:
     """List the PE and ELF files below `folder` with their hashes; `origin_of` names where each path came from."""
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files_below(folder):
         data = path.read_bytes()
         if data.startswith(BINARY_MAGIC):
             name = path.relative_to(folder).as_posix()

@@ -12,7 +12,7 @@ from recipes.spec.schema import ReleaseArchive
 from recipes.staging.header_closure import closure
 from recipes.staging.ort_home import Origin, find_libraries, origin_from_home
 from wheelhouse.errors import InputError
-from wheelhouse.files import sha256_file
+from wheelhouse.files import files_below, sha256_file
 from wheelhouse.steps import RECORD, Step, ensure
 
 
@@ -50,7 +50,7 @@ def check_early(build: Context) -> None:
 def fingerprint(build: Context) -> str:
     """Return what tells whether staging must run again, without reading large files."""
     if build.options.ort == "given":
-        files = sorted(p for p in _given_home(build).rglob("*") if p.is_file())
+        files = files_below(_given_home(build))
         return hash_text("\n".join(f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files))
     if build.options.ort == "published":
         return hash_part(build.ort.published)

@@ -10,6 +10,7 @@ from recipes.building.genai_build import python_defines
 from recipes.building.tools import VISUAL_STUDIO, cache_defines
 from recipes.staging.ort_home import Origin, find_libraries
 from wheelhouse.errors import StepFailedError
+from wheelhouse.files import by_name
 from wheelhouse.process import Command
 
 BUILD_SECONDS = 4 * 3600.0
@@ -72,7 +73,7 @@ def built_wheels(build: Context, tags: tuple[str, ...]) -> dict[str, Path]:
     """Return python tag to wheel. Raise StepFailedError when the build ended well and still left one out."""
     found: dict[str, Path] = {}
     for folder in output_folders(build):
-        for wheel in sorted((folder / "dist").glob(f"*-{build.ort.version}*.whl")):
+        for wheel in sorted((folder / "dist").glob(f"*-{build.ort.version}*.whl"), key=by_name):
             found.setdefault(wheel.name.split("-")[2], wheel)
     missing = [tag for tag in tags if tag not in found]
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -72,7 +73,7 @@ def plan_git_lane(request: Request) -> list[Item]:
         return transcript(context(request, planned=True))
     # across processors, Windows is built on the far more common x64 machines
     host = Target(os=target.os, arch="x64") if target.os == "windows" else target
-    return transcript(_assumed(recipe, target, host, request.options))
+    return transcript(_assumed(recipe, target, host, replace(request.options, recipe=request.recipe)))
 
 
 def context(request: Request, *, planned: bool = False) -> Context:
@@ -86,13 +87,13 @@ def context(request: Request, *, planned: bool = False) -> Context:
     if not planned:
         require_buildable(recipe, target, host)
     elif target != host:
-        return _assumed(recipe, target, host, request.options)
+        return _assumed(recipe, target, host, replace(request.options, recipe=request.recipe))
     pythons = choose_pythons(recipe, request.options.pythons)
     return Context(
         recipe=recipe,
         target=target,
         host=host,
-        options=request.options,
+        options=replace(request.options, recipe=request.recipe),
         tools=tools_for_plan(target, pythons)
         if planned
         else find_tools(target, pythons, minimum_cmake=recipe.toolchain.cmake),

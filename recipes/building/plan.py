@@ -10,7 +10,8 @@ from recipes.building.context import Context
 from recipes.sources.checkout import commands, source_name
 from recipes.sources.declared import MIRROR
 from recipes.sources.dependencies import plan
-from wheelhouse.process import Command, Shell, quote, render
+from wheelhouse.process import Command, render
+from wheelhouse.processes.quoting import Shell, quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +118,15 @@ def _ort(build: Context) -> Iterator[Item]:
 
 
 def _task(build: Context, name: str) -> Typed:
-    origin = {"build": "", "published": " --ort published", "given": f" --ort-home {build.options.ort_home}"}
-    line = f"invoke {name} --recipe {build.recipe.name} --target {build.target.name}{origin[build.options.ort]}"
-    return Typed(lines=dict.fromkeys(("cmd", "powershell", "posix"), line))
+    recipe = build.options.recipe or build.recipe.name
+    origin = {
+        "build": (),
+        "published": ("--ort", "published"),
+        "given": ("--ort-home", str(build.options.ort_home)),
+    }[build.options.ort]
+    words = ("invoke", name, "--recipe", recipe, "--target", build.target.name, *origin)
+    shells: tuple[Shell, ...] = ("cmd", "powershell", "posix")
+    return Typed(lines={shell: " ".join(quote(word, shell) for word in words) for shell in shells})
 
 
 def _stage(build: Context) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from recipes.spec.load import load
 from recipes.spec.request import Request
 from recipes.spec.target import choose_target, shell_of
 from wheelhouse.errors import UsageError, nearest
-from wheelhouse.process import Shell
+from wheelhouse.processes.quoting import Shell
 
 SHELLS: tuple[Shell, ...] = ("posix", "cmd", "powershell")
 

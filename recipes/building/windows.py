@@ -27,6 +27,8 @@ COMPONENTS: Mapping[Arch, str] = {
     "x64": "Microsoft.VisualStudio.Component.VC.Tools.x86.x64",
     "arm64": "Microsoft.VisualStudio.Component.VC.Tools.ARM64",
 }
+ENVIRONMENT = "environment.txt"
+PROMPT_SCRIPT = "DML_WHEELHOUSE_VSDEVCMD"
 _VS_ARCH: Mapping[Arch, str] = {"x64": "amd64", "arm64": "arm64"}
 _VARIABLE = re.compile(r"^([^=\s][^=]*)=(.*)$")
 
@@ -42,22 +44,40 @@ def vswhere_command(arch: Arch) -> Command:
 
 def enter_line(installation: PureWindowsPath, arch: Arch, host_arch: Arch) -> str:
     """Return what a person types into cmd to get the compiler for `arch` on PATH."""
-    script = installation / "Common7" / "Tools" / "VsDevCmd.bat"
-    return f'call "{script}" -arch={_VS_ARCH[arch]} -host_arch={_VS_ARCH[host_arch]} -no_logo'
+    return f'call "{prompt_script(installation)}" {_prompt_options(arch, host_arch)}'
 
 
-def environment_script(installation: PureWindowsPath, arch: Arch, host_arch: Arch) -> str:
-    """Return a batch file that enters the environment and prints its variables.
+def prompt_script(installation: PureWindowsPath) -> PureWindowsPath:
+    """Return where a Visual Studio has the script that enters its developer prompt."""
+    return installation / "Common7" / "Tools" / "VsDevCmd.bat"
 
-    A file, because cmd's quoting of a command line and that of process creation do not agree.
+
+def _prompt_options(arch: Arch, host_arch: Arch) -> str:
+    return f"-arch={_VS_ARCH[arch]} -host_arch={_VS_ARCH[host_arch]} -no_logo"
+
+
+def environment_script(arch: Arch, host_arch: Arch) -> str:
+    """Return a batch file that calls the script in the variable PROMPT_SCRIPT and writes the variables to ENVIRONMENT.
+
+    A file, because cmd's quoting of a command line and that of process creation do not agree; with nothing in it that
+    depends on the machine, because cmd reads it in the console's code page. `cmd /u` makes `set` write UTF-16: in a
+    code page, the name of a user may be lost.
     """
-    return f"@{enter_line(installation, arch, host_arch)} || exit /b 1\r\n@set\r\n"
+    enter = f'call "%{PROMPT_SCRIPT}%" {_prompt_options(arch, host_arch)}'
+    return f"@{enter} || exit /b 1\r\n@cmd /d /u /c set >{ENVIRONMENT}\r\n"
 
 
-def parse_environment(output: str) -> dict[str, str]:
-    """Return the variables that `set` printed; lines that are no variable (banners) are passed over."""
-    found = (_VARIABLE.match(line) for line in output.splitlines())
+def parse_environment(output: bytes) -> dict[str, str]:
+    """Return the variables that `cmd /u /c set` printed; cmd's own per-drive folders ("=C:") are passed over."""
+    lines = output.decode("utf-16-le", errors="surrogatepass").split("\r\n")
+    found = (_VARIABLE.match(line) for line in lines)
     return {m[1]: m[2] for m in found if m}
+
+
+def changed(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables that are new or different: names are the same in any case on Windows."""
+    known = {name.upper(): value for name, value in environ.items()}
+    return {name: value for name, value in variables.items() if known.get(name.upper()) != value}
 
 
 def find_visual_studio(arch: Arch) -> PureWindowsPath:
@@ -88,14 +108,19 @@ def developer_environment(arch: Arch, host_arch: Arch) -> Iterator[None]:
     if os.environ.get("VSCMD_ARG_TGT_ARCH") == arch:  # the user is in that prompt already
         yield
         return
-    lines: list[str] = []
-    script = cache_dir("vsdevcmd.bat")
-    write_atomic(script, environment_script(find_visual_studio(arch), arch, host_arch))
-    command = Command(argv=("cmd.exe", "/d", "/c", str(script)), timeout=300)
-    run(command, log=log_dir() / "vsdevcmd.log", on_line=lines.append)
-    variables = parse_environment("\n".join(lines))
+    script = cache_dir("vsdevcmd", "enter.bat")
+    write_atomic(script, environment_script(arch, host_arch))
+    # In its folder and by its bare name: cmd takes `&`, `(`, `%`, `^` in a path apart, quoted or not.
+    command = Command(
+        argv=("cmd.exe", "/d", "/c", script.name),
+        cwd=script.parent,
+        env={PROMPT_SCRIPT: str(prompt_script(find_visual_studio(arch)))},
+        timeout=300,
+    )
+    run(command, log=log_dir() / "vsdevcmd.log")
+    variables = parse_environment((script.parent / ENVIRONMENT).read_bytes())
     before = dict(os.environ)
-    os.environ.update(variables)
+    os.environ.update({name: value for name, value in changed(variables, before).items() if name != PROMPT_SCRIPT})
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from recipes.spec.schema import Recipe
 from recipes.spec.schema_parts import OsName, TargetName
 from wheelhouse.errors import UnsupportedError, UsageError, nearest
 from wheelhouse.paths import ROOT, cache_dir, third_party_dir, wheels_dir
-from wheelhouse.process import Shell
+from wheelhouse.processes.quoting import Shell
 
 Arch = Literal["x64", "arm64"]
 
@@ -104,6 +104,7 @@ class BuildOptions:
     """What the user chose: Pythons ("3.12"; empty: the recipe's), where ONNX Runtime comes from, how to fetch.
 
     `source_mirror` replaces "https://github.com/" in every repository's address; `jobs` 0 leaves it to the tools.
+    `recipe` is the name or file that was given, for commands that name it again.
     """
 
     pythons: tuple[str, ...] = ()
@@ -111,6 +112,7 @@ class BuildOptions:
     ort_home: Path | None = None
     source_mirror: str = ""
     jobs: int = 0
+    recipe: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

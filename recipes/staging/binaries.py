@@ -17,6 +17,8 @@ from wheelhouse.errors import InputError
 Kind = Literal["PE", "ELF", "COFF library"]
 _PE_MACHINES = {0x8664: "x64", 0xAA64: "arm64", 0x14C: "x86", 0xA641: "arm64ec"}
 _ELF_MACHINES = {62: "x64", 183: "arm64", 3: "x86"}
+_TABLES = frozenset({b"/", b"//", b"/<ECSYMBOLS>/", b"/<HYBRIDMAP>/"})
+"""Members that describe the archive itself. Any other name with a slash in front, "/0", stands for a long one."""
 _ELF_VERSION = re.compile(rb"\0VERS_(\d+)\.(\d+)\.\d+\0")
 _PE_VERSION = re.compile(
     "FileVersion".encode("utf-16-le") + rb"(?:\0\0)+((?:[0-9]\0)+(?:\.\0(?:[0-9]\0)+)+)", re.DOTALL
@@ -106,7 +108,7 @@ def _import_library(data: mmap.mmap) -> BinaryFacts:
         if not digits.isdigit():  # int() would also take a sign, and walk backwards
             break
         body, length = offset + 60, int(digits)
-        if arch == "unknown" and not header.startswith(b"/"):
+        if arch == "unknown" and header[:16].rstrip() not in _TABLES:
             signature, second, _, machine = struct.unpack_from("<HHHH", data, body)
             code = machine if (signature, second) == (0, 0xFFFF) else signature
             arch = _PE_MACHINES.get(code, "unknown")

@@ -17,7 +17,7 @@ from recipes.spec.target import Target
 from recipes.staging.binaries import library_version, read_binary
 from recipes.staging.header_closure import api_version, closure
 from wheelhouse.errors import InputError, IntegrityError
-from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.files import by_name, files_below, sha256_file, write_atomic
 
 MANIFEST = "manifest.json"
 
@@ -64,7 +64,10 @@ def find_libraries(folders: Sequence[Path], staging: Staging, target: Target) ->
     found = {}
     for name in staging.libraries.get(target.os, ()):
         hits = [
-            hit for folder in folders for hit in [folder / name, *sorted(folder.glob(f"{name}.*"))] if hit.is_file()
+            hit
+            for folder in folders
+            for hit in [folder / name, *sorted(folder.glob(f"{name}.*"), key=by_name)]
+            if hit.is_file()
         ]
         if not hits:
             places = ", ".join(str(f) for f in folders)
@@ -91,7 +94,7 @@ def stage(ort: OnnxRuntime, target: Target, origin: Origin, into: Path) -> Manif
             )
         _copy(path, into / "lib" / name)
     manifest = Manifest(
-        files={p.relative_to(into).as_posix(): sha256_file(p) for p in sorted(into.rglob("*")) if p.is_file()},
+        files={p.relative_to(into).as_posix(): sha256_file(p) for p in files_below(into)},
         api_version=api_version(into / "include"),
         library_version=_version_of(origin),
     )

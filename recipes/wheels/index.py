@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from recipes.wheels.placing import WheelFacts, facts_of, folder_lock, read_metadata
 from wheelhouse.errors import InputError
-from wheelhouse.files import write_atomic
+from wheelhouse.files import by_name, write_atomic
 
 SUMS = "SHA256SUMS"
 
@@ -34,7 +34,7 @@ def write_index(folder: Path) -> list[WheelFacts]:
     Return the wheels' facts in name order. Raise InputError when a file there is no readable wheel.
     """
     with folder_lock(folder):
-        wheels = facts_of(sorted(folder.glob("*.whl")))
+        wheels = facts_of(sorted(folder.glob("*.whl"), key=by_name))
         wanted = index_files(wheels)
         for wheel in wheels:
             _write_metadata(folder / wheel.filename, wheel)

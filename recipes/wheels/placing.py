@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from wheelhouse.errors import InputError
-from wheelhouse.files import sha256_bytes, sha256_file, write_atomic
+from wheelhouse.files import move, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir
 
@@ -53,7 +53,7 @@ def place(source: Path, folder: Path) -> Path:
         partial = folder / f".{source.name}.partial"
         shutil.copy2(source, partial)
         partial.chmod(0o644)
-        partial.replace(target)
+        move(partial, target)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smoke.environments import directml_pair, wheel_fit
-from wheelhouse.errors import InputError, UnsupportedError
+from wheelhouse.errors import InputError, ToolchainError, UnsupportedError
+from wheelhouse.machine import interpreters
 from wheelhouse.paths import wheels_dir
 
 if TYPE_CHECKING:
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "dml"
 """The environment recipe that a pair of DirectML wheels completes."""
-
-PYTHON = "3.12"
-"""The Python to prefer; the wheels decide."""
 
 
 def source() -> Source:
@@ -35,23 +34,40 @@ def source() -> Source:
     return NoDirect3D()
 
 
-def find_pair(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
-    """Return one wheel of each package that install together: those `given`, completed with the newest of `folder`.
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two wheels that install together, in the order of PACKAGES, and the Python that they install on."""
 
-    Return () when there is no such pair.
+    wheels: tuple[Path, ...]
+    python: str
+
+    @property
+    def problem(self) -> ToolchainError | None:
+        """Why they cannot be installed on this machine: it does not have that Python."""
+        try:
+            interpreters.find(self.python)
+        except ToolchainError as error:
+            return error
+        return None
+
+
+def find_pair(given: Sequence[Path], folder: Path) -> Pair | None:
+    """Return one wheel of each package that install together: those `given`, completed with those of `folder`.
+
+    Of several, the first for this Python, else the first for one that this machine has; the newest GenAI comes first.
+    None when there is no such pair at all.
     """
     candidates = [
         [wheel for wheel in given if directml_pair.package_of(wheel) == package]
         or directml_pair.newest_first(folder, package)
         for package in directml_pair.PACKAGES
     ]
-    for pair in itertools.product(*reversed(candidates)):  # the newest GenAI decides
-        try:
-            wheel_fit.python_for(pair, PYTHON)
-        except InputError:
-            continue
-        return tuple(reversed(pair))
-    return ()
+    found: dict[str, Pair] = {}
+    for pair in itertools.product(*reversed(candidates)):
+        with contextlib.suppress(InputError):
+            python = wheel_fit.python_for(pair, interpreters.running())
+            found.setdefault(python, Pair(wheels=tuple(reversed(pair)), python=python))
+    return found[interpreters.choose(list(found))] if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +78,16 @@ class NativeWindows:
         """See Source."""
         from smoke.environments.source import Readiness
 
-        if find_pair((), wheels_dir()):
+        pair = find_pair((), wheels_dir())
+        if pair is not None and (problem := pair.problem):
+            return Readiness(
+                ready=False,
+                makeable=False,
+                reason=f"The pair of wheels in wheels/ is for Python {pair.python}. {problem.message}",
+                remedy=f"`invoke build-dml --python {interpreters.running()}` makes a pair for this Python. "
+                f"Or: {problem.remedy}",
+            )
+        if pair is not None:
             return Readiness(ready=True, makeable=True)
         return Readiness(
             ready=False,
@@ -76,10 +101,10 @@ class NativeWindows:
         from smoke.environments import pinned
 
         pair = find_pair(wheels, wheels_dir())
-        if not pair:
+        if pair is None:
             status = self.status()
             raise UnsupportedError(status.reason, remedy=status.remedy)
-        return pinned.prepare(ENVIRONMENT, wheels=pair)
+        return pinned.prepare(ENVIRONMENT, wheels=pair.wheels)
 
     def takes(self, wheel: Path) -> bool:
         """See Source."""

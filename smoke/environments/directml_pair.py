@@ -17,9 +17,9 @@ def package_of(wheel: Path) -> str:
 
 
 def newest_first(folder: Path, package: str) -> list[Path]:
-    """Return the wheels of a package in a folder, the newest version first."""
+    """Return the wheels of a package in a folder, the newest version first, and of one version the newest Python."""
     found = []
     for wheel in folder.glob(f"{package.replace('-', '_')}-*.whl"):
         with contextlib.suppress(InvalidWheelFilename):
-            found.append((parse_wheel_filename(wheel.name)[1], wheel))
-    return [wheel for _, wheel in sorted(found, reverse=True)]
+            found.append((parse_wheel_filename(wheel.name)[1], wheel.name, wheel))
+    return [wheel for _, _, wheel in sorted(found, reverse=True)]

@@ -48,6 +48,8 @@ class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """For people: what is in it."""
     python: PythonVersion
     """Minor version of the Python that the pins were verified with."""
+    also: tuple[PythonVersion, ...] = ()
+    """Others for which an index has a wheel of every pin, for each system where the environment can be made."""
     size: Bytes
     """Bytes that it takes on the disk."""
     packages: tuple[Pin, ...]

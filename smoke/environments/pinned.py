@@ -62,13 +62,14 @@ def status(name: str) -> Readiness:
     recipe = environment_recipes.environment(name)
     source = recipe.compiled if recipe.compiled is not None and from_sdist.needed(recipe.compiled) else None
     own = from_sdist.built(source) if source else None
-    step = _step(name, recipe, recipe.python, (own,) if own else ())
+    version = _python_version(recipe, ())
+    step = _step(name, recipe, version, (own,) if own else ())
     if (own or not source) and steps.why_to_run(step) is None and _damage(step.output) is None:
         return Readiness(ready=True, makeable=True)
     try:
         if refused := _impossible(name, recipe):
             raise refused
-        interpreters.find(recipe.python)
+        interpreters.find(version)
         if source and (problem := from_sdist.obstacle(source)):
             raise problem
     except WheelhouseError as error:
@@ -92,11 +93,13 @@ def _impossible(name: str, recipe: EnvironmentRecipe) -> UnsupportedError | None
 
 
 def _python_version(recipe: EnvironmentRecipe, wheels: Sequence[Path]) -> str:
+    """Return the Python to use: this one where the pins are for it, else one that is found; the wheels decide."""
+    version = interpreters.choose((recipe.python, *recipe.also))
     if not wheels:
-        return recipe.python
+        return version
     from smoke.environments.wheel_fit import python_for
 
-    return python_for(wheels, recipe.python)
+    return python_for(wheels, version)
 
 
 def _step(name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[Path]) -> Step:
@@ -122,4 +125,5 @@ def _environment(name: str, recipe: EnvironmentRecipe, step: Step) -> Environmen
         env=dict(recipe.variables),
         label=recipe.label if not wheels or recipe.compiled else f"{name} with {', '.join(wheels)}",
         key=step.key,
+        home=str(interpreters.site_packages(step.output, step.inputs["python"].split()[0])),
     )

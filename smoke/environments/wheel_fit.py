@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from packaging.metadata import parse_email
@@ -12,6 +13,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from wheelhouse.errors import InputError
+from wheelhouse.machine import interpreters
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -19,7 +21,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 def wheel_tags(wheel: Path) -> frozenset[Tag]:
     """Return a wheel's tags. Raise InputError when the file is missing, is no wheel, or is truncated."""
     if not wheel.is_file():
-        raise InputError(f"The wheel {wheel} does not exist.", remedy="`ls wheels/` shows what has been built.")
+        raise InputError(f"The wheel {wheel} does not exist.", remedy="What has been built is in the folder wheels/.")
     try:
         _, _, _, tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
@@ -49,14 +51,14 @@ def requirements(wheel: Path) -> list[Requirement]:
 def python_for(wheels: Sequence[Path], preferred: str) -> str:
     """Return the Python minor version that all `wheels` install on, on this host: `preferred` if it will do.
 
-    Raise InputError naming the wheel when none does.
+    Otherwise it is this Python's, or one that is found on this machine. Raise InputError naming the wheel when no
+    version will do.
     """
     versions = [preferred, *(version for version in PYTHONS if version != preferred)]
     tags = {wheel: wheel_tags(wheel) for wheel in wheels}
-    for version in versions:
-        supported = _supported(version)
-        if all(not supported.isdisjoint(found) for found in tags.values()):
-            return version
+    fitting = [v for v in versions if all(not _supported(v).isdisjoint(found) for found in tags.values())]
+    if fitting:
+        return preferred if preferred in fitting else interpreters.choose(fitting)
     never = [wheel for wheel, found in tags.items() if all(_supported(v).isdisjoint(found) for v in versions)]
     if never:
         raise InputError(
@@ -69,6 +71,7 @@ def python_for(wheels: Sequence[Path], preferred: str) -> str:
     )
 
 
+@cache
 def _supported(version: str) -> frozenset[Tag]:
     major, minor = (int(part) for part in version.split("."))
     platforms = list(platform_tags())

@@ -16,7 +16,7 @@ from smoke.heal.record import MODES, NAME, Answer, Mode, Record, load
 from wheelhouse import process
 from wheelhouse.console import Task, task
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
-from wheelhouse.files import remove_tree, require_space, sha256_file, write_atomic
+from wheelhouse.files import move, remove_tree, require_space, sha256_file, write_atomic
 from wheelhouse.locks import locked
 from wheelhouse.paths import log_dir
 
@@ -57,7 +57,7 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
         fill(folder, partial, mode=chosen, shown=shown, share=False)
         if out.exists():
             out.rmdir()
-        partial.rename(out)
+        move(partial, out)
     record = load(out)
     assert record is not None  # noqa: S101 - `fill` has just written it
     return record
@@ -111,7 +111,7 @@ def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log
         if healed.exists():
             if keep:
                 _keep(graph)
-            healed.replace(graph)
+            move(healed, graph)
         write_atomic(folder / NAME, msgspec.json.format(msgspec.json.encode(record)))
         return record
     finally:

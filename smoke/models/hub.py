@@ -15,7 +15,7 @@ from smoke.models.hub_listing import ENDPOINT_VARIABLE, File, endpoint
 from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
 from wheelhouse.errors import NetworkError, StepFailedError
-from wheelhouse.files import remove_tree, require_space, write_atomic
+from wheelhouse.files import move, remove_tree, require_space, write_atomic
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
 
@@ -54,7 +54,7 @@ def model(identifier: str, *, revision: str = "main", name: str = "") -> Model:
         download = cache_dir("downloads", "hub", f"{_plain(identifier)}-{listing.sha[:8]}")
         _download(identifier, listing.sha, listing.files, download)
         for path in download.iterdir():
-            path.rename(partial / path.name)
+            move(path, partial / path.name)
         remove_tree(download)
         (partial / LISTING).unlink()
         facts_of(partial)

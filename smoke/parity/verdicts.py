@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import enum
-import signal
-import sys
 from dataclasses import dataclass, field
 
 from smoke.parity.parity import Metrics
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.known_failures import recognise_in
 from wheelhouse.process import FREE_MEMORY, OUT_OF_MEMORY, Completed
+from wheelhouse.processes import exits
 
 
 class Verdict(enum.StrEnum):
@@ -45,31 +44,6 @@ class Judgement:
     metrics: Metrics = field(default_factory=Metrics)
 
 
-_NTSTATUS = {
-    0xC0000005: "access violation",
-    0xC000001D: "illegal instruction",
-    0xC00000FD: "stack overflow",
-    0xC0000135: "a DLL was not found",
-    0xC0000139: "a DLL lacks an entry point",
-    0xC0000142: "a DLL's initialization failed",
-    0xC0000374: "heap corruption",
-    0xC0000409: "abort or stack buffer overrun",
-}
-
-
-def describe_exit(returncode: int) -> str:
-    """Return how a process ended, for people: by which signal, by which Windows status, or with which code."""
-    if returncode < 0 and sys.platform != "win32":
-        try:
-            return f"was killed by signal {-returncode} ({signal.Signals(-returncode).name})"
-        except ValueError:
-            return f"was killed by signal {-returncode}"
-    status = returncode & 0xFFFFFFFF
-    if status in _NTSTATUS:
-        return f"ended with status 0x{status:08X} ({_NTSTATUS[status]})"
-    return f"ended with exit code {returncode}"
-
-
 def of_process(done: Completed, limit: float) -> Judgement | None:
     """Return the verdict on a process that did not end well; None when it did. `limit` is its time in seconds."""
     last = "\n".join(line for line in done.tail[-6:] if not line.startswith("@progress"))
@@ -83,7 +57,7 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
     if done.out_of_memory:
         return Judgement(verdict=Verdict.CRASHED, reason=f"The worker {OUT_OF_MEMORY}.{said}", remedy=FREE_MEMORY)
     if done.returncode != 0:
-        return crashed(f"The worker {describe_exit(done.returncode)}.{said}", done)
+        return crashed(f"The worker {exits.describe_exit(done.returncode)}.{said}", done)
     return None
 
 

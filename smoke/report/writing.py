@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report
-from wheelhouse.errors import InputError, ParityError, ResourceError
+from wheelhouse.errors import InputError, ParityError, ResourceError, UnsupportedError
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
 
@@ -59,3 +60,19 @@ def require_success(report: Report, *, strict: bool) -> None:
     if wrong:
         listed = ", ".join(f"{r.name} {r.verdict.value}" for r in wrong)
         raise ParityError(f"Not every backend agrees: {listed}.", remedy="The remarks above and the logs say why.")
+
+
+def require_named(report: Report, names: Sequence[str]) -> None:
+    """Raise UnsupportedError for the first of the backends (NAME or NAME:VARIANT) of which nothing could be run.
+
+    Nobody asks for one by name to hear that nothing went wrong. What only computes elsewhere, as its name announces, is
+    not the backend itself.
+    """
+    for name in names:
+        backend, _, variant = name.partition(":")
+        own = [r for r in report.results if r.backend == backend and variant in {"", r.variant}]
+        counted = [r for r in own if variant or not r.announced]
+        if counted and all(r.verdict is Verdict.SKIPPED for r in counted):
+            raise UnsupportedError(
+                f"{name} was asked for and could not be run: {counted[0].reason}", remedy=counted[0].remedy
+            )

@@ -30,10 +30,11 @@ def elf(arch: str = "x64", *, version: str = "1.23.4", size: int = 512) -> bytes
     return ident + header + segment + text.ljust(size, b"\0") + bytes(64)
 
 
-def import_library(arch: str = "x64") -> bytes:
-    """Return a .lib that imports one function."""
+def import_library(arch: str = "x64", *, member: bytes = b"a.dll/") -> bytes:
+    """Return a .lib that imports one function; `member` "/0" is the name of a member with a long name."""
     body = struct.pack("<HHHHIIHH", 0, 0xFFFF, 0, PE_MACHINES[arch], 0, 12, 0, 0) + b"f\0a.dll\0"
-    return b"!<arch>\n" + _member(b"/", b"\0\0\0\0") + _member(b"a.dll/", body)
+    names = _member(b"//", b"a-library-with-a-long-name.dll\0") if member.startswith(b"/") else b""
+    return b"!<arch>\n" + _member(b"/", b"\0\0\0\0") + names + _member(member, body)
 
 
 def _member(name: bytes, body: bytes) -> bytes:

@@ -144,7 +144,7 @@ def test_every_process_that_fails_is_explained_by_run() -> None:
         "wheelhouse/machine/host.py": "",  # facts: what does not answer is unknown
         "wheelhouse/machine/host_windows.py": "",
         "wheelhouse/machine/interpreters.py": "",
-        "wheelhouse/orphans.py": "",
+        "wheelhouse/processes/orphans.py": "",
         "wheelhouse/process.py": "recognise_in",
     }
     starts = re.compile(r"subprocess\.(run|Popen|check_\w+)\(|check=False")

@@ -4,14 +4,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wheelhouse import process
 from wheelhouse.errors import StepFailedError, ToolchainError
-from wheelhouse.process import Command, quote, render, run
+from wheelhouse.process import Command, render, run
+from wheelhouse.processes import quoting
+from wheelhouse.processes.quoting import quote
 
 ARGUMENT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
@@ -134,6 +138,44 @@ def test_interrupt_leaves_no_process(tmp_path: Path) -> None:
         run(python("import time; print('x', flush=True); time.sleep(60)"), log=tmp_path / "x.log", on_line=interrupt)
     children = psutil.Process().children(recursive=True)
     assert [c for c in children if c.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_process_that_is_gone_before_its_turn_is_no_reason_to_spare_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On Windows a virtual environment's python.exe takes its child along."""
+    killed: list[str] = []
+
+    class Child:
+        def __init__(self, name: str, *, gone: bool = False) -> None:
+            self.name, self.gone, self.pid = name, gone, 1
+
+        def kill(self) -> None:
+            if self.gone:
+                raise psutil.NoSuchProcess(self.pid)
+            killed.append(self.name)
+
+        def children(self, *, recursive: bool) -> list["Child"]:
+            return [Child("first", gone=True), Child("second")] if recursive else []
+
+    monkeypatch.setattr(psutil, "Process", lambda _: Child("itself"))
+    process._end_one_by_one(Child("itself"))  # type: ignore[arg-type]
+    assert killed == ["second", "itself"]
+    monkeypatch.setattr(psutil, "Process", lambda pid: (_ for _ in ()).throw(psutil.NoSuchProcess(pid)))
+    process._end_one_by_one(Child("alone"))  # type: ignore[arg-type]
+    assert killed[-1] == "alone"
+
+
+@pytest.mark.parametrize(
+    ("system", "environ", "shell"),
+    [("posix", {"PROMPT": "$P$G"}, "posix"), ("nt", {"PROMPT": "$P$G"}, "cmd"), ("nt", {}, "powershell")],
+)
+def test_what_was_run_is_shown_as_the_users_shell_takes_it(
+    system: str, environ: dict[str, str], shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = SimpleNamespace(name=system, environ=environ)
+    monkeypatch.setattr(quoting, "os", fake)
+    assert quoting.own_shell() == shell
 
 
 def test_list2cmdline_agrees_where_cmd_has_no_special_meaning() -> None:

@@ -15,7 +15,7 @@ from smoke.backends.registry import WORKER
 from smoke.environments.source import Environment, Source
 from smoke.parity.dumps import Device
 from smoke.parity.speeds import Performance
-from smoke.parity.verdicts import Judgement, Verdict, describe_exit, of_process
+from smoke.parity.verdicts import Judgement, Verdict, of_process
 from smoke.report.results import Result, Section
 from smoke.running import scratch
 from smoke.running.jobs import PROGRESS
@@ -26,6 +26,7 @@ from wheelhouse.console import Task, task
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.files import write_atomic
 from wheelhouse.process import OUT_OF_MEMORY, Completed
+from wheelhouse.processes.exits import describe_exit
 
 NAME = "dml-ops"
 SUMMARY = "single operators on DirectML, against the CPU provider"

@@ -16,7 +16,8 @@ from recipes.spec.target import Target
 from tests.recipes import upstream
 from tests.recipes.staging.test_ort_home import COMMITS
 from wheelhouse.errors import RecipeError, UnsupportedError, UsageError
-from wheelhouse.process import Command, Shell, render
+from wheelhouse.process import Command, render
+from wheelhouse.processes.quoting import Shell
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES: dict[str, tuple[str, Shell, dict]] = {
@@ -35,7 +36,8 @@ def made(folder, name, monkeypatch=None):
         upstream.recipe_text(dict.fromkeys(COMMITS, "0123456789" * 4)).replace("linux-arm64", "linux-x64")
     )
     request = Request(recipe=str(recipe), target=target, options=options_from(**options))
-    return "\n".join(lines(plan_git_lane(request), shell)) + "\n"
+    text = "\n".join(lines(plan_git_lane(request), shell)) + "\n"
+    return text.replace(str(recipe), recipe.name)
 
 
 @pytest.fixture

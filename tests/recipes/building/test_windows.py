@@ -3,7 +3,7 @@
 from pathlib import PureWindowsPath
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recipes.building import windows
@@ -29,14 +29,21 @@ def test_the_prompt_is_entered_with_target_and_host():
     line = windows.enter_line(VS, "arm64", "x64")
     script = rf"{VS}\Common7\Tools\VsDevCmd.bat"
     assert line == f'call "{script}" -arch=arm64 -host_arch=amd64 -no_logo'
-    assert windows.environment_script(VS, "arm64", "x64") == f"@{line} || exit /b 1\r\n@set\r\n"
+    assert str(windows.prompt_script(VS)) == script
 
 
-def test_variables_are_read_and_banners_passed_over():
-    output = (
-        "**********\n** Visual Studio 2022\n[DEBUG] x\nPATH=C:\\a;C:\\b=c\nEMPTY=\n=C:=C:\\x\nProgramFiles(x86)=C:\\P\n"
-    )
-    assert windows.parse_environment(output) == {"PATH": "C:\\a;C:\\b=c", "EMPTY": "", "ProgramFiles(x86)": "C:\\P"}
+def test_the_batch_file_has_nothing_of_the_machine_in_it():
+    """cmd reads it in the console's code page: a path with an umlaut in it would be another one there."""
+    text = windows.environment_script("arm64", "x64")
+    call = f'@call "%{windows.PROMPT_SCRIPT}%" -arch=arm64 -host_arch=amd64 -no_logo || exit /b 1'
+    assert text == f"{call}\r\n@cmd /d /u /c set >{windows.ENVIRONMENT}\r\n"
+    assert text.isascii()
+
+
+def test_variables_are_read_and_what_is_none_is_passed_over():
+    output = "[DEBUG] x\r\nPATH=C:\\a;C:\\b=c\r\nEMPTY=\r\n=C:=C:\\x\r\nProgramFiles(x86)=C:\\P\r\n"
+    read = windows.parse_environment(output.encode("utf-16-le"))
+    assert read == {"PATH": "C:\\a;C:\\b=c", "EMPTY": "", "ProgramFiles(x86)": "C:\\P"}
 
 
 @given(
@@ -44,8 +51,15 @@ def test_variables_are_read_and_banners_passed_over():
         st.text("ABCxyz_()", min_size=1), st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")))
     )
 )
+@example(variables={"TEMP": r"C:\Users\Zoë Müller\名"})
 def test_what_set_prints_is_read_back(variables):
-    assert windows.parse_environment("".join(f"{k}={v}\n" for k, v in variables.items())) == variables
+    output = "".join(f"{k}={v}\r\n" for k, v in variables.items()).encode("utf-16-le")
+    assert windows.parse_environment(output) == variables
+
+
+def test_only_what_the_prompt_changes_is_applied():
+    variables = {"Path": r"C:\vc;C:\a", "TEMP": r"C:\t", "INCLUDE": "new"}
+    assert windows.changed(variables, {"PATH": r"C:\a", "Temp": r"C:\t"}) == {"Path": r"C:\vc;C:\a", "INCLUDE": "new"}
 
 
 def fake_run(lines):
@@ -67,12 +81,23 @@ def test_no_visual_studio(monkeypatch):
 def test_the_environment_holds_inside_and_ends_outside(monkeypatch):
     monkeypatch.delenv("VSCMD_ARG_TGT_ARCH", raising=False)
     monkeypatch.setenv("INCLUDE", "mine")
-    answers = iter([fake_run([str(VS)]), fake_run(["INCLUDE=theirs", "VSCMD_ARG_TGT_ARCH=x64"])])
-    monkeypatch.setattr(windows, "run", lambda *a, **k: next(answers)(*a, **k))
+    monkeypatch.setattr(windows, "find_visual_studio", lambda _: VS)
+    started = []
+
+    def run(command, **_):
+        started.append(command)
+        variables = "INCLUDE=theirs\r\nVSCMD_ARG_TGT_ARCH=x64\r\n" + f"{windows.PROMPT_SCRIPT}=x\r\n"
+        (command.cwd / windows.ENVIRONMENT).write_bytes(variables.encode("utf-16-le"))
+
+    monkeypatch.setattr(windows, "run", run)
     with windows.developer_environment("x64", "x64"):
         assert windows.os.environ["INCLUDE"] == "theirs"
+        assert windows.PROMPT_SCRIPT not in windows.os.environ
     assert windows.os.environ["INCLUDE"] == "mine"
     assert "VSCMD_ARG_TGT_ARCH" not in windows.os.environ
+    # cmd takes a path with `&` or `(` apart, quoted or not: it gets a bare name in its own folder
+    assert started[0].argv == ("cmd.exe", "/d", "/c", "enter.bat")
+    assert started[0].env == {windows.PROMPT_SCRIPT: str(windows.prompt_script(VS))}
 
 
 def test_a_prompt_that_is_open_already_is_used(monkeypatch):

@@ -21,6 +21,12 @@ def test_kind_and_processor(tmp_path, kind, arch):
     assert facts.size <= file.stat().st_size
 
 
+def test_an_import_library_whose_members_have_long_names(tmp_path):
+    file = tmp_path / "library.lib"
+    file.write_bytes(binary_files.import_library("arm64", member=b"/0"))
+    assert read_binary(file).arch == "arm64"
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_every_truncation_is_noticed(tmp_path, kind):
     whole = MAKERS[kind]()

@@ -2,31 +2,37 @@ import itertools
 import zipfile
 
 import pytest
+from packaging.tags import Tag
 
 from smoke.backends import dml
-from smoke.environments import directml_pair
+from smoke.environments import directml_pair, wheel_fit
 from wheelhouse.errors import UnsupportedError
+from wheelhouse.machine import interpreters
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Wheels of several versions; all count as installable on "cp312" only."""
-    from smoke.environments import wheel_fit
-    from wheelhouse.errors import InputError
-
-    def python_for(wheels, preferred):
-        if any("cp312" not in wheel.name for wheel in wheels):
-            raise InputError("no")
-        return preferred
-
-    monkeypatch.setattr(wheel_fit, "python_for", python_for)
+    """Wheels of two versions for three Pythons; the newer has none for 3.13. This Python is 3.12."""
     for package, version, python in itertools.product(
         ("onnxruntime_directml", "onnxruntime_genai_directml"), ("1.9.0", "1.24.4"), ("cp311", "cp312", "cp313")
     ):
         if (version, python) != ("1.24.4", "cp313"):
             make(tmp_path / f"{package}-{version}-{python}-{python}-win_amd64.whl")
     make(tmp_path / "onnxruntime_directml-not_a_version.whl")
+    monkeypatch.setattr(wheel_fit, "_supported", supported)
+    machine(monkeypatch, running="3.12")
     return tmp_path
+
+
+def supported(version):
+    tag = "cp" + version.replace(".", "")
+    return frozenset([Tag(tag, tag, "win_amd64")])
+
+
+def machine(monkeypatch, *, running, others=()):
+    """Let this Python be `running`, and let the machine have `others`."""
+    monkeypatch.setattr(interpreters, "running", lambda: running)
+    monkeypatch.setattr(interpreters, "_found", lambda version, _: ("python",) if version in others else None)
 
 
 def make(path):
@@ -36,7 +42,7 @@ def make(path):
 
 
 def test_the_newest_pair_that_installs_together(folder):
-    names = [wheel.name for wheel in dml.find_pair((), folder)]
+    names = [wheel.name for wheel in dml.find_pair((), folder).wheels]
     assert names == [
         "onnxruntime_directml-1.24.4-cp312-cp312-win_amd64.whl",
         "onnxruntime_genai_directml-1.24.4-cp312-cp312-win_amd64.whl",
@@ -45,14 +51,42 @@ def test_the_newest_pair_that_installs_together(folder):
 
 def test_a_wheel_that_is_given_is_taken(folder):
     given = folder / "onnxruntime_genai_directml-1.9.0-cp312-cp312-win_amd64.whl"
-    assert dml.find_pair([given], folder)[1] == given
+    assert dml.find_pair([given], folder).wheels[1] == given
     foreign = folder / "onnxruntime_genai_directml-1.9.0-cp311-cp311-win_amd64.whl"
-    assert dml.find_pair([foreign], folder) == ()
+    assert dml.find_pair([foreign], folder).python == "3.11"
+    other_system = make(folder / "onnxruntime_genai_directml-1.9.0-cp311-cp311-win32.whl")
+    assert dml.find_pair([other_system], folder) is None
+
+
+@pytest.mark.parametrize(
+    ("running", "others", "version", "python"),
+    [
+        ("3.11", ("3.13",), "1.24.4", "3.11"),  # this Python's, whatever else there is
+        ("3.13", ("3.11", "3.12"), "1.9.0", "3.13"),  # an older pair that runs here beats a newer one that needs more
+        ("3.15", ("3.13",), "1.9.0", "3.13"),  # one whose Python is found
+        ("3.15", ("3.11", "3.13"), "1.24.4", "3.11"),
+    ],
+)
+def test_the_pair_is_one_that_this_machine_can_start(folder, monkeypatch, running, others, version, python):
+    machine(monkeypatch, running=running, others=others)
+    pair = dml.find_pair((), folder)
+    assert pair.python == python
+    assert pair.problem is None
+    assert [wheel.name.split("-")[1] for wheel in pair.wheels] == [version, version]
+
+
+def test_a_pair_whose_python_is_missing_is_not_ready(folder, monkeypatch):
+    machine(monkeypatch, running="3.15")
+    monkeypatch.setattr(dml, "wheels_dir", lambda: folder)
+    status = dml.NativeWindows().status()
+    assert not status.ready
+    assert "was not found (this one is 3.15)" in status.reason
+    assert "invoke build-dml --python 3.15" in status.remedy
 
 
 def test_half_a_pair_is_none(tmp_path):
     make(tmp_path / "onnxruntime_directml-1.24.4-cp312-cp312-win_amd64.whl")
-    assert dml.find_pair((), tmp_path) == ()
+    assert dml.find_pair((), tmp_path) is None
 
 
 def test_windows_without_wheels_says_how_to_get_them(tmp_path, monkeypatch):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from smoke.parity import gates
 from smoke.parity.dumps import Device
 from smoke.parity.judge import judge
-from smoke.parity.verdicts import Verdict, describe_exit, of_process
+from smoke.parity.verdicts import Verdict, of_process
 from tests.smoke import dumping
 from wheelhouse.process import Completed
+from wheelhouse.processes.exits import describe_exit
 
 
 def ended(returncode=0, *, timed_out=False):

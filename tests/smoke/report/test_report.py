@@ -17,7 +17,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.report import html, junit, schema, terminal, wording
 from smoke.report import writing as reports
 from smoke.report.results import Host, ModelInfo, Report, Result, Section, Timing
-from wheelhouse.errors import ParityError, ResourceError
+from wheelhouse.errors import ParityError, ResourceError, UnsupportedError
 
 NASTY = "<script>alert(1)</script> \x1b[2J\x00\x07 ]]> & \ud800 \u202e “é”\nnext line"
 
@@ -241,6 +241,24 @@ def test_the_exit_code_follows_the_verdicts():
         if verdict.is_fault:
             with pytest.raises(ParityError, match=verdict.value):
                 reports.require_success(report(result(), result(verdict)), strict=False)
+
+
+def test_a_backend_that_was_named_and_could_not_run_is_no_success():
+    skipped = msgspec.structs.replace(
+        result(Verdict.SKIPPED), backend="dml", variant="fp16", reason="No wheels.", remedy="Build."
+    )
+    reports.require_named(report(result(), skipped), [])  # --all-backends
+    reports.require_named(report(result(), skipped), ["ort-cpu"])
+    for name in ("dml", "dml:fp16"):
+        with pytest.raises(UnsupportedError, match=r"dml.* could not be run: No wheels\. Build") as refused:
+            reports.require_named(report(result(), skipped), [name])
+        assert refused.value.exit_code == 10
+    ran = msgspec.structs.replace(result(), backend="dml", variant="int4")
+    reports.require_named(report(ran, skipped), ["dml"])
+    elsewhere = msgspec.structs.replace(result(Verdict.FELL_BACK), backend="dml", variant="on-cpu", announced=True)
+    with pytest.raises(UnsupportedError):
+        reports.require_named(report(elsewhere, skipped), ["dml"])
+    reports.require_named(report(elsewhere, skipped), ["dml:on-cpu"])
 
 
 def test_backends_are_listed_with_their_state():

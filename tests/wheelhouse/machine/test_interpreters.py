@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wheelhouse.errors import ToolchainError
-from wheelhouse.machine import interpreters
+from wheelhouse.machine import interpreters, remedies
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="stand-ins are shell scripts")
 
@@ -34,7 +34,41 @@ def test_wrong_version_under_the_right_name_is_refused(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match=r"Python 3\.97 is needed") as caught:
         interpreters.find("3.97")
-    assert "python3.97-venv" in caught.value.remedy
+    assert "uv python install 3.97" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("platform", "apt", "said"),
+    [
+        ("win32", None, "winget install Python.Python.3.97"),
+        ("linux", "/usr/bin/apt", "python3.97-venv"),
+        ("darwin", None, "uv"),
+    ],
+)
+def test_a_remedy_is_for_this_system_alone(
+    platform: str, apt: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remedies.sys, "platform", platform)
+    monkeypatch.setattr(remedies.shutil, "which", lambda _: apt)
+    remedy = interpreters.how_to_get("3.97")
+    assert said in remedy
+    assert ("apt" in remedy, "winget" in remedy) == (apt is not None, platform == "win32")
+
+
+def test_pythons_of_uv_and_pyenv_need_not_be_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PATH", "UV_PYTHON_INSTALL_DIR"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "uv"))
+    for folder in ("uv/cpython-3.97.1-linux", "pyenv/versions/3.96.9", "pyenv/versions/3.96.10"):
+        (tmp_path / folder / "bin").mkdir(parents=True)
+        minor = "3.97" if "3.97" in folder else "3.96"
+        stand_in(tmp_path / folder / "bin", f"python{minor}", f"echo {minor}")
+    assert interpreters.find("3.97") == (str(tmp_path / "uv/cpython-3.97.1-linux/bin/python3.97"),)
+    assert interpreters.find("3.96") == (str(tmp_path / "pyenv/versions/3.96.10/bin/python3.96"),)
+    assert interpreters.choose(("3.95", "3.96", "3.97")) == "3.96"
+    assert interpreters.choose(("3.95", interpreters.running())) == interpreters.running()
+    assert interpreters.choose(("3.95", "3.94")) == "3.95"
 
 
 def test_every_folder_of_path_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

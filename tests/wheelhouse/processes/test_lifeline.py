@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wheelhouse.lifeline import _prctl, die_with_parent
+from wheelhouse.processes.lifeline import _prctl, die_with_parent
 
 PARENT = """
 import sys, threading

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wheelhouse.processes import job_object
+
 _WATCH = 'read _; kill -s KILL -- "-$1" 2>/dev/null'
 
 
@@ -18,10 +20,13 @@ def ending_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
     """While inside, end the process's group when this program is gone. The process must lead a group of its own.
 
     A shell waits on a pipe that only this program holds open: the system closes it when we die, however we die.
-    Elsewhere than on POSIX systems this does nothing.
+    On Windows the job that holds the process does the same.
     """
     if os.name != "posix":
-        yield
+        try:
+            yield
+        finally:
+            job_object.release(process)
         return
     reader, writer = os.pipe()  # neither end is inherited by what we start, unless named
     watch = subprocess.Popen(

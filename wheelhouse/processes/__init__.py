@@ -1,0 +1,1 @@
+"""How a process is typed, held, ended and told of; `process.run` puts it together. Imports nothing of the rest."""
