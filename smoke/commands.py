@@ -83,7 +83,7 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
     Raise ParityError when the reference itself is no good, and what `smoke` raises.
     """
     from smoke.backends import selection
-    from smoke.backends.registry import REFERENCE
+    from smoke.backends.variants import REFERENCE
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
     from smoke.running.request import Request

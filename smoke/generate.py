@@ -17,7 +17,8 @@ import msgspec
 from msgspec import MsgspecError, Struct
 
 from smoke.backends import selection
-from smoke.backends.registry import BACKENDS, WORKER, Backend, Variant
+from smoke.backends.registry import BACKENDS, WORKER
+from smoke.backends.variants import Backend, Variant
 from smoke.environments.source import Environment
 from smoke.exports.making import export
 from smoke.models.resolving import resolve

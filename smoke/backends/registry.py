@@ -5,79 +5,19 @@ An entry whose environment needs more than pins brings a `Source` of its own (se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smoke.backends import cuda, dml, npu
-from smoke.environments import directml_pair, pinned
-from smoke.environments.source import Environment, Readiness, Source
+from smoke.backends import cuda, dml, npu, webgpu
+from smoke.backends.variants import REFERENCE, Backend, Pinned, Variant
+from smoke.environments import pinned
 from smoke.parity import gates
-from smoke.parity.gates import Gate
 from wheelhouse.paths import ROOT
 
 WORKER = ROOT / "smoke" / "worker"
-REFERENCE = "reference:fp32"
 
 _GUIDE = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "CACHE_DIR": ""}
 """OpenVINO properties of its guide for one user at a time; without a cache on the disk, every run compiles anew."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pinned:
-    """The environment of recipes/environments/NAME.toml; `packages` are those that a user's wheels may replace."""
-
-    name: str
-    packages: tuple[str, ...] = ()
-
-    def status(self) -> Readiness:
-        """See Source."""
-        return pinned.status(self.name)
-
-    def prepare(self, wheels: Sequence[Path]) -> Environment:
-        """See Source."""
-        return pinned.prepare(self.name, wheels=wheels)
-
-    def takes(self, wheel: Path) -> bool:
-        """See Source."""
-        return directml_pair.package_of(wheel) in self.packages
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One way to run a backend: what is loaded, on which device, and which gate its dump has to pass against what.
-
-    `export` "" means the Hugging Face folder itself. `against` names another backend's variant. With `if_present`,
-    the variant runs unasked only where an earlier result has seen its device. `tokens_only`: the runtime shows no
-    logits, so that single choices have to do. `libraries`: see judge.Expectation.
-
-    `unasked` returns why the variant is skipped here when it was not named ("": it is not). `announced`: its name says
-    that it runs on another device than the one it is about, so that FELL_BACK is its best verdict and no fault.
-    """
-
-    name: str
-    gate: Gate
-    export: str = ""
-    device: str = "CPU"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    against: str = REFERENCE
-    if_present: bool = False
-    libraries: tuple[str, ...] = ()
-    tokens_only: bool = False
-    unasked: Callable[[], str] | None = None
-    announced: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """A runtime: its engine (a file), its environment, its variants."""
-
-    name: str
-    summary: str
-    engine: Path
-    source: Source
-    variants: tuple[Variant, ...]
 
 
 def _openvino(*, exact: bool) -> Mapping[str, Any]:
@@ -110,6 +50,7 @@ _ORT_CPU = (
     # What DirectML would load, computed by the CPU provider: checks the models where there is no DirectML.
     Variant(name="dml-fp16", export="dml-fp16", gate=gates.FP16),
     Variant(name="dml-int4", export="dml-int4", gate=gates.INT4),
+    Variant(name="webgpu-int4", export="webgpu-int4", gate=gates.INT4, unasked=webgpu.why_not_unasked),
 )
 
 _NPU = (
@@ -153,6 +94,15 @@ _NPU = (
     ),
 )
 
+_WEBGPU = (
+    # The CPU provider's own graph: same weights, token for token.
+    ("fp32", "cpu-fp32", gates.FP32, REFERENCE, None),
+    ("fp16", "webgpu-fp16", gates.FP16, REFERENCE, webgpu.why_no_f16),
+    # One graph on two providers, each with its own rounding of activations to 8 bits.
+    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", None),
+    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_not_unasked),
+)
+
 BACKENDS: tuple[Backend, ...] = (
     Backend(
         name="reference",
@@ -184,6 +134,25 @@ BACKENDS: tuple[Backend, ...] = (
                 libraries=("directml",),
             )
             for name in ("fp16", "int4")
+        ),
+    ),
+    Backend(
+        name="webgpu",
+        summary="ONNX Runtime GenAI, WebGPU plug-in",
+        engine=WORKER / "engine_ort_genai_webgpu.py",
+        source=webgpu.WebGpuSource(),
+        variants=tuple(
+            Variant(
+                name=name,
+                export=export,
+                device="WebGPU",
+                gate=gate,
+                against=against,
+                libraries=("onnxruntime_providers_webgpu",),
+                unasked=unasked,
+                options={"f16": name == "fp16"},
+            )
+            for name, export, gate, against, unasked in _WEBGPU
         ),
     ),
     Backend(

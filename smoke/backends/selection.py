@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke.backends.registry import BACKENDS, REFERENCE, Backend, Variant
+from smoke.backends.registry import BACKENDS
+from smoke.backends.variants import REFERENCE, Backend, Variant
 from wheelhouse.errors import UsageError, nearest
 
 QUICK = ("ort-cpu",)

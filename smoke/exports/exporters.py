@@ -109,6 +109,19 @@ EXPORTERS: Mapping[str, Exporter] = {
         _genai("dml-int4", "int4", "dml", 0.5, 4.0, "--extra_options", "shared_embeddings=false"),
         _genai("cuda-fp16", "fp16", "cuda", 0.7, 1.2),
         _genai("cuda-int4", "int4", "cuda", 0.5, 6.5),
+        _genai("webgpu-fp16", "fp16", "webgpu", 0.7, 1.2),
+        # In float32 between the quantised layers: adapters without f16 run it, too.
+        _genai("webgpu-int4", "int4", "webgpu", 0.5, 6.5, "--extra_options", "use_webgpu_fp32=true"),
+        _genai(
+            "webgpu-int4-graph",
+            "int4",
+            "webgpu",
+            0.5,
+            6.5,
+            "--extra_options",
+            "use_webgpu_fp32=true",
+            "enable_webgpu_graph=true",
+        ),
         _openvino("openvino-fp16", "fp16", 0.7, 2.5),
         _openvino("openvino-int4", "int4", 0.5, 3.0, "--group-size", str(GROUP_SIZE), "--ratio", "0.6", "--sym"),
         # OpenVINO's settings for NPUs: symmetric, every layer in int4; one scale per group or (above 1 billion

@@ -67,7 +67,18 @@ FP16 = SameWeights(
 INT4 = AcrossQuantisation(
     name="across quantisation, int4", nmse=0.4, kl=1.0, top1=0.55, top10=0.5, perplexity=0.7, probes=0.5
 )
+INT8_ACTIVATIONS = AcrossQuantisation(
+    name="one int4 graph, activations in 8 bits",
+    nmse=0.03,
+    kl=0.02,
+    top1=0.85,
+    top10=0.8,
+    perplexity=0.03,
+    probes=0.85,
+)
+"""One graph, two providers, whose 4-bit kernels round activations to 8 bits in blocks of their own (docs/webgpu.md)."""
 GOLDEN = IsGolden()
+ALL: tuple[Gate, ...] = (GOLDEN, FP32, FP16, INT8_ACTIVATIONS, INT4)
 
 
 def violations(gate: Gate, metrics: Metrics) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smoke.backends.registry import WORKER, Variant
+from smoke.backends.registry import WORKER
+from smoke.backends.variants import Variant
 from smoke.environments.source import Environment
 from smoke.parity.dumps import Dump
 from wheelhouse import process

@@ -18,7 +18,7 @@ from wheelhouse.files import sha256_bytes, write_atomic
 from wheelhouse.process import Completed
 
 NAME = "run.json"
-GATES: dict[str, Gate] = {gate.name: gate for gate in (gates.GOLDEN, gates.FP32, gates.FP16, gates.INT4)}
+GATES: dict[str, Gate] = {gate.name: gate for gate in gates.ALL}
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

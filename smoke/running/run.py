@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from smoke.backends import selection
-from smoke.backends.registry import REFERENCE
 from smoke.backends.selection import Planned
+from smoke.backends.variants import REFERENCE
 from smoke.environments.source import Environment
 from smoke.exports.making import export_all
 from smoke.heal import reporting

@@ -15,7 +15,7 @@ VERSIONS = ("onnxruntime-genai", "onnxruntime-genai-directml", "onnxruntime-gena
 LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxcore", "dxgi")
 
 # GenAI's own names of devices, as Model.device_type reports them, in the words of the reports.
-DEVICES = {"cpu": "CPU", "dml": "DirectML", "directml": "DirectML", "cuda": "CUDA"}
+DEVICES = {"cpu": "CPU", "dml": "DirectML", "directml": "DirectML", "cuda": "CUDA", "webgpu": "WebGPU"}
 
 
 class OrtGenaiEngine(worker_engine.Engine):
@@ -60,7 +60,8 @@ class OrtGenaiEngine(worker_engine.Engine):
         first = 0.0
         started = time.perf_counter()
         generator = self._generator(len(ids) + limit)
-        generator.append_tokens(self._ids(ids))
+        for piece in self._pieces(ids):
+            generator.append_tokens(self._ids(piece))
         while not generator.is_done():
             generator.generate_next_token()
             tokens.append(int(generator.get_next_tokens()[0]))
@@ -75,9 +76,13 @@ class OrtGenaiEngine(worker_engine.Engine):
 
         at_once = len(ids) - steps
         generator = self._generator(len(ids) + 1)
-        for start, end in [(0, at_once), *((i, i + 1) for i in range(at_once, len(ids)))]:
-            generator.append_tokens(self._ids(ids[start:end]))
+        for piece in [*self._pieces(ids[:at_once]), *([token] for token in ids[at_once:])]:
+            generator.append_tokens(self._ids(piece))
             yield np.asarray(generator.get_output("logits"))[0].astype(np.float32)
+
+    def _pieces(self, ids: Sequence[int]) -> list[Sequence[int]]:
+        """Return a prompt in the pieces that it goes through the model in: one, unless a provider needs more."""
+        return [ids]
 
     @staticmethod
     def _ids(ids: Sequence[int]) -> Any:
@@ -114,7 +119,7 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
 def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     """Return GenAI's model of the folder `job["model"]`, and the settings it was opened with.
 
-    Options: `provider` ("cpu", "dml", "cuda"), `provider_options` (name to value), `overlay` (JSON object merged into
+    Options: `provider` ("cpu", "dml", "cuda", "webgpu"), `provider_options` (name: value), `overlay` (JSON merged into
     genai_config.json, to turn on profiling for instance). What genai_config.json itself asks for is cleared first.
     """
     import onnxruntime_genai as og

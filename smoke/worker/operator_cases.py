@@ -80,12 +80,33 @@ def _gemm(graph: Graph, dims: Dims) -> None:
     graph.node("Gemm", [*inputs, graph.weight("c", graph.values(dims["n"]))], {"y": graph.kind}, transB=1)
 
 
-def _matmul_nbits(graph: Graph, dims: Dims) -> None:
-    k, n, block = dims["k"], dims["n"], 32
-    packed = graph.random.integers(0, 256, (n, k // block, block // 2), dtype=np.uint8)
-    scales = (graph.random.uniform(0.5, 1, n * (k // block)) * k**-0.5 / 8).astype(graph.kind)
-    inputs = [graph.data("a", dims["rows"], k), graph.weight("w", packed), graph.weight("s", scales)]
-    graph.node("MatMulNBits", inputs, {"y": graph.kind}, domain="com.microsoft", K=k, N=n, bits=4, block_size=block)
+def _matmul_nbits(**attributes: int) -> Callable[[Graph, Dims], None]:
+    def build(graph: Graph, dims: Dims) -> None:
+        k, n, block = dims["k"], dims["n"], 32
+        packed = graph.random.integers(0, 256, (n, k // block, block // 2), dtype=np.uint8)
+        scales = (graph.random.uniform(0.5, 1, n * (k // block)) * k**-0.5 / 8).astype(graph.kind)
+        inputs = [graph.data("a", dims["rows"], k), graph.weight("w", packed), graph.weight("s", scales)]
+        sizes = {"K": k, "N": n, "bits": 4, "block_size": block}
+        graph.node("MatMulNBits", inputs, {"y": graph.kind}, domain="com.microsoft", **sizes, **attributes)
+
+    return build
+
+
+def _gather_nbits(graph: Graph, dims: Dims) -> None:
+    n, width, block = dims["n"], dims["width"], 32
+    packed = graph.random.integers(0, 256, (n, width // 2), dtype=np.uint8)
+    scales = (graph.random.uniform(0.5, 1, (n, width // block)) / 8).astype(graph.kind)
+    indices = graph.input("indices", graph.random.integers(0, n, (1, dims["rows"]), dtype=np.int64))
+    inputs = [graph.weight("table", packed), indices, graph.weight("s", scales)]
+    settings = {"bits": 4, "block_size": block, "gather_axis": 0, "quantize_axis": 1}
+    graph.node("GatherBlockQuantized", inputs, {"y": graph.kind}, domain="com.microsoft", **settings)
+
+
+def _activation(operator: str, **attributes: Any) -> Callable[[Graph, Dims], None]:
+    def build(graph: Graph, dims: Dims) -> None:
+        graph.node(operator, [graph.data("x", dims["rows"], dims["width"])], {"y": graph.kind}, **attributes)
+
+    return build
 
 
 def _softmax(graph: Graph, dims: Dims) -> None:
@@ -176,12 +197,14 @@ def _cast(graph: Graph, dims: Dims) -> None:
 
 # The largest error of a right implementation, as a part of the largest value of the result. "moved": nothing is
 # computed; "rounded": each value is rounded once or twice (2^-11 in fp16, 2^-24 in fp32); "reduced": sums of many
-# values, which may be kept in the type of the data and in any order. Either end of a Cast is fp16, and Direct3D lets a
-# conversion to fp16 round towards zero.
+# values, which may be kept in the type of the data and in any order; "int8": activations may be rounded to 8 bits,
+# which each provider does in its own blocks. Either end of a Cast is fp16, and Direct3D lets a conversion to fp16 round
+# towards zero.
 TOLERANCES = {
     "moved": {"fp32": 0.0, "fp16": 0.0},
     "rounded": {"fp32": 2.0**-22, "fp16": 2.0**-10},
     "reduced": {"fp32": 1e-5, "fp16": 1e-2},
+    "int8": {"fp32": 2e-2, "fp16": 2e-2},
 }
 
 FAMILIES: dict[str, tuple[Callable[[Graph, Dims], None], str]] = {
@@ -191,7 +214,11 @@ FAMILIES: dict[str, tuple[Callable[[Graph, Dims], None], str]] = {
     "Gather": (_gather, "moved"),
     "MatMul": (_matmul, "reduced"),
     "Gemm": (_gemm, "reduced"),
-    "MatMulNBits": (_matmul_nbits, "reduced"),
+    "MatMulNBits": (_matmul_nbits(), "reduced"),
+    "MatMulNBits int8": (_matmul_nbits(accuracy_level=4), "int8"),
+    "GatherBlockQuantized": (_gather_nbits, "rounded"),
+    "Sigmoid": (_activation("Sigmoid"), "reduced"),
+    "QuickGelu": (_activation("QuickGelu", domain="com.microsoft", alpha=1.0), "reduced"),
     "Softmax": (_softmax, "reduced"),
     "LayerNormalization": (_norm("LayerNormalization", bias=True), "reduced"),
     "SimplifiedLayerNormalization": (_norm("SimplifiedLayerNormalization"), "reduced"),

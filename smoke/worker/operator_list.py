@@ -29,12 +29,18 @@ def _of_model(model: str, dtype: str) -> list[Case]:
         ("MatMul", "up", project), ("MatMul", "down", {"rows": 1, "k": m["inner"], "n": m["hidden"]}),
         ("Gemm", "up", project), ("MatMulNBits", "up", project),
         ("MatMulNBits", "down", {"rows": 1, "k": m["inner"], "n": m["hidden"]}),
+        ("MatMulNBits int8", "up", project),
+        ("MatMulNBits int8", "down", {"rows": 1, "k": m["inner"], "n": m["hidden"]}),
+        ("GatherBlockQuantized", "", {**hidden, "n": m["words"]}), ("Sigmoid", "", inner), ("QuickGelu", "", inner),
         ("Softmax", "", {"rows": m["kv_heads"] * m["group"] * ROWS, "width": ROWS}),
         ("LayerNormalization", "", hidden), ("SimplifiedLayerNormalization", "", hidden),
         ("SkipSimplifiedLayerNormalization", "", hidden), ("RotaryEmbedding", "", rotary),
         ("GroupQueryAttention", "prefill", {**heads, **prefill, "shared": 1}),
         ("GroupQueryAttention", "decode", {**heads, **decode, "shared": 1}),
         ("GroupQueryAttention", "prefill, rotary", {**heads, **prefill, "shared": 1, "rotary": 1}),
+        # More new tokens than some kernels take at a time, and tokens after others, as in a conversation.
+        ("GroupQueryAttention", "long prefill", {**heads, "rows": 40, "past": 0, "room": 2 * PAST, "shared": 1}),
+        ("GroupQueryAttention", "second prefill", {**heads, "rows": ROWS, "past": PAST, "room": 2 * PAST, "shared": 1}),
         # Ways that GenAI does not go: past and present in buffers of their own, with room to spare and without.
         ("GroupQueryAttention", "prefill, separate buffers", {**heads, **prefill}),
         ("GroupQueryAttention", "decode, separate buffers", {**heads, **decode}),

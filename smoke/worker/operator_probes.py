@@ -1,4 +1,4 @@
-"""Where DirectML's norms break: for which size of a single outlier, at which width."""
+"""Where a provider's norms break: for which size of a single outlier, at which width."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import operator_session
 from operator_cases import Case
 from operator_graph import Built
+from operator_session import Provider
 
 WIDTHS = (64, 576, 3072)
 NORMS = ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "LayerNormalization")
@@ -17,7 +18,7 @@ BISECTIONS = 8
 TOLERANCE = 1e-2
 
 
-def norm_limits() -> list[dict[str, Any]]:
+def norm_limits(provider: Provider) -> list[dict[str, Any]]:
     """Return for each norm and width the largest outlier that is right in fp16, and the one that is not.
 
     The rest of the row is zero, so the mean square is outlier^2 / width; `predicted` is where that passes 65504,
@@ -33,9 +34,7 @@ def norm_limits() -> list[dict[str, Any]]:
                 x[0, 0, 0] = outlier
                 zeros = {name: np.zeros_like(array) for name, array in built.feeds.items()}
                 changed = built._replace(feeds=zeros | {"x": x})
-                ours, right = (
-                    operator_session.run_once(changed, on) for on in (operator_session.DML, operator_session.CPU)
-                )
+                ours, right = (operator_session.run_once(changed, on) for on in (provider, operator_session.CPU))
                 return operator_session.error_of(ours, right)[0] <= TOLERANCE
 
             found.append({"norm": norm, "width": width, "predicted": (LARGEST * width) ** 0.5, **_bisect(is_right)})

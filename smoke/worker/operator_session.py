@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from operator_graph import Built
 
-DML = [
-    ("DmlExecutionProvider", {"device_id": "0"})
-]  # without a device id Python's onnxruntime asks DXCore, and falls back
-CPU = ["CPUExecutionProvider"]
+
+class Provider(NamedTuple):
+    """An execution provider: its name in jobs, ONNX Runtime's name for it, and that of the device its buffers are on.
+
+    A `plugin` is not built in: it has to be registered before, and is asked for by its devices.
+    """
+
+    name: str
+    execution_provider: str
+    device: str
+    plugin: bool = False
+    options: Mapping[str, str] = {}
+
+
+CPU = Provider("cpu", "CPUExecutionProvider", "cpu")
+# Without a device id Python's onnxruntime asks DXCore, and falls back.
+DML = Provider("dml", "DmlExecutionProvider", "dml", options={"device_id": "0"})
+WEBGPU = Provider("webgpu", "WebGpuExecutionProvider", "webgpu", plugin=True)
+PROVIDERS = {provider.name: provider for provider in (CPU, DML, WEBGPU)}
 LENGTH = "total_sequence_length"
 """Attention's input that says how much of its caches is filled."""
 
 Results = dict[str, Any]
 
 
-def run_once(built: Built, providers: Any, *, profile: str = "") -> Results:
+def run_once(built: Built, provider: Provider, *, profile: str = "") -> Results:
     """Run a model once; return its outputs by name. With `profile`, ONNX Runtime's profile goes to that path.
 
-    On DirectML the session refuses the CPU.
+    Except on the CPU provider itself, the session refuses the CPU.
     """
-    session = _session(built.model, providers, profile)
+    session = _session(built.model, provider, profile)
     if built.buffers:
-        found = _run_in_buffers(session, built, "dml" if providers is DML else "cpu")
+        found = _run_in_buffers(session, built, provider.device)
     else:
         found = dict(zip(_outputs(session), session.run(None, dict(built.feeds)), strict=True))
     if profile:
@@ -35,19 +50,26 @@ def run_once(built: Built, providers: Any, *, profile: str = "") -> Results:
     return _filled(built.feeds, found)
 
 
-def _session(model: bytes, providers: Any, profile: str) -> Any:
+def _session(model: bytes, provider: Provider, profile: str) -> Any:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what fails is in the exception as well
-    if providers is DML:
+    if provider is not CPU:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if provider is DML:
         options.enable_mem_pattern = False  # DirectML requires both
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile
-    return ort.InferenceSession(model, options, providers=providers)
+    chosen: Any = [(provider.execution_provider, dict(provider.options))]
+    if provider.plugin:
+        devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.execution_provider]
+        options.add_provider_for_devices(devices, dict(provider.options))
+        chosen = None
+    # Python's onnxruntime would try again on the CPU, and only print that it did.
+    return ort.InferenceSession(model, options, providers=chosen, enable_fallback=0)
 
 
 def _outputs(session: Any) -> list[str]:

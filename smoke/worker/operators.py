@@ -1,8 +1,9 @@
-"""Runs single operators on DirectML and on the CPU provider, and writes down how far apart they are.
+"""Runs single operators on a provider and on the CPU provider, and writes down how far apart they are.
 
-`<python of an environment> operators.py JOB.json`; the job: `output` (folder), `only` (parts of case names, all if
-empty), `skip` (names of cases to leave out), `shrink` (whether to look for the smallest size at which a failing case
-still fails), `trace` (file that our d3d12.dll traces to, or null), `probe` (whether to look for the norms' limits).
+`<python of an environment> operators.py JOB.json`; the job: `provider` ("dml", "webgpu"), `output` (folder), `only`
+(parts of case names, all if empty), `skip` (names of cases to leave out), `shrink` (whether to look for the smallest
+size at which a failing case still fails), `trace` (file that our d3d12.dll traces to, or null), `probe` (whether to
+look for the norms' limits).
 
 An operator may take the process with it, so each case is announced and reported by a line of its own in rows.jsonl;
 whoever started this starts it again for the rest. dump.json, at the end, holds what is known of the whole process.
@@ -25,10 +26,11 @@ import operator_shrink
 import worker_dump
 import worker_engine
 import worker_host
+import worker_webgpu
 from operator_cases import Case
 
-VERSIONS = ("onnxruntime-directml", "numpy", "onnx")
-LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxgi")
+VERSIONS = ("onnxruntime-directml", "onnxruntime", worker_webgpu.PACKAGE, "numpy", "onnx")
+LIBRARIES = ("directml", *worker_webgpu.LIBRARIES)
 
 
 class Suite:
@@ -36,6 +38,7 @@ class Suite:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self.output = Path(job["output"])
+        self.provider = operator_session.PROVIDERS[job.get("provider", operator_session.DML.name)]
         self.shrink = bool(job.get("shrink", True))
         self.trace = Path(job["trace"]) if job.get("trace") else None
         for unfinished in self.output.glob("profile*.json"):  # of an operator that took the process with it
@@ -50,9 +53,11 @@ class Suite:
             return {"status": "no reference", "message": _line(error)}
         refused = self._refused_shaders()
         try:
-            ours = operator_session.run_once(built, operator_session.DML, profile=profile)
+            ours = operator_session.run_once(built, self.provider, profile=profile)
         except Exception as error:  # noqa: BLE001
             status = "no shader" if self._refused_shaders() > refused else "failed"
+            if worker_webgpu.NO_F16 in str(error):
+                status = "no f16"
             return {"status": status, "message": _line(error)}
         worst, output = operator_session.error_of(ours, right)
         return {"status": "ran", "error": worst if np.isfinite(worst) else None, "output": output}
@@ -103,7 +108,7 @@ class Suite:
 
 
 def is_wrong(row: Mapping[str, Any]) -> bool:
-    """Return whether a row is a fault of DirectML's: it failed, or its error is beyond its tolerance."""
+    """Return whether a row is a fault of the provider's: it failed, or its error is beyond its tolerance."""
     beyond = row.get("error") is None or not row["error"] <= row["tolerance"]
     return row["status"] == "failed" or (row["status"] == "ran" and beyond)
 
@@ -113,9 +118,42 @@ def _line(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cases of the job file; return 0 when all were reported."""
+    """Run the cases of the job file; return 0 when all were reported, or when the provider is not to be had here."""
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     suite = Suite(job)
+    try:
+        adapter = _plugin(suite) if suite.provider.plugin else None
+    except worker_engine.UnavailableError as absent:
+        worker_dump.write(job["output"], {"status": "unavailable", "reason": absent.reason, "remedy": absent.remedy})
+        return 0
+    _run_cases(suite, job)
+    dump: dict[str, Any] = {"status": "ok", "limits": []}
+    if job.get("probe", True):
+        print("@progress limits of the norms", flush=True)
+        dump["limits"] = operator_probes.norm_limits(suite.provider)
+    if adapter is not None:
+        dump.update(device={"name": worker_webgpu.NAME, **adapter.device()}, adapter=adapter.facts())
+    dump["versions"] = worker_engine.versions(*VERSIONS)
+    dump["loaded"] = worker_host.loaded_libraries(LIBRARIES)
+    worker_dump.write(job["output"], dump)
+    return 0
+
+
+def _plugin(suite: Suite) -> worker_webgpu.Adapter:
+    """Register the plug-in and run an addition on it, which shows its adapter. Raise UnavailableError without one."""
+    import onnxruntime
+
+    adapter = worker_webgpu.Adapter(suite.output)
+    worker_webgpu.register(onnxruntime.register_execution_provider_library)
+    try:
+        with adapter.watched():
+            operator_session.run_once(Case("Add", "", {"rows": 1, "width": 4}, "fp32").build(), suite.provider)
+    except Exception as error:
+        raise worker_webgpu.explained(error, adapter) from error
+    return adapter
+
+
+def _run_cases(suite: Suite, job: Mapping[str, Any]) -> None:
     only, skip = job.get("only") or [""], set(job.get("skip", []))
     cases = [case for case in operator_list.all_cases() if any(part in case.name for part in only)]
     with (suite.output / "rows.jsonl").open("a", encoding="utf-8") as lines:
@@ -126,14 +164,6 @@ def main(arguments: list[str]) -> int:
             for report in (lambda case=case: {"start": case.described()}, lambda case=case: {"row": suite.row(case)}):
                 lines.write(json.dumps(report(), allow_nan=False) + "\n")
                 lines.flush()
-    dump: dict[str, Any] = {"status": "ok", "limits": []}
-    if job.get("probe", True):
-        print("@progress limits of the norms", flush=True)
-        dump["limits"] = operator_probes.norm_limits()
-    dump["versions"] = worker_engine.versions(*VERSIONS)
-    dump["loaded"] = worker_host.loaded_libraries(LIBRARIES)
-    worker_dump.write(job["output"], dump)
-    return 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke.backends.registry import Backend, Variant
+from smoke.backends.variants import Backend, Variant
 from smoke.environments.source import Environment, Readiness
 from smoke.models.model import Model
 from smoke.parity import gates

@@ -4,6 +4,7 @@ import pytest
 
 from smoke.backends import registry, selection
 from smoke.exports.making import EXPORTS
+from smoke.parity import gates
 from tests.smoke import fakes
 from wheelhouse.errors import UsageError
 
@@ -98,3 +99,8 @@ def test_the_real_catalogue_holds_together():
 def test_real_wheels_are_routed_by_their_package(wheel, backend):
     takers = [b.name for b in registry.BACKENDS if b.source.takes(Path(wheel))]
     assert takers == [backend]
+
+
+def test_every_gate_in_use_can_be_read_back_from_a_kept_dump():
+    used = {variant.gate for backend in registry.BACKENDS for variant in backend.variants}
+    assert used == set(gates.ALL)

@@ -12,7 +12,7 @@ PERFECT = LogitMetrics(
     positions=100, spread=4.0, max_abs=0, mean_abs=0, nmse=0, kl=0, kl_max=0, top1=1, top1_margin=0, top10=1
 )
 ALL = Metrics(prefix=(64, 8), golden_tokens=(64, 8), logits=PERFECT, spread=4.0, perplexity=9.0, perplexity_ratio=1.0)
-GATES = [gates.FP32, gates.FP16, gates.INT4]
+GATES = [gate for gate in gates.ALL if gate is not gates.GOLDEN]
 
 
 def with_logits(**changes):
@@ -111,9 +111,9 @@ def test_single_choices_are_counted_across_quantisation():
 @pytest.mark.parametrize(
     ("noise", "passing"),
     [
-        (5e-6, {"same weights, float32", "same weights, float16", "across quantisation, int4"}),
-        (2e-3, {"same weights, float16", "across quantisation, int4"}),
-        (0.02, {"across quantisation, int4"}),  # bfloat16
+        (5e-6, {"same weights, float32", "same weights, float16", gates.INT8_ACTIVATIONS.name, gates.INT4.name}),
+        (2e-3, {"same weights, float16", gates.INT8_ACTIVATIONS.name, gates.INT4.name}),
+        (0.02, {gates.INT8_ACTIVATIONS.name, gates.INT4.name}),  # bfloat16
         (0.3, {"across quantisation, int4"}),
         (1.0, set()),
     ],

@@ -20,7 +20,7 @@ from wheelhouse.errors import NetworkError, StepFailedError
 
 sys.path.insert(0, str(WORKER))
 
-from engine_ort_genai_dml import CPU, HOST, nodes_by_provider
+from worker_profile import CPU, HOST, nodes_by_provider
 
 
 def row(**changes):

@@ -1,0 +1,118 @@
+"""WebGPU's environment: which Vulkan device the plug-in is given on Linux, a GPU's or one in software."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from smoke.environments import directml_pair, pinned
+from smoke.environments.source import Environment, Readiness
+from wheelhouse.errors import InputError, UnsupportedError
+
+ENVIRONMENT = "webgpu"
+PACKAGES = ("onnxruntime-ep-webgpu",)
+VARIABLE = "DML_WHEELHOUSE_WEBGPU_ADAPTER"
+"""What to compute on: "gpu", "software", or a Vulkan driver's manifest (JSON). Unset: a GPU, else software."""
+LOADER = "DML_WHEELHOUSE_VULKAN_LOADER"
+"""Read by worker_webgpu: the Vulkan loader where the system has none."""
+
+MANIFESTS = ("/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d")
+NODES = ("/dev/dri/renderD*", "/dev/nvidiactl")
+SWIFTSHADER = (
+    "/usr/lib/chromium/vk_swiftshader_icd.json",
+    "/usr/lib/chromium-browser/vk_swiftshader_icd.json",
+    "/opt/google/chrome/vk_swiftshader_icd.json",
+)
+SOFTWARE = "SwiftShader"
+REMEDY = "Install the GPU's Vulkan driver; without a GPU: apt-get install libvulkan1 chromium (Debian, Ubuntu)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """What the plug-in is given: in words, and the variables that lead it there."""
+
+    label: str
+    variables: Mapping[str, str]
+    software: bool = False
+
+
+def choose(root: Path = Path("/")) -> Adapter:
+    """Return what to compute on here, as VARIABLE says. Loads no driver. `root` stands for the file system.
+
+    Raise UnsupportedError when there is no such device, InputError for a manifest that is not there.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in {"", "gpu", "software"}:
+        manifest = Path(wanted)
+        if not manifest.is_file():
+            raise InputError(f"{VARIABLE} names {wanted}, which is no file.", remedy="Say gpu, software or a manifest.")
+        return _driven_by(manifest, manifest.stem)
+    if wanted != "software" and _has_gpu(root):
+        # Where ONNX Runtime sees no GPU in the system's tables, the plug-in could not be asked for without this.
+        return Adapter(label="the GPU's Vulkan driver", variables={"ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1"})
+    if wanted == "gpu":
+        raise UnsupportedError("This machine has no GPU with a Vulkan driver.", remedy=REMEDY)
+    found = next((path for path in (root / name.lstrip("/") for name in SWIFTSHADER) if path.is_file()), None)
+    if found is None:
+        raise UnsupportedError("WebGPU needs a Vulkan device, and this machine has none.", remedy=REMEDY)
+    return _driven_by(found, SOFTWARE)
+
+
+def _has_gpu(root: Path) -> bool:
+    drivers = [file for folder in MANIFESTS for file in (root / folder.lstrip("/")).glob("*.json")]
+    vendors = [file for file in drivers if "lvp" not in file.name]  # Mesa's own software driver
+    return bool(vendors) and any(any(root.glob(node.lstrip("/"))) for node in NODES)
+
+
+def _driven_by(manifest: Path, label: str) -> Adapter:
+    beside = manifest.parent / "libvulkan.so.1"
+    own_loader = not ctypes.util.find_library("vulkan") and beside.is_file()
+    variables = {
+        "VK_DRIVER_FILES": str(manifest),
+        "VK_ICD_FILENAMES": str(manifest),  # what older loaders read
+        "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1",
+        **({LOADER: str(beside)} if own_loader else {}),
+    }
+    return Adapter(label=label, variables=variables, software=label == SOFTWARE)
+
+
+def why_not_unasked() -> str:
+    """Return why what only WebGPU needs is not run here unless it is named; "" where it can run."""
+    status = WebGpuSource().status()
+    return "" if status.ready or status.makeable else status.reason
+
+
+def why_no_f16() -> str:
+    """Return why a model in fp16 is not tried here unless it is named; "" where the worker has to find out."""
+    reason = why_not_unasked()
+    if reason or sys.platform != "linux":
+        return reason
+    return f"{SOFTWARE} has no f16 (WebGPU's feature shader-f16)." if choose().software else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebGpuSource:
+    """Where backend `webgpu` comes from: the pinned environment, and on Linux a Vulkan device for it."""
+
+    def status(self) -> Readiness:
+        """See Source."""
+        try:
+            if sys.platform == "linux":
+                choose()
+        except (InputError, UnsupportedError) as error:
+            return Readiness(ready=False, makeable=False, reason=error.message, remedy=error.remedy)
+        return pinned.status(ENVIRONMENT)
+
+    def prepare(self, wheels: Sequence[Path]) -> Environment:
+        """See Source."""
+        adapter = choose() if sys.platform == "linux" else Adapter(label="Direct3D 12", variables={})
+        made = pinned.prepare(ENVIRONMENT, wheels=wheels)
+        return replace(made, env={**made.env, **adapter.variables}, label=f"{made.label}, on {adapter.label}")
+
+    def takes(self, wheel: Path) -> bool:
+        """See Source."""
+        return directml_pair.package_of(wheel) in PACKAGES
