@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from smoke.parity.parity import Difference, Metrics
 
 EVIDENCE = 0.5
@@ -81,6 +83,29 @@ GOLDEN = IsGolden()
 ALL: tuple[Gate, ...] = (GOLDEN, FP32, FP16, INT8_ACTIVATIONS, INT4)
 
 
+class Check(Struct, frozen=True, kw_only=True):
+    """One measure beside the limit that its gate sets; `value` is None where it is no finite number, which fails."""
+
+    name: str
+    value: float | None
+    limit: float
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the limit is kept."""
+        if self.value is None:
+            return False
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def checks(gate: Gate, metrics: Metrics) -> tuple[Check, ...]:
+    """Return every number that the gate looks at, with its limit; tokens are not numbers, and not among them."""
+    if isinstance(gate, IsGolden):
+        return ()
+    return (*_logit_checks(gate, metrics), *_probe_checks(gate, metrics))
+
+
 def violations(gate: Gate, metrics: Metrics) -> list[str]:
     """Return every way in which the measurements fail the gate, in words; empty when they pass."""
     if isinstance(gate, IsGolden):
@@ -134,36 +159,56 @@ def _quoted(token: int | None, text: str) -> str:
 
 
 def _logit_violations(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[str]:
+    return [
+        f"{check.name} {_shown(check.value)} < {check.limit:g}"
+        if check.at_least
+        else f"{check.name} {_shown(check.value)} > {check.limit:g}"
+        for check in _logit_checks(gate, metrics)
+        if not check.holds
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return "is not a finite number, not" if value is None else f"{value:.3g}"
+
+
+def _logit_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[Check]:
     logits = metrics.logits
     if logits is None:
         return []
-    checks = [
+    most = [
         ("NMSE", logits.nmse, gate.nmse),
         ("KL", logits.kl, gate.kl),
         ("|ln of the perplexity ratio|", _log(metrics.perplexity_ratio), gate.perplexity),
     ]
     if isinstance(gate, SameWeights):
         relative = logits.max_abs / logits.spread if logits.spread else math.inf
-        checks.append(("largest logit error in spreads", relative, gate.max_error))
-        checks.append(("golden margin where another token is best", logits.top1_margin, gate.tie))
-    # "not (a <= b)" instead of "a > b": a NaN must fail.
-    found = [f"{name} {value:.3g} > {limit:g}" for name, value, limit in checks if not value <= limit]
-    agreements = [("top-10", logits.top10, gate.top10)]
+        most.append(("largest logit error in spreads", relative, gate.max_error))
+        most.append(("golden margin where another token is best", logits.top1_margin, gate.tie))
+    least = [("top-10 agreement", logits.top10, gate.top10)]
     if isinstance(gate, AcrossQuantisation):
-        agreements.append(("top-1", logits.top1, gate.top1))
-    return found + [
-        f"{name} agreement {value:.3f} < {limit:g}" for name, value, limit in agreements if not value >= limit
-    ]
+        least.append(("top-1 agreement", logits.top1, gate.top1))
+    return [_check(*each) for each in most] + [_check(*each, at_least=True) for each in least]
+
+
+def _check(name: str, value: float, limit: float, *, at_least: bool = False) -> Check:
+    return Check(name=name, value=value if math.isfinite(value) else None, limit=limit, at_least=at_least)
 
 
 def _log(ratio: float | None) -> float:
     return abs(math.log(ratio)) if ratio is not None and ratio > 0 else math.inf
 
 
-def _probe_violations(gate: AcrossQuantisation, metrics: Metrics) -> list[str]:
-    if not metrics.probes:
+def _probe_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[Check]:
+    if not metrics.probes or isinstance(gate, SameWeights):
         return []
     share = 1 - len(metrics.probe_differences) / metrics.probes
-    if share >= gate.probes:
-        return []
-    return [f"only {share:.2f} of {metrics.probes} single choices agree (< {gate.probes:g})"]
+    return [_check("equal single choices", share, gate.probes, at_least=True)]
+
+
+def _probe_violations(gate: AcrossQuantisation, metrics: Metrics) -> list[str]:
+    return [
+        f"only {check.value:.2f} of {metrics.probes} single choices agree (< {check.limit:g})"
+        for check in _probe_checks(gate, metrics)
+        if not check.holds
+    ]
