@@ -64,6 +64,7 @@ def smoke(
             repeat=repeat,
             lengths=numbers("--lengths", lengths),
             dump=Path(dump).expanduser().resolve() if dump else None,
+            options=_typed(model, prompts, max_new_tokens, repeat, lengths, stable_norms, wheels),
         )
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)
@@ -75,6 +76,22 @@ def smoke(
     console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
     reports.require_success(found, strict=strict)
     reports.require_named(found, backends)
+
+
+def _typed(
+    model: str,
+    prompts: str,
+    max_new_tokens: int,
+    repeat: int,
+    lengths: Sequence[str],
+    stable_norms: str,
+    wheels: Sequence[str],
+) -> tuple[str, ...]:
+    """Return the options that make a run like this one, as they are typed."""
+    given = [("--model", model), ("--prompts", prompts), ("--max-new-tokens", str(max_new_tokens))]
+    given += [("--repeat", str(repeat) if repeat > 1 else ""), ("--lengths", ",".join(lengths))]
+    given += [("--stable-norms", stable_norms), *(("--wheel", wheel) for wheel in wheels)]
+    return tuple(word for option, value in given if value for word in (option, value))
 
 
 def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeout: float) -> str:

@@ -58,6 +58,18 @@ def _measured(result: Result, guess: Advice | None, source: str, where: Mapping[
     return Advice(backend=name, basis=Basis.IMPOSSIBLE, why=why, rank=rank, source=source)
 
 
+def choice(results: Sequence[Result]) -> str:
+    """Return which backend a run's results speak for, in a sentence; "" where none that counts passed."""
+    passed = [_measured(result, None, "", {}) for result in results if _counts(result)]
+    passed = [found for found in passed if found.basis is Basis.MEASURED]
+    return _fastest(max(passed, key=lambda found: found.tokens_per_s or 0.0)) if passed else ""
+
+
+def _fastest(best: Advice) -> str:
+    rate = f", {best.tokens_per_s:.1f} tokens/s" if best.tokens_per_s else ""
+    return f"Use {best.backend}: the fastest that passed here{rate}."
+
+
 def last_report(model: str, folder: Path | None = None) -> Report | None:
     """Return the newest smoke report about `model` in the cache, or None."""
     files = sorted(
@@ -79,8 +91,7 @@ def conclusion(found: Sequence[Advice], need: Need, npus: Sequence[Npu]) -> str:
     if best.basis is Basis.IMPOSSIBLE:
         return f"Nothing here can run {need.name}: take a smaller model."
     if best.basis is Basis.MEASURED:
-        rate = f", {best.tokens_per_s:.1f} tokens/s" if best.tokens_per_s else ""
-        return f"Use {best.backend}: the fastest that passed here{rate}."
+        return _fastest(best)
     hint = " An NPU saves power rather than time." if npus else ""
     measure = f"`invoke smoke --all-backends --model {need.name}` measures."
     if best.backend in RUNTIME:

@@ -38,7 +38,7 @@ def compare(given: Sequence[Path]) -> Report:
     first = groups[0][0].record
     seconds = time.monotonic() - started
     return Report(
-        schema=2,
+        schema=3,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         model=first.model,
         host=first.host,

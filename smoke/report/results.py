@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from smoke.parity.dumps import Device, Library
+from smoke.parity.gates import Check
 from smoke.parity.parity import Metrics
 from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
@@ -26,6 +27,10 @@ class Result(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     gate: str = ""
     against: str = ""
+    checks: tuple[Check, ...] = ()
+    """What the gate looked at, each number beside its limit."""
+    summary: str = ""
+    """The runtime in a few words."""
     metrics: Metrics = Metrics()
     performance: Performance = Performance()
     text: tuple[str, ...] = ()
@@ -62,6 +67,10 @@ class Timing(Struct, frozen=True, kw_only=True):
     seconds: float
     start_s: float | None = None
     """When it first began, in seconds from the start of the run."""
+    spans: tuple[tuple[float, float], ...] = ()
+    """Each time that it went on: from when to when."""
+    beside: bool = False
+    """It went on beside a worker: its seconds are part of the others', too."""
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -93,13 +102,16 @@ class Host(Struct, frozen=True, kw_only=True):
     parent_peak_memory_bytes: int = 0
     noise: float | None = None
     """How much the same work varied in time on it during the run: from the 10th to the 90th percentile, as a share."""
+    work_s: float | None = None
+    """Median seconds of that work, before or after the run, whichever was slower."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """The whole report."""
 
-    schema: Literal[1, 2]
-    """2 since repetitions, drift by position and the timeline are in it; what was called 1 is read as before."""
+    schema: Literal[1, 2, 3]
+    """2 since repetitions, drift by position and the timeline are in it, 3 since gates' numbers and limits; what an
+    older one lacks is absent or empty, and it is read as before."""
     created: Annotated[str, Meta(description="UTC, ISO 8601")]
     model: ModelInfo
     host: Host
@@ -111,6 +123,10 @@ class Report(Struct, frozen=True, kw_only=True):
     seconds: float
     sections: tuple[Section, ...] = ()
     repeat: int = 1
+    options: tuple[str, ...] = ()
+    """The command line's options that decide what is measured, the backends aside: they make a run like this one."""
+    choice: str = ""
+    """What `invoke advise` makes of it: which backend to use on this machine, in a sentence."""
 
     def faults(self) -> list[Result]:
         """Return the results that ran and went wrong."""

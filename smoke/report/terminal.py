@@ -103,11 +103,12 @@ def _section(section: Section) -> RenderableType:
 def _times(report: Report) -> Text:
     from rich.text import Text
 
-    workers = sum(t.seconds for t in report.timings if t.part.startswith("worker "))
-    rest = [f"{t.part} {t.seconds:.1f} s" for t in report.timings if not t.part.startswith("worker ")]
-    named = sum(t.seconds for t in report.timings)
+    parts = [timing for timing in report.timings if not timing.beside]
+    workers = sum(t.seconds for t in parts if t.part.startswith("worker "))
+    rest = [f"{t.part} {t.seconds:.1f} s" for t in parts if not t.part.startswith("worker ")]
+    named = sum(t.seconds for t in parts)
     other = [f"other {max(report.seconds - named, 0):.1f} s"]
-    busy = sum(result.performance.worker_cpu_s or 0 for result in report.results)
+    busy = sum(result.performance.worker_cpu_s or 0 for result in report.results if not result.measured)
     return Text(
         f"Time: workers {workers:.1f} s ({busy:.1f} s of processor time), {', '.join(rest + other)}", style="dim"
     )

@@ -16,6 +16,7 @@ from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
 from smoke.report.results import Result
 from smoke.running import goldens, records
+from smoke.running.clock import Clock
 from smoke.running.records import RunRecord
 from wheelhouse.process import Completed
 from wheelhouse.steps import Step
@@ -49,14 +50,19 @@ class Finished:
 
 
 class Bench:
-    """Judges attempts one after the other in a thread."""
+    """Judges attempts one after the other in a thread; `clock` notes when."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
 
     def submit(self, attempt: Attempt, base: Golden | None, *, keep: bool) -> Future[Finished]:
         """Judge an attempt soon. With `keep`, its logits stay, because others are compared with it."""
-        return self._pool.submit(_finish, attempt, base, keep=keep)
+        return self._pool.submit(self._judge, attempt, base, keep=keep)
+
+    def _judge(self, attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
+        with self.clock.part(f"judging {attempt.planned.backend.name} {attempt.planned.variant.name}"):
+            return _finish(attempt, base, keep=keep)
 
     def close(self) -> None:
         """Wait for what is being judged and end the thread."""
@@ -102,4 +108,5 @@ def not_run(planned: Planned, judgement: Judgement) -> Result:
         reason=judgement.reason,
         remedy=judgement.remedy,
         announced=planned.variant.announced,
+        summary=planned.backend.summary,
     )

@@ -26,6 +26,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
 
     format: Literal[1]
     backend: str
+    summary: str = ""
+    """The runtime in a few words."""
     variant: str
     gate: str
     against: str
@@ -84,6 +86,8 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         machine=machine,
         gate=record.gate,
         against=record.against,
+        checks=gates.checks(GATES[record.gate], judgement.metrics),
+        summary=record.summary,
         requested_device=record.requested_device,
         device=dump.device.name if dump else "",
         verdict=judgement.verdict,

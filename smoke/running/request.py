@@ -28,6 +28,8 @@ class Request:
     """Folder to keep every worker's dump in."""
     stable_norms: str = ""
     """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
+    options: tuple[str, ...] = ()
+    """The command line's options that decide what is measured, the backends aside."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_new_tokens <= 4096:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from smoke.advice import advise
 from smoke.backends import selection
 from smoke.backends.selection import Planned
 from smoke.backends.variants import REFERENCE
@@ -19,7 +20,7 @@ from smoke.models.resolving import resolve
 from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
-from smoke.report.results import ModelInfo, Report, Result, Timing
+from smoke.report.results import ModelInfo, Report, Result
 from smoke.running import scratch, this_machine
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
@@ -34,7 +35,7 @@ KEPT_AT_ONCE = 4
 
 def smoke(request: Request) -> Report:
     """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
-    clock, before = Clock(), this_machine.noise()
+    clock, before = Clock(), this_machine.steadiness()
     runnable = [item for item in request.plan if _why_not(item) is None]
     with clock.part("environments"):
         environments = _prepare(runnable)
@@ -48,28 +49,27 @@ def smoke(request: Request) -> Report:
         attempts = Attempts(
             request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock
         )
-        run = Run(request=request, attempts=attempts, clock=clock)
+        run = Run(request=request, attempts=attempts, clock=clock, bench=Bench(Clock(started=clock.started)))
         try:
             results = run.all()
         finally:
             run.bench.close()
-    norms = reporting.section(exports)
-    timings = tuple(
-        Timing(part=part, seconds=seconds, start_s=clock.begun[part]) for part, seconds in clock.seconds.items()
-    )
+    norms, after = reporting.section(exports), this_machine.steadiness()
     return Report(
-        schema=2,
+        schema=3,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         model=ModelInfo(name=model.name, label=model.label, key=model.key),
-        host=this_machine.host(run.devices, noise=max(before, this_machine.noise())),
+        host=this_machine.host(run.devices, steadiness=(before, after)),
         prompts=tuple(request.prompts),
         max_new_tokens=request.max_new_tokens,
         passed=not any(result.is_fault for result in results),
         results=tuple(results),
-        timings=timings,
+        timings=(*clock.timings(), *run.bench.clock.timings(beside=True)),
         seconds=time.monotonic() - clock.started,
         sections=() if norms is None else (norms,),
         repeat=request.repeat,
+        options=request.options,
+        choice=advise.choice(results),
     )
 
 
@@ -116,7 +116,7 @@ class Run:
     request: Request
     attempts: Attempts
     clock: Clock
-    bench: Bench = field(default_factory=Bench)
+    bench: Bench
     devices: dict[str, str] = field(default_factory=dict)
     _futures: dict[str, Future[Finished] | Finished] = field(default_factory=dict)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.report.results import Host
@@ -13,8 +14,16 @@ from smoke.report.results import Host
 _ROUNDS, _WORK = 30, 100_000
 
 
-def host(devices: Mapping[str, str], noise: float | None = None) -> Host:
-    """Describe this machine; `devices` are those that a runtime reported."""
+@dataclass(frozen=True)
+class Steadiness:
+    """How much the time of the same work varied (from the 10th to the 90th percentile, as a share), and its median."""
+
+    noise: float
+    work_s: float
+
+
+def host(devices: Mapping[str, str], steadiness: Sequence[Steadiness] = ()) -> Host:
+    """Describe this machine; `devices` are those that a runtime reported, `steadiness` what was measured meanwhile."""
     import psutil
 
     return Host(
@@ -25,12 +34,13 @@ def host(devices: Mapping[str, str], noise: float | None = None) -> Host:
         memory_bytes=psutil.virtual_memory().total,
         devices=dict(devices),
         parent_peak_memory_bytes=peak_memory(),
-        noise=noise,
+        noise=max((each.noise for each in steadiness), default=None),
+        work_s=max((each.work_s for each in steadiness), default=None),
     )
 
 
-def noise() -> float:
-    """Measure for a tenth of a second how much the time of the same work varies: see Host.noise."""
+def steadiness() -> Steadiness:
+    """Do the same small piece of work again and again for a tenth of a second."""
     import statistics
     import time
 
@@ -40,7 +50,8 @@ def noise() -> float:
         sum(range(_WORK))
         samples.append(time.perf_counter() - started)
     deciles = statistics.quantiles(samples, n=10)
-    return (deciles[-1] - deciles[0]) / statistics.median(samples)
+    middle = statistics.median(samples)
+    return Steadiness((deciles[-1] - deciles[0]) / middle, middle)
 
 
 def cpu() -> str:

@@ -45,7 +45,7 @@ def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
 def empty_report() -> Report:
     """Return the report of a run in which no model takes part."""
     return Report(
-        schema=2,
+        schema=3,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         model=ModelInfo(name="no model", label="", key=""),
         host=this_machine.host({}),

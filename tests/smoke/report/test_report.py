@@ -99,7 +99,7 @@ def test_reports_are_valid_and_the_schema_refuses_others():
     written = json.loads(msgspec.json.encode(EVERY))
     validator.validate(written)
     for harm in (
-        lambda r: r.update(schema=3),
+        lambda r: r.update(schema=4),
         lambda r: r["results"][0].update(verdict="FINE"),
         lambda r: r["results"][0].pop("device"),
         lambda r: r.pop("host"),
