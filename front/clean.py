@@ -12,8 +12,8 @@ from pathlib import Path
 
 from smoke.wine import mounts
 from wheelhouse.errors import UsageError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import human_size, remove_tree, size_of
-from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
 CHEAP = frozenset(

@@ -161,7 +161,7 @@ def heal(
     _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
 ) -> None:
     """Mend a model whose norms overflow fp16 on DirectML."""
-    from smoke.heal.table import show
+    from smoke.heal.norm_table import show
 
     show(folder, out=out, check=check, json=json, mode=stable_norms)
 

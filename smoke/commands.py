@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from smoke.report.results import Report
-    from smoke.running.request import Request
+    from smoke.running.smoke_request import Request
 
 
 def smoke(
@@ -45,7 +45,7 @@ def smoke(
     from smoke.report import terminal
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
-    from smoke.running.request import Request, numbers
+    from smoke.running.smoke_request import Request, numbers
     from smoke.suites import all_suites
 
     folder = reports.report_folder(report)
@@ -103,7 +103,7 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
     from smoke.backends.variants import REFERENCE
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
-    from smoke.running.request import Request
+    from smoke.running.smoke_request import Request
 
     if not dump:
         raise UsageError("Where is the dump to go?", remedy="For instance: invoke reference --dump golden/")

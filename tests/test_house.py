@@ -112,3 +112,17 @@ def test_contributing_maps_every_wing() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     wings = {f"{p}/{f.name}/" for p in PACKAGES for f in (ROOT / p).iterdir() if any(f.glob("*.py"))}
     assert {wing for wing in wings if f"`{wing}`" not in text} == set()
+
+
+SAME_ROLE = {"commands", "suite"}
+"""What several wings have, each its own: the tasks' bodies, a suite's run."""
+
+
+def test_a_file_name_says_which_one_is_meant() -> None:
+    apart = tuple(f"{folder}/" for folder in (*APART, "recipes/audit/rules"))  # rules are named after families
+    found: dict[str, list[str]] = {}
+    for module in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        name = module.relative_to(ROOT).as_posix()
+        if not name.startswith(apart) and module.stem not in SAME_ROLE | {"__init__"}:
+            found.setdefault(module.stem.removesuffix("s"), []).append(name)
+    assert {stem: files for stem, files in found.items() if len(files) > 1} == {}

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import move, remove_tree, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.known_failures import recognise
-from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
 
@@ -211,11 +211,16 @@ def _refuse_downgrade(answer: requests.Response, *_: object, **__: object) -> No
             )
 
 
-def verified(path: Path, sha256: str) -> Path:
-    """Return `path` when its content has this hash; otherwise remove it and raise IntegrityError naming both hashes."""
+def verified(path: Path, sha256: str, *, remedy: str = "") -> Path:
+    """Return `path` when its content has this hash; otherwise raise IntegrityError naming both hashes.
+
+    A file in the download cache is removed then; one that is somebody else's stays, and `remedy` says what to do.
+    """
     actual = sha256_file(path)
     if actual == sha256:
         return path
+    if remedy:
+        raise IntegrityError(f"{path} has SHA-256 {actual}, but {sha256} is pinned.", remedy=remedy)
     remove_tree(path)
     raise IntegrityError(
         f"{path.name} has SHA-256 {actual}, but {sha256} is pinned.",

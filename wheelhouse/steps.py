@@ -19,8 +19,8 @@ from pathlib import Path
 
 from wheelhouse.console import say
 from wheelhouse.errors import BusyError, ResourceError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import disk_full, move, remove_tree, sha256_bytes, write_atomic
-from wheelhouse.locks import locked
 
 RECORD = ".step.json"
 

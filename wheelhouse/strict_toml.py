@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from wheelhouse.errors import InputError, RecipeError, UsageError, nearest
 
 T = TypeVar("T")
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
+Bytes = Annotated[int, Meta(gt=0)]
+PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
+"""What pinned things are described with, whatever they are."""
 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `([^`]+)`)?")
 

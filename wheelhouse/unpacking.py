@@ -1,30 +1,49 @@
-"""Unpacking tar archives that others made, without letting them write elsewhere."""
+"""Unpacking archives that others made, without letting them write elsewhere."""
 
 from __future__ import annotations
 
 import os
+import re
 import tarfile
+import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from wheelhouse.errors import IntegrityError
 
 
-def extract_tar(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive into `folder`: files, folders and links within it, owned by the current user.
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a ZIP (NuGet packages are ZIPs) or tar archive into `folder`, owned by the current user.
 
     Raise IntegrityError for a damaged archive, a member that would lie or point outside of `folder`, and devices.
     """
     try:
-        with tarfile.open(archive) as opened:
-            if hasattr(tarfile, "data_filter"):
-                opened.extractall(folder, filter="data")
-            else:  # Python before 3.11.4, which Debian 12 has; one by one, as a link that is there counts for the next
-                opened.extractall(folder, members=(_checked(member, folder) for member in opened))  # noqa: S202
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                _refuse_outside(opened.namelist())
+                opened.extractall(folder)  # noqa: S202 - a ZIP, whose names were looked at
+        else:
+            _extract_tar(archive, folder)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise IntegrityError(
             f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
         ) from error
+
+
+def _refuse_outside(names: Iterable[str]) -> None:
+    """zipfile itself would drop what leads outside; an archive that has it is not what it should be."""
+    for name in names:
+        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
+            raise zipfile.BadZipFile(f"'{name}' would lie outside")
+
+
+def _extract_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as opened:
+        if hasattr(tarfile, "data_filter"):
+            opened.extractall(folder, filter="data")
+        else:  # Python before 3.11.4, which Debian 12 has; one by one, as a link that is there counts for the next
+            opened.extractall(folder, members=(_checked(member, folder) for member in opened))  # noqa: S202
 
 
 def _checked(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:

@@ -4,7 +4,7 @@
 an AuditError. The rules are in `recipes.audit.rules`, one module for each family.
 """
 
+from recipes.audit.auditing import audit_wheels, require_clean
 from recipes.audit.findings import Finding, Severity
-from recipes.audit.run import audit_wheels, require_clean
 
 __all__ = ["Finding", "Severity", "audit_wheels", "require_clean"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recipes.audit.auditing import audit_read, read_wheels, require_clean
 from recipes.audit.report import summary_line, to_json, to_table
-from recipes.audit.run import audit_read, read_wheels, require_clean
 from wheelhouse.console import result, say
 from wheelhouse.errors import UsageError
 from wheelhouse.given_wheels import all_wheels, wheels_meant

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recipes.building.context import Context, python_tag
 from recipes.building.lane_run import hash_part, hash_text
-from recipes.sources.archives import fetch_archive, unpack
+from recipes.sources.archives import fetch_archive
 from recipes.sources.pins import Pins
 from recipes.spec.schema import ReleaseArchive
 from recipes.staging.header_closure import closure
@@ -14,6 +14,7 @@ from recipes.staging.ort_home import Origin, find_libraries, origin_from_home
 from wheelhouse.errors import InputError
 from wheelhouse.files import files_below, sha256_file
 from wheelhouse.steps import RECORD, Step, ensure
+from wheelhouse.unpacking import unpack
 
 
 def built_folder(build: Context, python: str) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipes.building.context import Context
-from recipes.sources.archives import fetch_archive, unpack
+from recipes.sources.archives import fetch_archive
 from recipes.sources.checkout import refuse_foreign
 from recipes.sources.pins import Pins
 from wheelhouse.errors import RecipeError
 from wheelhouse.steps import Step, ensure
+from wheelhouse.unpacking import unpack
 
 
 def fetch_target_python(build: Context, python: str, pins: Pins) -> None:

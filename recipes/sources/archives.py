@@ -1,12 +1,9 @@
-"""Archives by URL: pinned, or recorded on first fetch; from the public place or from a mirror; unpacked safely."""
+"""Archives by URL: pinned, or recorded on first fetch; from the public place or a mirror; taken over as CMake does."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +11,7 @@ from recipes.sources.checkout import PUBLIC_HOST
 from recipes.sources.pins import Pins
 from wheelhouse.errors import InputError, IntegrityError, NetworkError
 from wheelhouse.files import remove_tree, sha256_file
-from wheelhouse.unpacking import extract_tar
+from wheelhouse.unpacking import unpack
 
 
 def fetch_archive(
@@ -46,7 +43,7 @@ def _require_sha1(archive: Path, url: str, expected: str) -> None:
 
 
 def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
-    from wheelhouse.downloads import UrlFile, fetch_url
+    from wheelhouse.downloads import UrlFile, fetch_url, verified
 
     asked = UrlFile(url=url, filename=filename, sha256=expected, remember=False)
     if not mirror:
@@ -64,12 +61,7 @@ def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
         if not url.startswith(PUBLIC_HOST):
             return fetch_url(asked)
         raise NetworkError(f"The mirror has no {local}.", remedy=f"Put {url} there, or go without --source-mirror.")
-    if expected is not None and sha256_file(local) != expected:
-        raise IntegrityError(
-            f"{local} has SHA-256 {sha256_file(local)}, but {expected} is pinned.",
-            remedy=f"Replace it by the file at {url}.",
-        )
-    return local
+    return local if expected is None else verified(local, expected, remedy=f"Replace it by the file at {url}.")
 
 
 def take_over(archive: Path, into: Path, take: Mapping[str, str]) -> None:
@@ -88,25 +80,3 @@ def take_over(archive: Path, into: Path, take: Mapping[str, str]) -> None:
         (into / place).parent.mkdir(parents=True, exist_ok=True)
         source.rename(into / place)
     remove_tree(whole)
-
-
-def unpack(archive: Path, into: Path) -> None:
-    """Unpack a ZIP (NuGet packages are ZIPs) or tar archive; one whose members would land elsewhere is refused."""
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                _refuse_outside(opened.namelist())
-                opened.extractall(into)
-        else:
-            extract_tar(archive, into)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise IntegrityError(
-            f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
-        ) from error
-
-
-def _refuse_outside(names: Iterable[str]) -> None:
-    """zipfile itself would drop what leads outside; an archive that has it is not what it should be."""
-    for name in names:
-        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
-            raise zipfile.BadZipFile(f"'{name}' would lie outside")

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from recipes.spec.schema_parts import Commit, Part, Sha256
+from recipes.spec.schema_parts import Commit, Part
 from wheelhouse import strict_toml
 from wheelhouse.errors import InputError
 from wheelhouse.files import sha256_bytes, write_atomic
+from wheelhouse.strict_toml import Sha256
 
 FORMAT = 1
 HEAD = "# Written by `invoke lock` and on first fetch; do not edit. `invoke lock --upgrade NAME` records anew.\n"

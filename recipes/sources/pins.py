@@ -10,7 +10,7 @@ from recipes.sources import lock as locks
 from recipes.sources.lock import Lock, LockedArchive, LockedDependency, LockedSource
 from wheelhouse.console import say
 from wheelhouse.errors import IntegrityError, UsageError, nearest
-from wheelhouse.locks import locked
+from wheelhouse.file_locks import locked
 
 
 class Pins:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from recipes.spec.schema_parts import Commit, Part, Sha256, TargetName
+from recipes.spec.schema_parts import Commit, Part, TargetName
+from wheelhouse.strict_toml import Sha256
 
 
 class Patch(Part, frozen=True, kw_only=True):

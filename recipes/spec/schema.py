@@ -12,8 +12,9 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from recipes.spec.fetched import Dependency, Source
-from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, PythonVersion, Sha256, TargetName
+from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, TargetName
 from recipes.spec.schema_published import Added, Artifact, Dropped, Edited, Origin, Proof, Published, Repack
+from wheelhouse.strict_toml import PythonVersion, Sha256
 
 __all__ = [
     "Added",

@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 LocalVersion = Annotated[str, Meta(pattern="^([a-z0-9]+([.][a-z0-9]+)*)?$")]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
 Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="full git commit")]
-PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
 TargetName = Literal["windows-x64", "windows-arm64", "linux-x64", "linux-arm64"]
 OsName = Literal["windows", "linux"]
 

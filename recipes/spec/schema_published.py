@@ -6,7 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from recipes.spec.schema_parts import Part, PythonVersion, Sha256, TargetName
+from recipes.spec.schema_parts import Part, TargetName
+from wheelhouse.strict_toml import PythonVersion, Sha256
 
 
 class Artifact(Part, frozen=True, kw_only=True):

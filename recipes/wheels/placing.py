@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from wheelhouse.errors import InputError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import move, sha256_bytes, sha256_file, write_atomic
-from wheelhouse.locks import locked
 from wheelhouse.paths import cache_dir
 
 _LEFTOVER = re.compile(r"\.(.+\.(whl|metadata|html|json)|SHA256SUMS)\.(\w{8}|partial)")

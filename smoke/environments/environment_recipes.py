@@ -10,13 +10,11 @@ from msgspec import Meta, Struct
 from wheelhouse import strict_toml
 from wheelhouse.errors import RecipeError
 from wheelhouse.paths import ROOT
+from wheelhouse.strict_toml import Bytes, PythonVersion, Sha256
 
 ENVIRONMENTS = ROOT / "recipes" / "environments"
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Pin = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.!+_]+( *;.+)?$")]
-PythonVersion = Annotated[str, Meta(pattern=r"^3\.\d+$")]
-Bytes = Annotated[int, Meta(gt=0)]
 
 
 class CompiledSdist(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from smoke.environments import pinned
-from smoke.heal.record import MODES, NAME, Answer, Mode, Record, load
+from smoke.heal.known_norms import MODES, NAME, Answer, Mode, Record, load
 from wheelhouse import process
 from wheelhouse.console import Task, task
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
+from wheelhouse.file_locks import locked
 from wheelhouse.files import move, remove_tree, require_space, sha256_file, write_atomic
-from wheelhouse.locks import locked
 from wheelhouse.paths import log_dir
 
 SCRIPTS = Path(__file__).resolve().parent / "norms"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from smoke.environments import pinned
 from smoke.heal.healing import fill, mode_of, scripts_key
-from smoke.heal.record import Mode
+from smoke.heal.known_norms import Mode
 from smoke.models import catalogue
 from wheelhouse import manifests, steps
 from wheelhouse.console import say, task, warn

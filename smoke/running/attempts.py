@@ -19,7 +19,7 @@ from smoke.running.clock import Clock
 from smoke.running.jobs import Questions, Worker
 from smoke.running.judge_queue import Attempt
 from smoke.running.records import RunRecord
-from smoke.running.request import Request
+from smoke.running.smoke_request import Request
 from wheelhouse import manifests
 from wheelhouse.console import say, task
 from wheelhouse.errors import InputError, WheelhouseError

@@ -25,7 +25,7 @@ from smoke.running import scratch, this_machine
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
 from smoke.running.judge_queue import Bench, Finished, not_run
-from smoke.running.request import Request
+from smoke.running.smoke_request import Request
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space
 

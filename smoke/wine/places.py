@@ -86,7 +86,7 @@ def use(part: Path) -> Path:
 
 
 def use_lock(part: Path) -> Path:
-    """Return the lock file of `use(part)`, as wheelhouse.locks names it."""
+    """Return the lock file of `use(part)`, as wheelhouse.file_locks names it."""
     return part.with_name(f".{part.name}.use.lock")
 
 

@@ -10,8 +10,8 @@ from smoke.wine.parts import windows_python
 from smoke.wine.recipe import WineRecipe, npu_compiler
 from wheelhouse import steps
 from wheelhouse.errors import BusyError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import sha256_file, size_of
-from wheelhouse.locks import locked
 from wheelhouse.paths import wheels_dir
 
 UNUSED_DAYS = 7.0

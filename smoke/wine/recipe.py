@@ -10,13 +10,13 @@ from msgspec import Meta, Struct
 
 from wheelhouse import strict_toml
 from wheelhouse.paths import ROOT
+from wheelhouse.strict_toml import Bytes, PythonVersion, Sha256
 
 RECIPE = ROOT / "recipes" / "wine" / "trixie.toml"
 LOCK = RECIPE.with_suffix(".lock")
 NPU_COMPILER = RECIPE.with_name("npu-compiler.toml")
 SHIM = Path(__file__).resolve().parent / "shim"
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 
 
@@ -29,7 +29,7 @@ class WindowsPython(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sha256: Sha256
     member: str
     folder: str
-    minor: Annotated[str, Meta(pattern=r"^3\.\d+$")]
+    minor: PythonVersion
 
 
 class Wheel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -48,8 +48,8 @@ class WineRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     suite: Name
     architecture: Name
     packages: Annotated[tuple[Name, ...], Meta(min_length=1)]
-    download: Annotated[int, Meta(gt=0)]
-    size: Annotated[int, Meta(gt=0)]
+    download: Bytes
+    size: Bytes
     tested_wine: Annotated[tuple[str, ...], Meta(min_length=1)]
     decisive: tuple[Name, ...]
     python: WindowsPython

@@ -12,8 +12,8 @@ from smoke.wine.recipe import WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import say
 from wheelhouse.errors import BusyError, UsageError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import human_size, require_space
-from wheelhouse.locks import locked
 from wheelhouse.steps import Step
 
 

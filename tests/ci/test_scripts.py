@@ -171,9 +171,9 @@ def test_what_a_workflow_installs_is_the_wheel_and_not_the_indexes(tmp_path: Pat
 
 def test_summary_reads_what_the_smoke_test_writes() -> None:
     """The fields that the summary uses are required by the schema of report.json."""
-    from smoke.report import schema
+    from smoke.report import json_schema
 
-    content = json.loads(schema.generate())
+    content = json.loads(json_schema.generate())
     result = content["$defs"]["Result"]["properties"]
     assert {"verdict", "backend", "variant", "device", "reason", "performance"} <= set(result)
     assert "tokens_per_s" in content["$defs"]["Performance"]["properties"]

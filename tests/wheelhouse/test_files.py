@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wheelhouse import files
 from wheelhouse.errors import BusyError, ResourceError
-from wheelhouse.locks import locked
+from wheelhouse.file_locks import locked
 
 
 @given(st.binary(max_size=100))

@@ -1,16 +1,17 @@
-"""Tar archives of others: what is unpacked, and what is refused, with and without Python's own filter."""
+"""Archives of others: what is unpacked, and what is refused, with and without Python's own filter."""
 
 from __future__ import annotations
 
 import io
 import os
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from wheelhouse.errors import IntegrityError
-from wheelhouse.unpacking import extract_tar
+from wheelhouse.unpacking import unpack
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links")
 
@@ -47,7 +48,7 @@ def test_files_and_links_within_are_unpacked(tmp_path: Path) -> None:
         ("up", SYMLINK, "d/../d"),
     ]
     into = tmp_path / "into"
-    extract_tar(make(tmp_path, *members), into)
+    unpack(make(tmp_path, *members), into)
     assert {(into / name).read_bytes() for name in ("d/f", "d/s", "h", "up/f")} == {b"abc"}
     assert (into / "d/f").stat().st_mode & 0o7022 == 0
     assert (into / "d/f").stat().st_uid == os.getuid()
@@ -69,7 +70,7 @@ def test_files_and_links_within_are_unpacked(tmp_path: Path) -> None:
 def test_what_would_lie_or_point_outside_is_refused(tmp_path: Path, members: list[tuple[str, bytes, str]]) -> None:
     (tmp_path / "outside").write_text("")
     with pytest.raises(IntegrityError, match=r"a\.tar\.gz cannot be unpacked"):
-        extract_tar(make(tmp_path, *members), tmp_path / "into")
+        unpack(make(tmp_path, *members), tmp_path / "into")
     assert (tmp_path / "outside").read_text() == ""
 
 
@@ -77,4 +78,46 @@ def test_a_truncated_archive_is_named(tmp_path: Path) -> None:
     archive = make(tmp_path, ("f", FILE, ""))
     archive.write_bytes(archive.read_bytes()[:-20])
     with pytest.raises(IntegrityError, match=r"a\.tar\.gz cannot be unpacked"):
-        extract_tar(archive, tmp_path / "into")
+        unpack(archive, tmp_path / "into")
+
+
+def tar_with(name):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    return data.getvalue()
+
+
+def zip_with(name):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "x")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("make", [tar_with, zip_with])
+def test_unpack(tmp_path, make):
+    (tmp_path / "a").write_bytes(make("sub/file"))
+    unpack(tmp_path / "a", tmp_path / "out")
+    assert (tmp_path / "out/sub/file").read_text() == "x"
+
+
+def test_nothing_lands_outside(tmp_path):
+    (tmp_path / "a").write_bytes(tar_with("../evil"))
+    with pytest.raises(IntegrityError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    (tmp_path / "a").write_bytes(zip_with("../evil"))
+    with pytest.raises(IntegrityError, match="would lie outside"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"neither", b"PK\x03\x04 broken", tar_with("x")[:-30]], ids=("empty", "neither", "zip", "tar")
+)
+def test_a_broken_archive(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(IntegrityError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out")

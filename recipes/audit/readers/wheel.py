@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from recipes.audit.readers import limits
-from recipes.audit.readers.archive import BrokenArchiveError, Problem, inspect, open_archive
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.content import Content, Sink, Trace, read_member
 from recipes.audit.readers.metadata import Metadata, RecordLine, parse_metadata, parse_record
+from recipes.audit.readers.zip_archive import BrokenArchiveError, Problem, inspect, open_archive
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

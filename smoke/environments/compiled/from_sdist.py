@@ -16,11 +16,12 @@ from smoke.environments import pip
 from smoke.environments.environment_recipes import CompiledSdist
 from wheelhouse import manifests, steps
 from wheelhouse.console import task
-from wheelhouse.errors import IntegrityError, ToolchainError, UnsupportedError
-from wheelhouse.files import remove_tree, sha256_file, sha256_tree
+from wheelhouse.downloads import verified
+from wheelhouse.errors import ToolchainError, UnsupportedError
+from wheelhouse.files import remove_tree, sha256_tree
 from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
-from wheelhouse.unpacking import extract_tar
+from wheelhouse.unpacking import unpack
 
 _PROJECTS = Path(__file__).parent
 _COMPILERS = ("c++", "g++", "clang++")
@@ -92,9 +93,7 @@ def _unpacked(source: CompiledSdist, folder: Path) -> Path:
     """Return the sdist's folder. pip runs its setup.py while downloading, so pip itself must check the hash first."""
     folder.mkdir()
     archive = pip.download(f"{source.package}=={source.version}", folder, sha256=source.sha256)
-    if sha256_file(archive) != source.sha256:
-        raise IntegrityError(f"{archive.name} is not the pinned file.", remedy="Use PyPI itself, or find out why.")
-    extract_tar(archive, folder)
+    unpack(verified(archive, source.sha256, remedy="Use PyPI itself, or find out why."), folder)
     return next(path for path in folder.iterdir() if path.is_dir())
 
 

@@ -14,8 +14,8 @@ from smoke.exports import making as exporting
 from smoke.models.model import Model
 from smoke.parity.verdicts import of_process
 from smoke.running import scratch
-from smoke.suites.npu_check import attempts
-from smoke.suites.npu_check.attempts import Attempt
+from smoke.suites.npu_check import settings
+from smoke.suites.npu_check.settings import Attempt
 from wheelhouse import process
 from wheelhouse.console import task
 from wheelhouse.errors import WheelhouseError
@@ -63,7 +63,7 @@ class Finding:
             return "Nothing that was tried helps: use another backend for this model on this NPU."
         if found is self.outcomes[0]:
             return ""
-        return f"Use {found.attempt.settings} (--backend {attempts.BACKENDS[found.attempt.export]})."
+        return f"Use {found.attempt.settings} (--backend {settings.BACKENDS[found.attempt.export]})."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Bench:
             "model": named(model / "openvino_model.xml"),
             "platform": attempt.platform,
             "prompt": attempt.prompt,
-            "response": attempts.RESPONSE,
+            "response": settings.RESPONSE,
             "blob": named(blob) if blob else "",
             "output": named(output),
         }
@@ -106,7 +106,7 @@ def _outcome(attempt: Attempt, done: process.Completed, output: Path, blob: Path
         return Outcome(
             attempt=attempt,
             compiled=bool(said["compiled"]),
-            message="" if said["compiled"] else attempts.explained(str(said["message"]), "\n".join(done.tail)),
+            message="" if said["compiled"] else settings.explained(str(said["message"]), "\n".join(done.tail)),
             seconds=float(said["seconds"]),
             blob_bytes=int(said["blob_bytes"]),
             version=str(said["version"]),
@@ -131,8 +131,8 @@ def check(
     `save` is a folder for the blobs, `timeout` the seconds that one attempt may take. Raise what making the first
     export may raise; a later export that cannot be made is an outcome.
     """
-    first_export = exporting.export(model, attempts.GROUPS)
-    exports: dict[str, Path | WheelhouseError] = {attempts.GROUPS: first_export}
+    first_export = exporting.export(model, settings.GROUPS)
+    exports: dict[str, Path | WheelhouseError] = {settings.GROUPS: first_export}
 
     def exported(kind: str) -> Path | WheelhouseError:
         if kind not in exports:
@@ -156,7 +156,7 @@ def _one(
 ) -> Finding:
     first = Attempt(platform=platform, prompt=prompt)
     outcomes: list[Outcome] = []
-    for attempt in (first, *attempts.remedies(first)):
+    for attempt in (first, *settings.remedies(first)):
         export = exported(attempt.export)
         if isinstance(export, WheelhouseError):
             outcomes.append(Outcome(attempt=attempt, compiled=False, message=f"its export failed: {export.message}"))

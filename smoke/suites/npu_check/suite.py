@@ -12,7 +12,7 @@ from smoke.backends import npu_compiler
 from smoke.environments.source import Environment, Readiness
 from smoke.models.resolving import resolve
 from smoke.report.results import Section
-from smoke.suites.npu_check import attempts
+from smoke.suites.npu_check import settings
 from smoke.suites.npu_check.check import Finding, as_json, check
 from wheelhouse import console
 from wheelhouse.errors import AuditError, WheelhouseError
@@ -77,8 +77,8 @@ def for_report(model: str, *, report: Path) -> Section:
         resolved = resolve(model)
         findings = check(
             resolved,
-            attempts.platforms(""),
-            prompt=attempts.PROMPT,
+            settings.platforms(""),
+            prompt=settings.PROMPT,
             environment=npu_compiler.prepare(),
             logs=report / "logs",
             save=None,
@@ -94,8 +94,8 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
     Raise UsageError for what cannot be asked for, UnsupportedError where the compiler cannot run, AuditError when the
     model compiles for none of one platform's settings.
     """
-    wanted = attempts.platforms(platforms)
-    prompt = attempts.prompt_length(max_prompt_len)
+    wanted = settings.platforms(platforms)
+    prompt = settings.prompt_length(max_prompt_len)
     resolved = resolve(model)
     findings = check(
         resolved,

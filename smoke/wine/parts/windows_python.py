@@ -21,8 +21,8 @@ from wheelhouse import steps
 from wheelhouse.console import task
 from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, verified
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, StepFailedError
+from wheelhouse.file_locks import locked
 from wheelhouse.files import sha256_file, write_atomic
-from wheelhouse.locks import locked
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step
 

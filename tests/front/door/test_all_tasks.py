@@ -12,7 +12,7 @@ from front.door import helping
 from front.door.program import FrontDoor
 from front.door.reading import HELP
 from recipes.lanes import LANES
-from smoke.suites.npu_check import attempts
+from smoke.suites.npu_check import settings
 
 TASKS = tasks.namespace.tasks
 CONTEXTS = {context.name: context for context in tasks.namespace.to_contexts()}
@@ -158,5 +158,5 @@ def test_short_names_mean_the_same_everywhere():
 
 def test_choices_are_those_of_the_code_behind():
     choices = {value.names[0]: value.option.choices for _, value in VALUES}
-    assert choices["platform"] == attempts.platforms("")
+    assert choices["platform"] == settings.platforms("")
     assert choices["lane"] == LANES

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recipes.audit import audit_wheels
+from recipes.audit.auditing import audit_read, read_wheels
 from recipes.audit.findings import REGISTRY
 from recipes.audit.readers.elf import read_elf
 from recipes.audit.readers.metadata import parse_metadata, parse_record
 from recipes.audit.readers.pe import read_pe
 from recipes.audit.report import to_json, to_table
-from recipes.audit.run import audit_read, read_wheels
 
 from .factory import GENAI, LINUX, LINUX_RUNTIME, RUNTIME, make
 

@@ -5,7 +5,7 @@ from packaging.requirements import Requirement
 
 from recipes.audit import ask_index as index
 from recipes.audit.ask_index import IndexAsker, _answer, _target_options, _where
-from recipes.audit.run import read_wheels
+from recipes.audit.auditing import read_wheels
 from recipes.audit.surroundings import Offer
 
 from .factory import GENAI, RUNTIME, make

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from recipes.audit import Severity, audit_wheels
-from recipes.audit.run import audit_read, read_wheels
+from recipes.audit.auditing import audit_read, read_wheels
 from wheelhouse.paths import cache_dir
 
 pytestmark = pytest.mark.network

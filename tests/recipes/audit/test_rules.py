@@ -1,9 +1,9 @@
 import pytest
 
 from recipes.audit import Severity, audit_wheels
+from recipes.audit.auditing import read_wheels
 from recipes.audit.findings import REGISTRY
 from recipes.audit.rules import CHECKS
-from recipes.audit.run import read_wheels
 from recipes.audit.surroundings import Context, Offer
 
 from .defects import DEFECTS

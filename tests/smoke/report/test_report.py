@@ -14,7 +14,7 @@ from smoke.parity.dumps import Device, Library
 from smoke.parity.parity import Difference, LogitMetrics, Metrics
 from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
-from smoke.report import html, junit, schema, terminal, wording
+from smoke.report import html, json_schema, junit, terminal, wording
 from smoke.report import writing as reports
 from smoke.report.results import Host, ModelInfo, Report, Result, Section, Timing
 from wheelhouse.errors import ParityError, ResourceError, UnsupportedError
@@ -91,11 +91,11 @@ def printed(shown):
 
 
 def test_the_schema_in_the_repository_is_the_one_of_the_code():
-    assert schema.PATH.read_bytes() == schema.generate(), "run: python -m smoke.report.schema"
+    assert json_schema.PATH.read_bytes() == json_schema.generate(), "run: python -m smoke.report.json_schema"
 
 
 def test_reports_are_valid_and_the_schema_refuses_others():
-    validator = jsonschema.Draft202012Validator(json.loads(schema.PATH.read_text(encoding="utf-8")))
+    validator = jsonschema.Draft202012Validator(json.loads(json_schema.PATH.read_text(encoding="utf-8")))
     written = json.loads(msgspec.json.encode(EVERY))
     validator.validate(written)
     for harm in (

@@ -15,7 +15,7 @@ from smoke.report import writing as reports
 from smoke.report.results import Report
 from smoke.running import run
 from smoke.running.jobs import Worker
-from smoke.running.request import Request
+from smoke.running.smoke_request import Request
 from tests.smoke import fakes
 from wheelhouse.errors import InputError, NetworkError, StepFailedError, UsageError
 
@@ -245,13 +245,13 @@ def test_what_cannot_be_made_is_skipped_or_crashed_but_never_passed(smoke):
 def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke):
     import jsonschema
 
-    from smoke.report import schema
+    from smoke.report import json_schema
 
     report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("dead", fault="killed")))
     folder = smoke.folder / "report"
     reports.write(report, folder)
     written = json.loads((folder / reports.JSON).read_text(encoding="utf-8"))
-    jsonschema.validate(written, json.loads(schema.PATH.read_text(encoding="utf-8")))
+    jsonschema.validate(written, json.loads(json_schema.PATH.read_text(encoding="utf-8")))
     assert {"schema", "model", "host", "results"} <= written.keys()
     assert {"backend", "variant", "device", "verdict", "reason", "remedy", "gate", "metrics", "text"} <= written[
         "results"

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from smoke.report import schema
+from smoke.report import json_schema
 from wheelhouse.paths import ROOT
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ def report(tmp_path_factory):
 
 
 def test_every_backend_that_can_run_agrees(report):
-    jsonschema.validate(report, json.loads(schema.PATH.read_text(encoding="utf-8")))
+    jsonschema.validate(report, json.loads(json_schema.PATH.read_text(encoding="utf-8")))
     results = {(r["backend"], r["variant"]): r for r in report["results"]}
     for name in SAME_WEIGHTS | QUANTISED:
         assert results[name]["verdict"] == "PASS", results[name]["reason"]

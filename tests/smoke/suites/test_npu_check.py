@@ -12,8 +12,8 @@ from smoke.environments.source import Environment
 from smoke.models.model import Model
 from smoke.report import wording
 from smoke.suites import all_suites
-from smoke.suites.npu_check import attempts, check, suite
-from smoke.suites.npu_check.attempts import Attempt
+from smoke.suites.npu_check import check, settings, suite
+from smoke.suites.npu_check.settings import Attempt
 from smoke.wine import recipe as wine_recipe
 from tests.smoke.models import building
 from wheelhouse.errors import AuditError, StepFailedError, UnsupportedError, UsageError
@@ -113,41 +113,41 @@ def test_platforms_are_judged_apart(checked):
     ],
 )
 def test_a_compiler_that_goes_wrong_is_an_outcome(checked, how, words):
-    found = checked({f"4000 {kind} 256": how for kind in attempts.WEIGHTS}, prompt=256, timeout=2.0)[0]
+    found = checked({f"4000 {kind} 256": how for kind in settings.WEIGHTS}, prompt=256, timeout=2.0)[0]
     assert found.compiled is None
     assert [words in outcome.message for outcome in found.outcomes] == [True, False] * 3
 
 
 def test_a_remedy_whose_export_fails_is_an_outcome(checked):
-    found = checked({"4000 openvino-fp16 256": "compiled"}, prompt=256, broken=[attempts.CHANNELS])[0]
+    found = checked({"4000 openvino-fp16 256": "compiled"}, prompt=256, broken=[settings.CHANNELS])[0]
     assert [o.message for o in found.outcomes][2] == "its export failed: the exporter stopped."
-    assert found.compiled.attempt.export == attempts.HALF
+    assert found.compiled.attempt.export == settings.HALF
 
 
 def test_without_its_first_export_nothing_can_be_checked(checked):
     with pytest.raises(StepFailedError):
-        checked({}, broken=[attempts.GROUPS])
+        checked({}, broken=[settings.GROUPS])
 
 
 def test_what_is_advised_can_be_run():
-    for export, name in attempts.BACKENDS.items():
+    for export, name in settings.BACKENDS.items():
         (planned,) = (item for item in selection.select([name], everything=False) if item.name == name)
         assert planned.variant.export == export
         assert planned.variant.device == "NPU"
 
 
-@given(st.sampled_from(["3720", "4000", "5010"]), st.integers(1, attempts.LONGEST))
+@given(st.sampled_from(["3720", "4000", "5010"]), st.integers(1, settings.LONGEST))
 def test_remedies_never_repeat_and_change_the_prompt_to_a_usual_length(platform, prompt):
     first = Attempt(platform=platform, prompt=prompt)
-    tried = [first, *attempts.remedies(first)]
+    tried = [first, *settings.remedies(first)]
     assert len(set(tried)) == len(tried)
-    assert {a.prompt for a in tried} - {prompt} <= {attempts.SHORT_PROMPT, attempts.PROMPT}
+    assert {a.prompt for a in tried} - {prompt} <= {settings.SHORT_PROMPT, settings.PROMPT}
     assert all(a.platform == platform for a in tried)
 
 
 @given(st.text(), st.text() | st.text().map(lambda text: f"[ERROR] 21:01:31.954 [vpux-compiler] {text}"))
 def test_any_message_can_be_explained_in_one_line(message, log):
-    assert len(attempts.explained(message, log).splitlines()) == 1
+    assert len(settings.explained(message, log).splitlines()) == 1
 
 
 def test_the_reason_is_in_the_log_where_the_exception_has_none():
@@ -156,19 +156,19 @@ def test_the_reason_is_in_the_log_where_the_exception_has_none():
         "[ERROR] 21:01:31.954 [vpux-compiler] UnrollPermuteDMA Pass failed : The size is not equal to 3\n"
         "[ERROR] 21:01:31.955 [vpux-compiler] Failed Pass UnrollPermuteDMA on Operation loc(main)\n"
     )
-    said = attempts.explained("Exception from core.cpp:135:\nCompilation failed\n", log)
+    said = settings.explained("Exception from core.cpp:135:\nCompilation failed\n", log)
     assert said.startswith("it cannot break a transposition")
     assert said.endswith("(UnrollPermuteDMA Pass failed : The size is not equal to 3)")
-    assert attempts.explained("Compilation failed") == "Compilation failed"
+    assert settings.explained("Compilation failed") == "Compilation failed"
 
 
 def test_bad_input_names_the_nearest():
-    assert attempts.platforms("") == ("3720", "4000", "5010")
-    assert attempts.platforms(" 4000,4000") == ("4000",)
+    assert settings.platforms("") == ("3720", "4000", "5010")
+    assert settings.platforms(" 4000,4000") == ("4000",)
     with pytest.raises(UsageError, match=r"'3700'.*Did you mean '3720'"):
-        attempts.platforms("4000,3700")
+        settings.platforms("4000,3700")
     with pytest.raises(UsageError, match="max-prompt-len"):
-        attempts.prompt_length(0)
+        settings.prompt_length(0)
 
 
 def test_the_report_has_its_table_or_says_why_not(monkeypatch, tmp_path):

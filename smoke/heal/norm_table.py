@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoke.heal.record import Answer, NormRecord
+from smoke.heal.known_norms import Answer, NormRecord
 from wheelhouse.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from recipes.audit import audit_wheels
 from recipes.audit.readers import limits
-from recipes.audit.readers.archive import BrokenArchiveError, inspect, open_archive, unsafe_name
+from recipes.audit.readers.zip_archive import BrokenArchiveError, inspect, open_archive, unsafe_name
 
 from .factory import PLAIN, make
 

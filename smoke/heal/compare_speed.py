@@ -2,7 +2,7 @@
 
 One thread, and its processor time instead of the clock's: what else the machine does hardly shows.
 
-Stand-alone: `python speed.py FOLDER HEALED ROUNDS` in an environment with ONNX Runtime GenAI. Prints the
+Stand-alone: `python compare_speed.py FOLDER HEALED ROUNDS` in an environment with ONNX Runtime GenAI. Prints the
 median over the rounds of healed to original.
 """
 

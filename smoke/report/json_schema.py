@@ -1,6 +1,6 @@
 """The JSON schema of report.json, generated from the structures that write it.
 
-`python -m smoke.report.schema` writes it anew after a change; a test compares.
+`python -m smoke.report.json_schema` writes it anew after a change; a test compares.
 """
 
 from __future__ import annotations
