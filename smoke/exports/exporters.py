@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke.models.check.facts import Facts
+from smoke.models.check.folder_facts import Facts
 
 GENAI_FILES = ("genai_config.json", "model.onnx", "tokenizer.json")
 OPENVINO_FILES = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.exports.exporters import Exporter
-from smoke.models.check.facts import Facts
+from smoke.models.check.folder_facts import Facts
 from wheelhouse.console import warn
 from wheelhouse.errors import ResourceError
 from wheelhouse.files import human_size, require_space

@@ -9,7 +9,7 @@ import msgspec
 
 from recipes.sources.pins import Pins
 from smoke.models import hub_listing
-from smoke.models.check.model import facts_of
+from smoke.models.check.whole_folder import facts_of
 from smoke.models.converters import converter
 from smoke.models.hub_listing import ENDPOINT_VARIABLE, File, endpoint
 from smoke.models.model import Model, checked

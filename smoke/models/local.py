@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from smoke.models.check.model import facts_of
+from smoke.models.check.whole_folder import facts_of
 from smoke.models.model import Model, checked
 from wheelhouse import manifests
 from wheelhouse.files import sha256_bytes

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.models.check import numbers, weights
-from smoke.models.check.facts import Facts
-from smoke.models.check.model import facts_of
+from smoke.models.check.folder_facts import Facts
+from smoke.models.check.whole_folder import facts_of
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from smoke.models.check.facts import Facts, Rope
+from smoke.models.check.folder_facts import Facts, Rope
 from smoke.models.model import Model
 from wheelhouse.files import human_size
 

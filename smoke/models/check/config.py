@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smoke.models.check.facts import Rope, Sizes
+from smoke.models.check.folder_facts import Rope, Sizes
 from smoke.models.check.layouts import FAMILIES, Family
 from smoke.models.check.quantised import refuse_quantised
 from smoke.models.check.values import Values, read, shown

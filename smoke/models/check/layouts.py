@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from smoke.models.check.facts import Sizes
+from smoke.models.check.folder_facts import Sizes
 from smoke.models.check.values import Values
 
 Shapes = Mapping[str, tuple[int, ...]]

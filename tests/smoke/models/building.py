@@ -12,7 +12,7 @@ import numpy as np
 
 from smoke.models.check import config as configuration
 from smoke.models.check import layouts
-from smoke.models.check.facts import Facts
+from smoke.models.check.folder_facts import Facts
 from smoke.models.check.values import Values
 
 SPECIAL = ["<unk>", "<s>", "</s>"]

@@ -10,7 +10,7 @@ import pytest
 from smoke.exports import making
 from smoke.models import from_recipe as made
 from smoke.models import resolving
-from smoke.models.check.model import facts_of
+from smoke.models.check.whole_folder import facts_of
 from smoke.models.model import Model
 from tests.smoke.main_environment import in_main
 

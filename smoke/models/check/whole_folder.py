@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from smoke.models.check import config as configuration
 from smoke.models.check import layouts, tokenizer, weights
-from smoke.models.check.facts import Facts, Sizes
+from smoke.models.check.folder_facts import Facts, Sizes
 from smoke.models.check.generation import Generation
 from smoke.models.check.generation import load as load_generation
 from smoke.models.check.numbers import EMBEDDING, HEAD

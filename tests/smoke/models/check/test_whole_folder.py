@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smoke.models.check import model, numbers, weights
-from smoke.models.check.facts import Facts
+from smoke.models.check import numbers, weights, whole_folder
+from smoke.models.check.folder_facts import Facts
 from tests.smoke.models import building
 from tests.smoke.models.building import build, change, drop, rewrite, shard, write_json
 from wheelhouse.errors import InputError
@@ -19,7 +19,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b
 
 
 def facts(folder: Path) -> Facts:
-    found = model.facts_of(folder)
+    found = whole_folder.facts_of(folder)
     numbers.require_sound(weights.find(folder), tied=found.sizes.tied)
     return found
 
