@@ -45,6 +45,7 @@ namespace = opened(
         "Keep this machine": (
             keeping.wine_setup,
             keeping.wine_clean,
+            keeping.wine_python,
             keeping.clean,
         ),
     },

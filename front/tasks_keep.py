@@ -23,6 +23,23 @@ def wine_clean(_c: Context) -> None:
     print(clean_up())
 
 
+@task(
+    rest="argument",
+    texts={
+        "python": "3.13 (default) or 3.11",
+        "folder": "where in the profile the checkout lies; default: src/dml-wheelhouse",
+    },
+)
+def wine_python(_c: Context, argument: list[str], python: str = "", user: str = "", folder: str = "") -> None:
+    """Run this project in a whole Windows Python in Wine: -- -m pytest.
+
+    The checkout is copied to a user's profile there and installed by Windows' pip. Needs root.
+    """
+    from smoke.wine.whole.commands import wine_python as run
+
+    run(argument, python=python, user=user, folder=folder)
+
+
 @task(texts={"plan": "only list what would be removed"})
 def clean(_c: Context, all: bool = False, plan: bool = False, yes: bool = False) -> None:  # noqa: A002 - the option
     """Remove wheels, sources and build results, after asking."""

@@ -63,6 +63,7 @@ def task_text(task: Task, context: ParserContext, room: int) -> str:
     rest = [f"[{context.args[task.rest].option.value or 'WORD'} …]"] if task.rest else []
     usage = " ".join(["Usage: invoke", str(context.name), *words, *rest, *(["[options]"] if values else [])])
     doc = inspect.getdoc(task.body) or ""
+    usage = textwrap.fill(usage, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     parts = [usage, "\n".join(_paragraphs(doc, room))]
     given = [value for value in values if value.positional]
     options = [value for value in values if not value.positional]

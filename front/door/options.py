@@ -104,6 +104,8 @@ OPTIONS: dict[str, Option] = {
     "all": Option(text="also downloads, environments, models, exports and the Wine runtime"),
     "yes": Option(text="do not ask", short="y"),
     "record": Option(text="write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test"),
+    "argument": Option(text="what python.exe is given, after `--`: -- -m invoke doctor", value="ARG", verbatim=True),
+    "user": Option(text="whose profile; default: Zoë Müller, a name as awkward as they come", value="NAME"),
     "host_wine": Option(text="use this machine's own Wine, 10 or newer, if it passes the self-test"),
 }
 """By the parameter's name in the task's function, grouped as people think: build, prove, look, keep."""

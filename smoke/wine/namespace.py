@@ -34,6 +34,7 @@ class Spec:
     plant: Mapping[str, str] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     cwd: str | None = None
+    start: str | None = None
 
     def text(self) -> str:
         """Return the content of the SPEC file."""

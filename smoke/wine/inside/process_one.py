@@ -9,8 +9,9 @@ in memory: a run cannot change the runtime, and runs side by side cannot see eac
 
 SPEC: `root` (folder), `prefix` (folder or null), `writable` (bool), `display` (bool), `argv` (ARGUMENTs are added),
 `env` (variables), `pass_env` (prefixes of the names of inherited variables), `binds` (path in the root to host path),
-`plant` (path in the prefix to host path: copied for this run only), `cwd` (host path, or null), `uses` (lock files:
-held, shared with other sessions, as long as this process lives, so that nobody replaces what they stand for).
+`plant` (path in the prefix to host path: copied for this run only), `cwd` (host path, or null), `start` (path in the
+root, in place of `cwd`), `uses` (lock files: held, shared with other sessions, as long as this process lives, so that
+nobody replaces what they stand for).
 """
 
 from __future__ import annotations
@@ -89,14 +90,15 @@ def set_up_files(spec: dict[str, Any]) -> str:
     shared_memory = Path(root, "dev", "shm")
     shared_memory.mkdir()
     mount("tmpfs", str(shared_memory), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    for inside, outside in spec["binds"].items():
-        _bind(outside, f"{root}/{inside.lstrip('/')}")
     if spec["prefix"]:
         prefix = spec["prefix"] if spec["writable"] else _layered(spec["prefix"], "prefix")
         _bind(prefix, f"{root}/prefix")
         for inside, outside in spec["plant"].items():
+            Path(root, "prefix", inside).unlink(missing_ok=True)  # it may be a link, which must not be written through
             shutil.copyfile(outside, f"{root}/prefix/{inside}")
         _bind(host, f"{root}/{HOST}", deep=True)
+    for inside, outside in spec["binds"].items():  # some lie in the prefix
+        _bind(outside, f"{root}/{inside.lstrip('/')}")
     os.close(held)
     return str(root)
 
@@ -115,7 +117,7 @@ class Session:
     def __init__(self, root: str, spec: dict[str, Any]) -> None:
         self.root = root
         self.env = environment(spec)
-        self.cwd = f"/{HOST}{spec['cwd']}" if spec["cwd"] else "/"
+        self.cwd = spec.get("start") or (f"/{HOST}{spec['cwd']}" if spec["cwd"] else "/")
 
     def start(self, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start a program inside the root."""

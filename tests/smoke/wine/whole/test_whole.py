@@ -1,0 +1,131 @@
+"""Whole Windows Pythons: what is asked for, the copy of the checkout, the DLL's definition, what a program is given."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smoke.wine import places
+from smoke.wine.whole import commands, compiled, installing, machine, pythons
+from wheelhouse.errors import InputError, ToolchainError, UsageError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Wine is for Linux")
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    source = tmp_path / "clone"
+    source.mkdir()
+    git(source, "init", "-q")
+    (source / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    (source / "sub folder").mkdir()
+    (source / "sub folder" / "ä.py").write_text("1", encoding="utf-8")
+    (source / "tracked.txt").write_text("one", encoding="utf-8")
+    git(source, "add", ".")
+    (source / "new.txt").write_text("not added yet", encoding="utf-8")
+    (source / "noise.log").write_text("", encoding="utf-8")
+    return source
+
+
+def test_the_copy_has_what_git_has_or_would_take(clone, tmp_path):
+    target = tmp_path / "user" / "copy"
+    installing.copy_checkout(clone, target)
+    found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    assert found == {".gitignore", "sub folder/ä.py", "tracked.txt", "new.txt"}
+
+
+def test_the_copy_follows_and_keeps_what_the_user_made(clone, tmp_path):
+    target = tmp_path / "copy"
+    installing.copy_checkout(clone, target)
+    (target / "wheels").mkdir()
+    (target / "wheels" / "made.whl").write_text("", encoding="utf-8")
+    unchanged = (target / "new.txt").stat().st_ino
+    (clone / "tracked.txt").write_text("two!", encoding="utf-8")
+    (clone / "sub folder" / "ä.py").unlink()
+    installing.copy_checkout(clone, target)
+    assert (target / "tracked.txt").read_text(encoding="utf-8") == "two!"
+    assert not (target / "sub folder" / "ä.py").exists()
+    assert (target / "wheels" / "made.whl").exists()
+    assert (target / "new.txt").stat().st_ino == unchanged
+
+
+def test_a_folder_that_is_no_clone_is_said(tmp_path):
+    with pytest.raises(ToolchainError, match="git cannot say"):
+        installing.copy_checkout(tmp_path, tmp_path / "copy")
+
+
+def test_the_choice():
+    usual = machine.choose(python="", user="", folder="")
+    assert usual.python == r"C:\users\Zoë Müller\src\dml-wheelhouse\.venv\Scripts\python.exe"
+    other = machine.choose(python="3.11", user="ann", folder="a\\b c")
+    assert other.python == r"C:\users\ann\a\b c\.venv-3.11\Scripts\python.exe"
+    assert other.home.name == "ann"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"python": "3.9"}, {"user": "a/b"}, {"user": "C:"}, {"folder": "../x"}, {"folder": "D:x"}]
+)
+def test_a_wrong_choice_is_refused(wrong):
+    with pytest.raises(UsageError):
+        machine.choose(**{"python": "", "user": "", "folder": "", **wrong})
+
+
+def test_every_function_of_the_runtime_is_ours_or_forwarded():
+    text = compiled.definition(["cabs", "malloc"], frozenset({"cabs"}))
+    assert " cabs = own_cabs\n" in text
+    assert " malloc = ucrtbase_wine.malloc\n" in text
+    with pytest.raises(InputError, match="cpow"):
+        compiled.definition(["malloc"], frozenset({"cpow"}))
+
+
+def test_the_source_names_the_functions_that_wine_lacks():
+    own = compiled._own_functions((compiled.SOURCE / "complex.c").read_text(encoding="utf-8"))
+    assert {"cabs", "cabsf", "csqrt", "csqrtf", "cpow", "conjf"} <= own
+    assert len(own) == 42
+    assert not any("name" in function for function in own)
+
+
+def test_a_program_is_given_a_machine_of_its_own(tmp_path, monkeypatch):
+    certificates = tmp_path / "ca.crt"
+    certificates.touch()
+    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_CERT", str(certificates))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(pythons, "ensure", lambda python: tmp_path / python.minor)
+    monkeypatch.setattr(compiled, "ensure", lambda: tmp_path / "compiled")
+    chosen = machine.choose(python="3.11", user="Ann Ö", folder="x")
+    spec = machine._spec(chosen, start="x")
+    assert spec.binds["/prefix/drive_c/users/Ann Ö"] == str(chosen.home)
+    assert spec.binds["/prefix/drive_c/Python311"] == str(tmp_path / "3.11")
+    assert spec.env["USER"] == "Ann Ö"
+    assert spec.env["PIP_CERT"] == places.windows(certificates)
+    assert "SSL_CERT_FILE" not in spec.env
+    assert spec.env["WINEPATH"] == r"C:\Python313;C:\Python311"
+    assert not spec.writable  # what a run does to the registry is gone with it
+    assert not any("DML_WHEELHOUSE_CACHE".startswith(name) for name in spec.pass_env)  # the cache there is another
+
+
+def test_the_command_gives_way_to_the_program(monkeypatch):
+    given = []
+    monkeypatch.setattr(installing, "ensure", lambda machine: ("session",))
+    monkeypatch.setattr(os, "execvp", lambda name, argv: given.append((name, argv)))
+    commands.wine_python(["-m", "pytest", "a b"], python="", user="u", folder="f")
+    commands.wine_python([], python="", user="u", folder="f")
+    python = r"C:\users\u\f\.venv\Scripts\python.exe"
+    assert given == [
+        ("session", ("session", python, "-m", "pytest", "a b")),
+        ("session", ("session", python, "-VV")),
+    ]
+
+
+def test_the_parts_of_an_installation_lie_where_an_installer_puts_them():
+    assert pythons._place("_socket.pyd") == "DLLs/_socket.pyd"
+    assert pythons._place("libcrypto-3.dll") == "DLLs/libcrypto-3.dll"
+    assert pythons._place("python313.dll") == "python313.dll"
+    assert Path(pythons.VENV, "__init__.py").is_file()
