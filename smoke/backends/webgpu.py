@@ -28,6 +28,8 @@ SWIFTSHADER = (
     "/opt/google/chrome/vk_swiftshader_icd.json",
 )
 SOFTWARE = "SwiftShader"
+SECONDS_PER_TOKEN = 5.0
+"""What software takes at most for a token of SmolLM2-135M, on two cores that others use, too."""
 REMEDY = "Install the GPU's Vulkan driver; without a GPU: apt-get install libvulkan1 chromium (Debian, Ubuntu)."
 
 
@@ -111,7 +113,12 @@ class WebGpuSource:
         """See Source."""
         adapter = choose() if sys.platform == "linux" else Adapter(label="Direct3D 12", variables={})
         made = pinned.prepare(ENVIRONMENT, wheels=wheels)
-        return replace(made, env={**made.env, **adapter.variables}, label=f"{made.label}, on {adapter.label}")
+        return replace(
+            made,
+            env={**made.env, **adapter.variables},
+            label=f"{made.label}, on {adapter.label}",
+            seconds_per_token=SECONDS_PER_TOKEN if adapter.software else 0.0,
+        )
 
     def takes(self, wheel: Path) -> bool:
         """See Source."""

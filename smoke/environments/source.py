@@ -21,6 +21,7 @@ class Environment:
 
     `key` identifies its content (two environments with the same key hold the same packages). `home`, where known, is
     the folder that all its packages are in, as its own Python names it: what it loads from elsewhere is not its own.
+    `seconds_per_token`, unless 0, says that its device is slow: it is asked less and given more time.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Environment:
     label: str
     key: str = ""
     home: str = ""
+    seconds_per_token: float = 0.0
 
     @property
     def reads_terminal(self) -> bool:

@@ -14,11 +14,12 @@ from smoke.parity import pace
 from smoke.parity.dumps import Dump
 from smoke.parity.gates import IsGolden
 from smoke.report.results import ModelInfo
-from smoke.running import goldens, prompts, records, this_machine
+from smoke.running import goldens, prompts, records, shorter, this_machine
 from smoke.running.clock import Clock
 from smoke.running.jobs import Questions, Worker
 from smoke.running.judge_queue import Attempt
 from smoke.running.records import RunRecord
+from smoke.running.shorter import Share
 from smoke.running.smoke_request import Request
 from wheelhouse import manifests
 from wheelhouse.console import say, task
@@ -48,7 +49,8 @@ class Attempts:
         export = self.exports.get(item.variant.export, self.model.folder)
         if not isinstance(environment, Environment) or not isinstance(export, Path):
             raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
-        questions = self._questions(golden)
+        share = self.share(item)
+        questions = self._questions(golden, share)
         wanted = (
             goldens.step(item, environment, self.model, questions) if isinstance(item.variant.gate, IsGolden) else None
         )
@@ -62,18 +64,25 @@ class Attempts:
             model=export,
             folder=self._place(item),
             log=self._log(item),
-            timeout=self.request.timeout,
+            timeout=shorter.time_limit(self.request, environment, golden),
         )
         done = self._run(worker, questions, f"{item.backend.name} {item.variant.name}")
         record = self._record(item, environment, done, golden)
         records.write(worker.folder, record)
-        return self._attempt(item, worker.folder, record, done, wanted)
+        return replace(self._attempt(item, worker.folder, record, done, wanted), timeout=worker.timeout)
 
-    def _questions(self, golden: Dump | None) -> Questions:
+    def share(self, item: Planned) -> Share:
+        """Return how much of the questions a variant is asked."""
+        environment = self.environments[item.backend.name]
+        if not isinstance(environment, Environment):
+            raise TypeError(f"{item.name} is asked without an environment")  # the caller has made sure of it
+        return shorter.share(self.request, environment)
+
+    def _questions(self, golden: Dump | None, share: Share) -> Questions:
         asked = Questions(
-            prompts=self.request.prompts,
+            prompts=share.messages(self.request),
             text=prompts.FIXED_TEXT,
-            max_new_tokens=self.request.max_new_tokens,
+            max_new_tokens=share.tokens,
             repeat=self.request.repeat,
             lengths=tuple(self.request.lengths),
         )
@@ -120,7 +129,7 @@ class Attempts:
         return self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log"
 
     def _record(self, item: Planned, environment: Environment, done: Completed, golden: Dump | None) -> RunRecord:
-        variant = item.variant
+        variant, share = item.variant, self.share(item)
         return RunRecord(
             format=1,
             backend=item.backend.name,
@@ -130,8 +139,9 @@ class Attempts:
             against="" if isinstance(variant.gate, IsGolden) else variant.against,
             requested_device=variant.device,
             model=ModelInfo(name=self.model.name, label=self.model.label, key=self.model.key),
-            messages=tuple(self.request.prompts),
-            max_new_tokens=self.request.max_new_tokens,
+            messages=share.messages(self.request),
+            max_new_tokens=share.tokens,
+            remark=share.why,
             golden="" if golden is None else records.fingerprint(golden),
             continuations=() if golden is None else tuple(prompt.tokens for prompt in golden.prompts),
             export=variant.export,

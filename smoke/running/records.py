@@ -45,6 +45,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     tokens_only: bool = False
     announced: bool = False
     home: str = ""
+    remark: str = ""
+    """What there is to say of how it was asked."""
     environment: str = ""
     host: Host
     created: str
@@ -91,7 +93,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         requested_device=record.requested_device,
         device=dump.device.name if dump else "",
         verdict=judgement.verdict,
-        reason=judgement.reason,
+        reason=_with_remark(judgement.reason, record.remark if dump and dump.status == "ok" else ""),
         remedy=judgement.remedy,
         announced=record.announced,
         metrics=judgement.metrics,
@@ -105,6 +107,11 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         log=log,
         measured=measured,
     )
+
+
+def _with_remark(reason: str, remark: str) -> str:
+    said = f"{remark[:1].upper()}{remark[1:]}." if remark else ""
+    return " ".join(part for part in (reason, said) if part)
 
 
 def fingerprint(golden: Dump) -> str:

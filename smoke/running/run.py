@@ -154,7 +154,9 @@ class Run:
             return Finished(result=not_run(item, obstacle))
         keep = any(other.variant.against == item.name for other in plan if other is not item)
         golden = None if is_golden else self._finished(REFERENCE).dump
-        return self.bench.submit(self.attempts.make(item, golden), base, keep=keep)
+        share = self.attempts.share(item)
+        attempt = self.attempts.make(item, golden and share.dump(golden))
+        return self.bench.submit(attempt, base and share.golden(base), keep=keep)
 
     def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
         why_not = _why_not(item)

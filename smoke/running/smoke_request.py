@@ -9,6 +9,9 @@ from pathlib import Path
 from smoke.backends.selection import Planned
 from wheelhouse.errors import UsageError
 
+TIMEOUT = 900.0
+"""Seconds that one worker may take unless the user says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:

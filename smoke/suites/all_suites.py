@@ -10,14 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.backends import dml
 from smoke.environments.source import Source
 from smoke.models import resolving
 from smoke.report.results import ModelInfo, Report, Section, Timing
 from smoke.running import this_machine
-from smoke.suites.dml_ops import suite as dml_ops
-from smoke.suites.dml_ops.suite import Outcome
 from smoke.suites.npu_check import suite as npu_check
+from smoke.suites.operators import measured_providers
+from smoke.suites.operators import suite as operators
+from smoke.suites.operators.suite import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,10 @@ class Suite:
 
 
 SUITES = (
-    Suite(name=dml_ops.NAME, summary=dml_ops.SUMMARY, variant=dml_ops.VARIANT, source=dml.source()),
+    *(
+        Suite(name=target.name, summary=target.summary, variant=measured_providers.VARIANT, source=target.source())
+        for target in measured_providers.TARGETS
+    ),
     Suite(name=npu_check.NAME, summary=npu_check.SUMMARY, variant=npu_check.VARIANT, source=npu_check.Compiler()),
 )
 
@@ -74,9 +77,9 @@ def added(
             section = npu_check.for_report(model, report=folder)
             report = _timed(report, name, time.monotonic() - started, section)
             continue
-        fitting = [wheel for wheel in wheels if dml.source().takes(wheel)]
-        outcome = dml_ops.run(wheels=fitting, report=folder, timeout=timeout)
-        report = _with(report, outcome)
+        target = next(target for target in measured_providers.TARGETS if target.name == name)
+        fitting = [wheel for wheel in wheels if target.source().takes(wheel)]
+        report = _with(report, operators.run(target, wheels=fitting, report=folder, timeout=timeout))
     return report
 
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from smoke.backends.registry import WORKER
-from smoke.suites.dml_ops import suite
-from smoke.suites.dml_ops.rows import Measured
+from smoke.suites.operators import measured_providers, suite
+from smoke.suites.operators.rows import Measured
 from smoke.wine import commands, environment, mounts, namespace, places, recipe, selftest, setup
 from smoke.wine.parts import direct3d, windows_python
 from wheelhouse.errors import BusyError, StepFailedError
@@ -220,7 +220,7 @@ def test_operators_of_which_the_answer_is_known(wine, tmp_path):
     """fp16 is right at ordinary sizes, and the norm is wrong where its mean square passes fp16's largest number."""
     only = ["Add SmolLM2-135M odd fp32", "MatMul SmolLM2-135M up fp16", "SimplifiedLayerNormalization large fp16",
             "Mul SmolLM2-135M fp32"]  # fmt: skip
-    found = suite.run(wheels=(), report=tmp_path, timeout=550, only=only)
+    found = suite.run(measured_providers.TARGETS[0], wheels=(), report=tmp_path, timeout=550, only=only)
     findings = {row[0]: row[4] for row in found.sections[0].rows}
     assert findings["Add SmolLM2-135M odd fp32"] == "agrees"
     assert findings["MatMul SmolLM2-135M up fp16"] == "agrees"

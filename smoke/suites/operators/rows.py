@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from smoke.parity.dumps import Library
+from smoke.parity.dumps import Device, Library
 from smoke.parity.verdicts import Judgement, Verdict
-
-DML = "DmlExecutionProvider"
 
 
 class Measured(enum.StrEnum):
@@ -19,9 +17,11 @@ class Measured(enum.StrEnum):
 
     RAN = "ran"
     FAILED = "failed"
-    """DirectML refused it or broke off."""
+    """The provider refused it or broke off."""
     NO_SHADER = "no shader"
     """DirectML's only kernel for it is DXIL, which Wine cannot compile: nothing is known of it here."""
+    NO_F16 = "no f16"
+    """WebGPU's adapter has no 16-bit floats: nothing is known of it here."""
     NO_REFERENCE = "no reference"
     """The CPU provider does not run it."""
 
@@ -62,15 +62,14 @@ class Row(Begun, frozen=True, kw_only=True):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it is DirectML's fault; an error that is no number is one."""
+        """Whether it is the provider's fault; an error that is no number is one."""
         if self.status is Measured.RAN:
             return self.error is None or not self.error <= self.tolerance
         return self.status is Measured.FAILED
 
-    @property
-    def elsewhere(self) -> list[str]:
-        """Providers other than DirectML's that executed it."""
-        return sorted(provider for provider in self.providers if provider != DML)
+    def elsewhere(self, provider: str) -> list[str]:
+        """Return the providers other than `provider` that executed it."""
+        return sorted(name for name in self.providers if name != provider)
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -92,10 +91,13 @@ class _Line(Struct, frozen=True, kw_only=True):
 
 
 class Dump(Struct, frozen=True, kw_only=True):
-    """What a worker that came to its end says of the whole process."""
+    """What a worker that came to its end says of the whole process; `reason`, `remedy`: why it could not begin."""
 
     status: str
+    reason: str = ""
+    remedy: str = ""
     limits: list[Limit] = []
+    device: Device = Device(name="")
     versions: dict[str, str] = {}
     loaded: list[Library] = []
 
@@ -122,18 +124,23 @@ def crashed(begun: Begun, how: str) -> Row:
     return Row(**msgspec.structs.asdict(begun), status=Measured.FAILED, message=how)
 
 
-def judge(rows: Sequence[Row]) -> Judgement:
-    """Return the verdict on the whole suite: one wrong operator is enough, and nothing measured is no pass."""
+def judge(rows: Sequence[Row], provider: str, device: str) -> Judgement:
+    """Return the verdict on the whole suite: one wrong operator is enough, and nothing measured is no pass.
+
+    `provider` is ONNX Runtime's name of the one that was asked for, `device` the reports'.
+    """
     ran = [row for row in rows if row.status is Measured.RAN]
-    strayed = [row for row in ran if row.elsewhere or not row.providers]
+    strayed = [row for row in ran if row.elsewhere(provider) or not row.providers]
     if strayed:
-        where = ", ".join(strayed[0].elsewhere) or "an unknown place"
-        return Judgement(verdict=Verdict.FELL_BACK, reason=f"{strayed[0].name} ran on {where}, not on DirectML alone.")
+        where = ", ".join(strayed[0].elsewhere(provider)) or "an unknown place"
+        reason = f"{strayed[0].name} ran on {where}, not on {device} alone."
+        return Judgement(verdict=Verdict.FELL_BACK, reason=reason)
     wrong = [row for row in rows if row.is_wrong]
-    missing = [row for row in rows if row.status in {Measured.NO_SHADER, Measured.NO_REFERENCE}]
+    missing = [row for row in rows if row.status not in {Measured.RAN, Measured.FAILED}]
     said = f"{len(ran) - sum(row.status is Measured.RAN for row in wrong)} of {len(rows)} operators agree"
     if missing:
-        said += f"; {len(missing)} cannot be measured here"
+        why = ", ".join(sorted({row.status.value for row in missing}))
+        said += f"; {len(missing)} cannot be measured here ({why})"
     if wrong:
         names = ", ".join(dict.fromkeys(row.family for row in wrong))
         return Judgement(verdict=Verdict.DIVERGED, reason=f"{said}; {len(wrong)} are wrong: {names}.")

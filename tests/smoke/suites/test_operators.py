@@ -3,30 +3,41 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 from smoke.backends.registry import WORKER
 from smoke.environments.source import Environment, Readiness
 from smoke.parity.verdicts import Verdict
 from smoke.suites import all_suites
-from smoke.suites.dml_ops import rows, suite
-from smoke.suites.dml_ops.rows import Measured, Row
+from smoke.suites.operators import measured_providers, measurements, rows, suite
+from smoke.suites.operators.rows import Measured, Row
 from wheelhouse.errors import NetworkError, StepFailedError
 
 sys.path.insert(0, str(WORKER))
 
+from operator_cases import Case
 from worker_profile import CPU, HOST, nodes_by_provider
+
+DML = "DmlExecutionProvider"
+
+
+def judge(measured):
+    return rows.judge(measured, DML, "DirectML")
 
 
 def row(**changes):
     plain = {
         "name": "Add fp16", "family": "Add", "dtype": "fp16", "dims": {"rows": 1}, "amplitude": 1.0,
-        "tolerance": 1e-3, "status": Measured.RAN, "error": 1e-4, "providers": {rows.DML: 1},
+        "tolerance": 1e-3, "status": Measured.RAN, "error": 1e-4, "providers": {DML: 1},
     }  # fmt: skip
     return Row(**(plain | changes))
 
@@ -36,14 +47,14 @@ ROWS = st.builds(
     row,
     status=STATUSES,
     error=st.none() | st.floats(0, 10) | st.just(float("nan")),
-    providers=st.sampled_from([{rows.DML: 1}, {rows.DML: 1, CPU: 1}, {CPU: 1}, {}]),
+    providers=st.sampled_from([{DML: 1}, {DML: 1, CPU: 1}, {CPU: 1}, {}]),
 )
 
 
 @given(st.lists(ROWS, max_size=6))
 def test_no_fault_passes(measured):
-    verdict = rows.judge(measured).verdict
-    faulty = any(r.is_wrong or (r.status is Measured.RAN and r.providers != {rows.DML: 1}) for r in measured)
+    verdict = judge(measured).verdict
+    faulty = any(r.is_wrong or (r.status is Measured.RAN and r.providers != {DML: 1}) for r in measured)
     ran = any(r.status is Measured.RAN for r in measured)
     assert (verdict is Verdict.PASS) == (ran and not faulty)
     if not ran and not faulty:
@@ -62,7 +73,7 @@ def test_no_fault_passes(measured):
     ],
 )
 def test_verdicts_and_their_words(changes, verdict, words):
-    judgement = rows.judge([row(**changes)])
+    judgement = judge([row(**changes)])
     assert judgement.verdict is verdict
     assert words in judgement.reason
 
@@ -90,7 +101,8 @@ def outcome(tmp_path, monkeypatch, code, *, timeout=60.0, place=None):
     worker = tmp_path / "worker.py"
     worker.write_text("import json, sys, os, time\njob = json.load(open(sys.argv[1]))\nout = job['output']\n" + code)
     monkeypatch.setattr(suite, "WORKER_FILE", worker)
-    return suite.run(wheels=(), report=tmp_path / "report", timeout=timeout, where=place or Place())
+    target = replace(measured_providers.TARGETS[0], source=lambda: place or Place())
+    return suite.run(target, wheels=(), report=tmp_path / "report", timeout=timeout)
 
 
 def writes(*, rows=(), begun=None, **dump):
@@ -115,6 +127,7 @@ def test_a_dump_becomes_a_result_and_tables(tmp_path, monkeypatch):
     found = outcome(tmp_path, monkeypatch, writes(rows=measured, limits=[limit], versions={"a": "1"}))
     assert found.result.verdict is Verdict.DIVERGED
     assert found.result.device == "DirectML"
+    assert len(measurements.read(tmp_path / "report" / "operators-dml-ops.json").rows) == 2
     operators, limits = found.sections
     assert [line[4] for line in operators.rows] == ["agrees", "WRONG (sum)"]
     assert operators.rows[1][5] == "rows=1 width=2, error 0.75"
@@ -185,8 +198,8 @@ def test_without_its_environment(tmp_path, monkeypatch, place, verdict, words):
 
 def test_a_suite_is_told_from_a_backend_and_fails_the_report(tmp_path, monkeypatch):
     assert all_suites.split(["dml-ops", "ort-cpu"]) == (["dml-ops"], ["ort-cpu"])
-    wrong = suite.Outcome(result=suite._without(rows.judge([row(error=1.0)])), seconds=2.0)
-    monkeypatch.setattr(all_suites.dml_ops, "run", lambda **_: wrong)
+    wrong = suite.Outcome(result=suite.without(measured_providers.TARGETS[0], judge([row(error=1.0)])), seconds=2.0)
+    monkeypatch.setattr(all_suites.operators, "run", lambda *_, **__: wrong)
     report = all_suites.added(all_suites.empty_report(), ["dml-ops"], wheels=(), folder=tmp_path, timeout=1.0)
     assert not report.passed
     assert [r.backend for r in report.results] == ["dml-ops"]
@@ -222,3 +235,55 @@ def test_lengths_may_be_computed_on_the_host_and_nothing_else():
         (CPU, "Cast"): 1,
         (CPU, "Odd"): 1,
     }
+
+
+def test_an_adapter_that_is_not_there_is_skipped_with_the_remedy(tmp_path, monkeypatch):
+    absent = json.dumps({"status": "unavailable", "reason": "no adapter", "remedy": "install a driver"})
+    code = f"open(os.path.join(out, 'dump.json'), 'w').write({absent!r})\n"
+    result = outcome(tmp_path, monkeypatch, code).result
+    assert (result.verdict, result.reason, result.remedy) == (Verdict.SKIPPED, "no adapter", "install a driver")
+
+
+def test_what_an_adapter_cannot_do_is_not_counted_as_right(tmp_path, monkeypatch):
+    measured = [row(), row(name="Mul fp16", status=Measured.NO_F16, error=None, providers={})]
+    code = writes(rows=[msgspec.to_builtins(r) for r in measured])
+    found = outcome(tmp_path, monkeypatch, code)
+    assert found.result.verdict is Verdict.PASS
+    assert found.result.reason == "1 of 2 operators agree; 1 cannot be measured here (no f16)."
+    assert [line[4] for line in found.sections[0].rows] == ["agrees", "no f16"]
+
+
+def test_each_suite_asks_for_its_own_provider_and_says_so(tmp_path, monkeypatch):
+    webgpu = replace(measured_providers.TARGETS[1], source=Place)
+    monkeypatch.setattr(suite, "WORKER_FILE", tmp_path / "worker.py")
+    dumped = writes(rows=[msgspec.to_builtins(row(providers={"WebGpuExecutionProvider": 1}))],
+                    device={"name": "WebGPU", "description": "an adapter", "evidence": "seen"})  # fmt: skip
+    (tmp_path / "worker.py").write_text(
+        "import json, sys, os\njob = json.load(open(sys.argv[1]))\nout = job['output']\n"
+        f"assert job['provider'] == 'webgpu'\n{dumped}"
+    )
+    result = suite.run(webgpu, wheels=(), report=tmp_path / "report", timeout=60.0).result
+    assert (result.backend, result.verdict, result.device) == ("webgpu-ops", Verdict.PASS, "WebGPU")
+    assert result.device_details.description == "an adapter"
+    dml = replace(measured_providers.TARGETS[0], source=Place)
+    assert suite.run(dml, wheels=(), report=tmp_path / "dml", timeout=60.0).result.verdict is Verdict.CRASHED
+
+
+def in_one_sum(products):
+    total = np.zeros(products.shape[1], np.float16)
+    for line in products:
+        total = total + line
+    return total
+
+
+@pytest.mark.parametrize("k", [64, 576, 3072])
+def test_a_sum_that_stays_in_fp16_is_right_and_one_that_lacks_a_term_is_not(k):
+    case = Case("MatMul", "", {"rows": 1, "k": k, "n": 512}, "fp16")
+    built = case.build()
+    weight = numpy_helper.to_array(onnx.load_from_string(built.model).graph.initializer[0])
+    products = built.feeds["a"][0][:, None] * weight
+    right = products.astype(np.float64).sum(axis=0)
+    largest = np.abs(right).max()
+    assert np.abs(in_one_sum(products) - right).max() / largest < case.tolerance
+    lacking = np.abs(in_one_sum(products[: k - k // 64]) - right).max() / largest
+    assert lacking > case.tolerance

@@ -1,1 +1,0 @@
-"""Single operators on DirectML against the CPU provider: which are wrong, by how much, from which size on."""
