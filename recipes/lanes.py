@@ -146,12 +146,16 @@ def build(choice: Choice, request: Request) -> str:
 
         return summary(finish(out, build_git_lane(request, out)))
     from recipes.spec.load import load, locate
+    from recipes.wheels.lockfiles import write_lockfiles
     from recipes.wheels.published import build_published
 
-    made = build_published(load(request.recipe), locate(request.recipe), out, request.options.pythons)
+    recipe, file = load(request.recipe), locate(request.recipe)
+    made = build_published(recipe, file, out, request.options.pythons)
     runs = {wheel.path.name: wheel.run for wheel in made}
     rows = finish(out, {wheel.path.name: wheel.seconds for wheel in made})
-    return summary([replace(row, run=runs[row.path.name]) for row in rows])
+    locked = write_lockfiles(recipe, file, out, RECIPES["published"])
+    ends = [f"Locked in {display(out)}: {', '.join(path.name for path in locked)}"] if locked else []
+    return "\n".join([summary([replace(row, run=runs[row.path.name]) for row in rows]), *ends])
 
 
 def plan(choice: Choice, request: Request) -> str:

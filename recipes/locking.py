@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from recipes.spec.request import options_from
 from recipes.spec.schema import Recipe
 from recipes.spec.target import parse_target, real_layout
 from recipes.staging.header_closure import api_version
-from wheelhouse.errors import IntegrityError, RecipeError
-from wheelhouse.paths import display
+from recipes.wheels.requirements import record
+from wheelhouse.errors import IntegrityError, RecipeError, UsageError, nearest
+from wheelhouse.paths import cache_dir, display, wheels_dir
 
 
 def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: str = "") -> str:
@@ -29,6 +31,8 @@ def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: st
     `upgrade`; and what fetching raises.
     """
     recipe, file = load(spec), locate(spec).resolve()
+    if recipe.genai is None:
+        return _lock_published(recipe, file, upgrade=upgrade, check=check)
     projects, pins = tuple(_projects(recipe)), Pins(file)
     if check:
         return _check(projects, pins)
@@ -53,6 +57,37 @@ def lock_status(recipe: Recipe, file: Path) -> str:
     if recipe.genai is None:
         return "pinned"
     return "unlocked, plan only" if locks.read(locks.file_of(file), recipe.name) is None else "locked"
+
+
+def _lock_published(recipe: Recipe, file: Path, *, upgrade: str, check: bool) -> str:
+    """Record or verify what a published recipe's wheels require; what is locked stays unless `upgrade` names it."""
+    if check:
+        raise UsageError(
+            f"--check compares with upstream's sources, and '{recipe.name}' is made of published wheels.",
+            remedy=f"`invoke lock --recipe {recipe.name}` verifies what they require.",
+        )
+    place = locks.file_of(file)
+    before = locks.read(place, recipe.name)
+    names = [Path(archive.url).name.split("-")[:2] for archive in before.archive] if before else []
+    known = sorted({package for package, _ in names})
+    if upgrade and upgrade != "all" and upgrade not in known:
+        raise UsageError(f"The lock has no '{upgrade}'. {nearest(upgrade, known)}".rstrip())
+    kept = sorted({f"{package}=={version}" for package, version in names if upgrade not in {"all", package}})
+    scratches = cache_dir("scratch")
+    scratches.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratches) as scratch:
+        after = record(recipe, wheels_dir(), Path(scratch), kept)
+    hashes = {Path(archive.url).name: archive.sha256 for archive in before.archive} if before and not upgrade else {}
+    for name, found in ((Path(archive.url).name, archive.sha256) for archive in after.archive):
+        if hashes.get(name, found) != found:
+            raise IntegrityError(
+                f"{name} has SHA-256 {found}, but {hashes[name]} is locked: that index delivers another file.",
+                remedy="Look at `pip config list`; do not use it before you know why.",
+            )
+    locks.write(place, after)
+    now = locks.read(place, recipe.name)
+    what = "recorded" if before is None else "verified" if before == now else "brought up to date"
+    return f"{display(place)}: {what}; {len(after.archive)} wheels that the pair requires"
 
 
 def _projects(recipe: Recipe) -> Iterator[Project]:

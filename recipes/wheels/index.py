@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from recipes.wheels.lockfiles import remove_outdated
 from recipes.wheels.placing import WheelFacts, facts_of, folder_lock, read_metadata
 from wheelhouse.errors import InputError
 from wheelhouse.files import by_name, write_atomic
@@ -41,6 +42,7 @@ def write_index(folder: Path) -> list[WheelFacts]:
         for name, content in wanted.items():
             _write_if_changed(folder / name, content)
         _remove_stale(folder, set(wanted) | {f"{w.filename}.metadata" for w in wheels})
+        remove_outdated(folder, wheels)
     return wheels
 
 

@@ -23,7 +23,7 @@ from wheelhouse.process import Command
 TEMPLATE = ROOT / "recipes" / "overlay" / "published" / "pyproject.toml.jinja"
 RECORD_FORMAT = "dml-wheelhouse/repack/2"
 NOT_RUN = "not run"
-_TARGETS: dict[str, schema.TargetName] = {"win_amd64": "windows-x64", "win_arm64": "windows-arm64"}
+TARGETS: dict[str, schema.TargetName] = {"win_amd64": "windows-x64", "win_arm64": "windows-arm64"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Repacking:
 
 def proof_of(artifact: schema.Artifact, published: schema.Published) -> str:
     """Return what was run of a wheel: 'where: what', 'not run: why', or "" when the recipe says nothing."""
-    target = _TARGETS.get(artifact.platform)
+    target = TARGETS.get(artifact.platform)
     found = published.proof.get(target) if target else None
     if found is None or not found.pythons or artifact.python in {f"cp{v.replace('.', '')}" for v in found.pythons}:
         return found.run if found else ""

@@ -5,6 +5,8 @@ The downloads are shared through the user's cache; everything else is made in fo
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import random
@@ -12,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
+LOCKS = ("pylock.*", "requirements.*")
 GENAI, RUNTIME = "onnxruntime-genai-directml", "onnxruntime-directml"
 
 
@@ -53,7 +58,7 @@ class Checkout:
     def __init__(self, folder: Path, downloads: Path) -> None:
         self.folder = folder
         shutil.copytree(
-            ROOT, folder, ignore=shutil.ignore_patterns(".*", "*.whl*", "simple", "SHA256SUMS", "third_party")
+            ROOT, folder, ignore=shutil.ignore_patterns(".*", "*.whl*", "simple", "SHA256SUMS", "third_party", *LOCKS)
         )
         self.cache = folder / ".cache"
         shutil.copytree(downloads, self.cache / "downloads", copy_function=os.link)
@@ -83,13 +88,15 @@ def built(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Checkout
     return checkout
 
 
-def resolve(python: str, index: Path | None, platform: str = "win_amd64") -> dict[str, str]:
+def resolve(
+    python: str, index: str | None, platform: str = "win_amd64", wanted: tuple[str, ...] = (GENAI,)
+) -> dict[str, str]:
     """What pip would install on Windows for the GenAI package: name to version."""
-    extra = () if index is None else ("--extra-index-url", index.as_uri())
+    extra = () if index is None else ("--extra-index-url", index)
     target = ("--platform", platform, "--python-version", python, "--target", "never-made")
     argv = (sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-")
     done = subprocess.run(
-        [*argv, "--only-binary=:all:", *target, *extra, GENAI], capture_output=True, text=True, timeout=600
+        [*argv, "--only-binary=:all:", *target, *extra, *wanted], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
@@ -99,8 +106,54 @@ def resolve(python: str, index: Path | None, platform: str = "win_amd64") -> dic
 @pytest.mark.parametrize("platform", ["win_amd64", "win_arm64"])
 @pytest.mark.parametrize("python", load("published").pythons)
 def test_pip_chooses_our_pair(built: Checkout, python: str, platform: str) -> None:
-    chosen = resolve(python, built.wheels / "simple", platform)
+    chosen = resolve(python, (built.wheels / "simple").as_uri(), platform)
     assert (chosen[GENAI], chosen[RUNTIME]) == ("0.18.0+dmlwheelhouse.1", "1.30.0+dmlwheelhouse.1")
+
+
+@pytest.fixture(scope="module")
+def served(built: Checkout) -> Iterator[str]:
+    """The address of the wheel folder on a plain web server."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(built.wheels))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+PAIR = {f"{GENAI}==0.18.0+dmlwheelhouse.1", f"{RUNTIME}==1.30.0+dmlwheelhouse.1"}
+UV_PLATFORMS = {"windows-x64": "x86_64-pc-windows-msvc", "windows-arm64": "aarch64-pc-windows-msvc"}
+
+
+def uv_would_install(target: str, python: str, *arguments: str) -> set[str]:
+    """What uv would install on that system, as name==version."""
+    argv = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-config", "--only-binary=:all:"]
+    argv += ["--python-platform", UV_PLATFORMS[target], "--python-version", python, "--target", "never-made"]
+    done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return {line.removeprefix(" + ") for line in done.stderr.splitlines() if line.startswith(" + ")}
+
+
+@pytest.mark.parametrize("target", UV_PLATFORMS)
+@pytest.mark.parametrize("python", load("published").pythons)
+def test_uv_chooses_our_pair_from_folder_and_server(built: Checkout, served: str, python: str, target: str) -> None:
+    for index in ((built.wheels / "simple").as_uri(), f"{served}/simple"):
+        chosen = uv_would_install(target, python, "--extra-index-url", index, GENAI)
+        assert chosen > PAIR
+        for place in (str(built.wheels), served):
+            locked = uv_would_install(target, python, "--require-hashes", "-r", f"{place}/pylock.{target}.toml")
+            assert locked > PAIR
+            assert {n.partition("==")[0] for n in locked} == {n.partition("==")[0] for n in chosen}
+
+
+@pytest.mark.parametrize(("platform", "target"), [("win_amd64", "windows-x64"), ("win_arm64", "windows-arm64")])
+@pytest.mark.parametrize("python", load("published").pythons)
+def test_pip_takes_the_locked_requirements(
+    built: Checkout, served: str, python: str, platform: str, target: str
+) -> None:
+    assert resolve(python, f"{served}/simple", platform)[GENAI] == "0.18.0+dmlwheelhouse.1"
+    wanted = ("--require-hashes", "-r", str(built.wheels / f"requirements.{target}.txt"))
+    locked = resolve(python, None, platform, wanted)
+    assert {f"{name}=={version}" for name, version in locked.items()} > PAIR
 
 
 def test_with_pypi_alone_pip_falls_back() -> None:
