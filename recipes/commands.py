@@ -16,29 +16,22 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
 
         return transcript(request, shell)
     from recipes.building.parts import PARTS, build_git_lane
-    from recipes.lanes import finish, summary
+    from recipes.lanes import build_from_source
 
     until = next(known for known in PARTS if known == part)
-    made = build_git_lane(request, wheels_dir(), until=until)
     if until == "wheel":
-        return summary(finish(wheels_dir(), made))
+        return build_from_source(request, wheels_dir())
+    build_git_lane(request, wheels_dir(), until=until)
     return f"{part} of recipe '{request.recipe}' is done."
 
 
 def list_recipes(*, check: bool = False, recipe: str = "") -> str:
     """Return the recipes as a table, or with `check` how they differ from the checked-out upstream."""
-    from recipes.locking import lock_status
-    from recipes.spec.load import available, load, locate
-
-    names = [recipe] if recipe else list(available())
-    recipes = [load(name) for name in names]
     if check:
         from recipes.sources.drift import report
+        from recipes.spec.load import available, load
 
-        return "\n".join(line for found in recipes for line in report(found))
-    rows = [
-        (r.name, ", ".join(r.targets) or "any", ", ".join(r.pythons), lock_status(r, locate(name)), r.description)
-        for name, r in zip(names, recipes, strict=True)
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(4)), row[4]]) for row in rows)
+        return "\n".join(line for name in ([recipe] if recipe else available()) for line in report(load(name)))
+    from recipes.listing import table
+
+    return table(recipe)

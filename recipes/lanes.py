@@ -142,9 +142,7 @@ def build(choice: Choice, request: Request) -> str:
     out = wheels_dir()
     request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
     if choice.lane == "git":
-        from recipes.building.parts import build_git_lane
-
-        return summary(finish(out, build_git_lane(request, out)))
+        return build_from_source(request, out)
     from recipes.spec.load import load, locate
     from recipes.wheels.lockfiles import write_lockfiles
     from recipes.wheels.published import build_published
@@ -156,6 +154,19 @@ def build(choice: Choice, request: Request) -> str:
     locked = write_lockfiles(recipe, file, out, RECIPES["published"])
     ends = [f"Locked in {display(out)}: {', '.join(path.name for path in locked)}"] if locked else []
     return "\n".join([summary([replace(row, run=runs[row.path.name]) for row in rows]), *ends])
+
+
+def build_from_source(request: Request, out: Path) -> str:
+    """Build all of a recipe's git lane, audit, index and try out what came out, record it; return the summary."""
+    from recipes.building.built import WORDS, prove_and_record
+    from recipes.building.parts import build_git_lane, context
+    from recipes.spec.load import locate
+
+    rows = finish(out, build_git_lane(request, out))
+    sums = {row.path.name: row.sha256 for row in rows}
+    entries = prove_and_record(context(request), locate(request.recipe).resolve(), out, sums)
+    told = (f"Python {e.python}: {WORDS[e.state]}{f' ({e.note})' if e.note else ''}." for e in entries)
+    return "\n".join([summary(rows), *told])
 
 
 def plan(choice: Choice, request: Request) -> str:

@@ -52,11 +52,11 @@ def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: st
 
 
 def lock_status(recipe: Recipe, file: Path) -> str:
-    """Return 'locked', or 'unlocked, plan only' for a recipe that compiles and was fetched nowhere yet (every build
-    writes the lock), or 'pinned' for one that is made of pinned binaries."""
+    """Return 'locked', or 'unlocked' for a recipe that compiles and was fetched nowhere yet (every build writes the
+    lock), or 'pinned' for one that is made of pinned binaries."""
     if recipe.genai is None:
         return "pinned"
-    return "unlocked, plan only" if locks.read(locks.file_of(file), recipe.name) is None else "locked"
+    return "unlocked" if locks.read(locks.file_of(file), recipe.name) is None else "locked"
 
 
 def _lock_published(recipe: Recipe, file: Path, *, upgrade: str, check: bool) -> str:

@@ -5,8 +5,7 @@ Each part is a step with labelled inputs: what did not change does not run, and 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from recipes.building import genai_build, ort_build, packing
+from recipes.building.built import toolchain
 from recipes.building.context import Context, python_tag
 from recipes.building.lane_run import hash_part, hash_text, keep_if_same, run_all
 from recipes.building.origins import built_folder, find_origin, fingerprint
@@ -191,7 +191,7 @@ class GitLane:
             self.checkouts,
             self.recipe_file,
             inputs={"ORT_API_VERSION": str(ort_home.read_manifest(Path(self.build.ort_home)).api_version)},
-            toolchain=self._toolchain(),
+            toolchain=toolchain(self.build),
             known=self.pins.sha256,
             dependencies=self.fetched.dependencies[source_name(self.build.genai.source)],
         )
@@ -214,17 +214,3 @@ class GitLane:
         with windows.developer_environment(self.build.target.arch, self.build.host.arch):
             windows.check_current_sdk(self.build.recipe.toolchain.sdk_probes)
             yield
-
-    def _toolchain(self) -> Mapping[str, str]:
-        """Return compiler and CMake as CMake itself has identified them: versions, no paths."""
-        found: dict[str, str] = {"target": self.build.target.name}
-        for file in sorted((Path(self.build.core_build) / "CMakeFiles").glob("*/CMakeCXXCompiler.cmake")):
-            text = file.read_text(encoding="utf-8", errors="replace")
-            for label, variable in (
-                ("C++ compiler", "CMAKE_CXX_COMPILER_ID"),
-                ("C++ version", "CMAKE_CXX_COMPILER_VERSION"),
-            ):
-                if match := re.search(rf'set\({variable} "([^"]*)"\)', text):
-                    found[label] = match[1]
-            found["CMake"] = file.parent.name
-        return found

@@ -21,6 +21,7 @@ from recipes.spec.target import (
     real_layout,
     require_buildable,
 )
+from wheelhouse.console import say
 from wheelhouse.errors import UsageError, nearest
 
 __all__ = ["PARTS", "Part", "Request", "build_git_lane", "options_from", "plan_git_lane"]
@@ -34,14 +35,16 @@ def build_git_lane(request: Request, out: Path, *, until: Part = "wheel") -> dic
 
     Raises UnsupportedError before anything is fetched when this host cannot compile for the target.
     """
+    from recipes.building.built import status
     from recipes.building.git_lane import GitLane
     from recipes.building.origins import check_early
     from recipes.sources.pins import Pins
     from recipes.wheels.placing import folder_lock, place
 
     build = context(request)
-    check_early(build)
     file = locate(request.recipe).resolve()
+    say(f"Recipe {build.recipe.name} for {build.target.name}: {status(build.recipe, file, build.target.name)}.")
+    check_early(build)
     lane = GitLane(build=build, recipe_file=file, pins=Pins(file))
     made: dict[str, float] = {}
     lane.fetch_all()

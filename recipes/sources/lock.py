@@ -108,27 +108,29 @@ def checksum(lock: Lock) -> str:
 
 def to_text(lock: Lock) -> str:
     """Return the lock as TOML: sorted, one value a line."""
-    head = [f"format = {lock.format}", f"recipe = {_value(lock.recipe)}", f"checksum = {_value(lock.checksum)}"]
+    head = [f"format = {lock.format}", f"recipe = {value_text(lock.recipe)}", f"checksum = {value_text(lock.checksum)}"]
     head += [f"api-version = {lock.api_version}"] if lock.api_version is not None else []
     blocks = [
         *(("source", entry) for entry in sorted(lock.source, key=lambda s: (s.repository, s.tag))),
         *(("dependency", entry) for entry in sorted(lock.dependency, key=lambda d: (d.of, d.name))),
         *(("archive", entry) for entry in sorted(lock.archive, key=lambda a: a.url)),
     ]
-    return HEAD + "\n".join([*head, *(line for name, entry in blocks for line in _block(name, entry))]) + "\n"
+    return HEAD + "\n".join([*head, *(line for name, entry in blocks for line in block(name, entry))]) + "\n"
 
 
-def _block(name: str, entry: Struct) -> Iterable[str]:
+def block(name: str, entry: Struct) -> Iterable[str]:
+    """Yield an entry of an array of tables; what is empty is left out."""
     yield ""
     yield f"[[{name}]]"
     for key, value in msgspec.to_builtins(entry).items():
         if value:
-            yield f"{key} = {_value(value)}"
+            yield f"{key} = {value_text(value)}"
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a text, number, boolean or table of them as TOML."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_value(k)} = {_value(v)}" for k, v in sorted(value.items())) + " }"
+        return "{ " + ", ".join(f"{value_text(k)} = {value_text(v)}" for k, v in sorted(value.items())) + " }"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -125,6 +125,8 @@ class GenAI(Part, frozen=True, kw_only=True):
     """Further requirements of the wheel; the paired ONNX Runtime is added, exactly pinned."""
     extra_files: dict[OsName, tuple[str, ...]] = field(default_factory=dict)
     """Files that the package carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
+    smoke: tuple[str, ...] = ()
+    """Lines of Python that a fresh environment with the finished wheels runs after `import IMPORT-NAME`."""
 
 
 class SdkProbe(Part, frozen=True, kw_only=True):

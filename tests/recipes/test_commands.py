@@ -67,8 +67,10 @@ def test_shells(request_):
 
 def test_recipes_are_listed():
     text = commands.list_recipes()
-    rows = {line.split()[0]: line for line in text.splitlines()}
-    assert "windows-x64, windows-arm64" in rows["dml"]
-    assert "linux-x64, linux-arm64, windows-x64" in rows["cpu"]
-    assert "pinned" in rows["published"]
+    recipes = {part.split(":")[0]: part for part in text.split("\n") if not part.startswith(" ")}
+    assert {"dml", "dml-1.24", "cpu", "published"} <= recipes.keys()
+    rows = [line.split("  ") for line in commands.list_recipes(recipe="cpu").splitlines()[1:]]
+    assert [row[1].strip() for row in rows] == ["linux-x64", "linux-arm64", "windows-x64"]
+    assert all(row[-1] == "plan only" for row in rows)
+    assert "pinned" in commands.list_recipes(recipe="published")
     assert "compiles nothing" in commands.list_recipes(check=True, recipe="published")

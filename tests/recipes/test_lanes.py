@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recipes import lanes
+from recipes.building.built import Built
 from recipes.lanes import Row, build, choose_lane, finish, index_all, plan, summary
 from recipes.spec.request import Request, options_from
 from tests.recipes.wheel_factory import make_wheel
@@ -127,7 +128,11 @@ def test_each_lane_runs_over_its_own_recipe_unless_told(tmp_path: Path, monkeypa
     monkeypatch.setattr(lanes, "wheels_dir", lambda: tmp_path)
     monkeypatch.setattr("recipes.building.parts.build_git_lane", build_git_lane)
     monkeypatch.setattr("recipes.wheels.proof.prove", lambda *_: None)
-    for recipe in ("", "other"):
+    monkeypatch.setattr("recipes.building.parts.context", lambda _: None)
+    built = Built(target="windows-x64", python="3.12", state="built", note="no device", by="x", when="", recipe_hash="")
+    monkeypatch.setattr("recipes.building.built.prove_and_record", lambda *_: [built])
+    for recipe in ("", "cpu"):
         text = build(choose_lane("git", system="win32"), request(recipe=recipe))
         assert "demo_pkg-1.0-cp312-cp312-win_amd64.whl" in text
-    assert ran == ["dml", "other"]
+        assert text.endswith("Python 3.12: built (no device).")
+    assert ran == ["dml", "cpu"]

@@ -206,6 +206,6 @@ def test_status(world):
     from recipes.spec.load import load
 
     recipe = load(str(world.recipe))
-    assert locking.lock_status(recipe, world.recipe) == "unlocked, plan only"
+    assert locking.lock_status(recipe, world.recipe) == "unlocked"
     world.lock()
     assert locking.lock_status(recipe, Path(world.recipe)) == "locked"
