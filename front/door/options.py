@@ -59,7 +59,7 @@ OPTIONS: dict[str, Option] = {
         text="every backend that this machine can run; the others are listed with the reason", short="a"
     ),
     "model": Option(
-        text="a model recipe's name, a Hugging Face folder, or an id on the Hugging Face hub", value="MODEL", short="m"
+        text="a model recipe's name, a Hugging Face folder, a GGUF file, or an id on the hub", value="MODEL", short="m"
     ),
     "prompts": Option(text="UTF-8 file with one prompt a line", value="FILE"),
     "max_new_tokens": Option(text="longest answer in tokens", least=1),

@@ -44,7 +44,6 @@ class SplitGguf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     """Of the whole file."""
     sha256: Sha256
     """Of the whole file."""
-    architecture: Literal["llama", "gemma3"]
     parts: Annotated[tuple[GgufPart, ...], Meta(min_length=1)]
     """In the file's order."""
 

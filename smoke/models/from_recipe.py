@@ -22,8 +22,8 @@ from wheelhouse.steps import Step
 
 _CHUNK = 1 << 20
 _SHARED = "hf_folder.py"
-_CONVERTERS = {"llama": ("gguf_to_hf.py", _SHARED), "gemma3": ("gemma3_gguf_to_hf.py", "gguf_to_hf.py", _SHARED)}
-"""The script that converts an architecture, and what it imports."""
+FROM_GGUF = ("from_gguf", _SHARED)
+"""The converter of GGUF files, and what it imports."""
 
 
 def model(name: str) -> Model:
@@ -57,7 +57,7 @@ def model(name: str) -> Model:
 def _scripts(source: PackagedGguf | SplitGguf | RandomPhi3) -> tuple[str, ...]:
     if isinstance(source, RandomPhi3):
         return ("random_phi3.py", _SHARED)
-    return _CONVERTERS[source.architecture if isinstance(source, SplitGguf) else "llama"]
+    return FROM_GGUF
 
 
 def assembled(source: SplitGguf) -> Path:

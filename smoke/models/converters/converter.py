@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wheelhouse import process
 from wheelhouse.console import task
-from wheelhouse.files import sha256_file
+from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.paths import log_dir
 
 _FOLDER = Path(__file__).parent
@@ -14,8 +14,9 @@ _SECONDS = 1800.0
 
 
 def key(script: str) -> str:
-    """Return the SHA-256 of a converter: what it makes changes with it."""
-    return sha256_file(_FOLDER / script)
+    """Return the SHA-256 of a converter, a file or a folder: what it makes changes with it."""
+    path = _FOLDER / script
+    return sha256_tree(path, skip=lambda file: file.suffix != ".py") if path.is_dir() else sha256_file(path)
 
 
 def run(script: str, *arguments: str, title: str, online: bool = False, seconds: float = _SECONDS) -> None:

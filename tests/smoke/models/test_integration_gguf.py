@@ -1,112 +1,142 @@
-"""The GGUF converter on small files written for the purpose: what it makes, and what it refuses by name."""
+"""The GGUF converter, really run on small files written for the purpose, and compared with transformers' own reader."""
 
 import json
-import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from smoke.models import resolving
 from smoke.models.converters import converter
+from smoke.models.converters.from_gguf import rope, table
+from smoke.models.from_recipe import FROM_GGUF
+from smoke.models.model import Model
 from tests.smoke.main_environment import in_main
+from tests.smoke.models import gguf_building as gguf
 from wheelhouse.errors import StepFailedError
 
 pytestmark = pytest.mark.integration
 
-WRITE = """
-import json, sys
-from gguf import GGUFWriter
-from gguf_writing import block, finish
-settings = json.load(sys.stdin)
-hidden, heads, kv, inner, tokens = 16, 4, 2, 32, settings["tokens"]
-writer = GGUFWriter(sys.argv[1], settings["architecture"])
-writer.add_block_count(1)
-writer.add_context_length(64)
-writer.add_embedding_length(hidden)
-writer.add_feed_forward_length(inner)
-writer.add_head_count(heads)
-writer.add_head_count_kv(kv)
-writer.add_rope_freq_base(10000.0)
-writer.add_rope_dimension_count(hidden // heads)
-writer.add_layer_norm_rms_eps(1e-5)
-writer.add_tokenizer_model(settings["tokenizer"])
-writer.add_tokenizer_pre(settings["pre"])
-writer.add_token_list(tokens)
-writer.add_token_types([3 if t.startswith("<") else 1 for t in tokens])
-writer.add_token_merges(["a b", "1 2"])
-writer.add_bos_token_id(0)
-writer.add_eos_token_id(1)
-writer.add_add_bos_token(False)
-writer.add_chat_template("{{ messages[0]['content'] }}")
-shapes = {"token_embd": (len(tokens), hidden), "output_norm": (hidden,)}
-if settings["untied"]:
-    shapes["output"] = (len(tokens), hidden)
-shapes |= block(0, hidden=hidden, query=hidden, key=hidden * kv // heads, inner=inner, norms=("attn_norm", "ffn_norm"))
-finish(writer, shapes)
-"""
-
 COMPARE = """
 import json, sys, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-ours = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+ours, info = AutoModelForCausalLM.from_pretrained(sys.argv[1], output_loading_info=True)
 theirs = AutoModelForCausalLM.from_pretrained(sys.argv[2], gguf_file=sys.argv[3], dtype=torch.float32)
-ids = torch.arange(6)[None]
+ids = torch.tensor([[5, 2, 7, 3, 3, 6]])
 with torch.no_grad():
     difference = (ours(ids).logits - theirs(ids).logits).abs().max().item()
+counts = {"missing": len(info["missing_keys"]), "left": len(info["unexpected_keys"])}
+print(json.dumps({"difference": difference, **counts}))
+"""
+TOKENIZE = """
+import json, sys
+from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-text = "<s>ab12<e>"
-print(json.dumps({"difference": difference, "tokens": tokenizer.tokenize(text), "size": len(tokenizer)}))
+ids = [tokenizer(text).input_ids for text in json.load(sys.stdin)]
+pieces = [tokenizer.convert_ids_to_tokens(i) for i in ids]
+print(json.dumps({"pieces": pieces, "again": [tokenizer.decode(i, skip_special_tokens=True) for i in ids]}))
+"""
+STATE = """
+import json, sys
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+attention = model.model.layers[0].self_attn
+vector = __import__("torch").linspace(-1, 1, attention.q_proj.in_features)
+parts = [getattr(attention, name) for name in ("q_proj", "k_proj", "v_proj")]
+worst = max((part.weight @ vector - part.bias).abs().max().item() for part in parts)
+rope = dict(model.config.rope_parameters)
+print(json.dumps({"worst": worst, "rope": rope, "o": attention.o_proj.bias.abs().max().item()}))
 """
 
-TOKENS = ["<s>", "<e>", "a", "b", "ab", "1", "2", "12"]
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is made out of the cache: its folders are of this test's files alone."""
+    import smoke.models.gguf_file as module
+    from wheelhouse.paths import cache_dir
+
+    monkeypatch.setattr(
+        module, "cache_dir", lambda *p: tmp_path.joinpath("made", *p) if p[0] == "models" else cache_dir(*p)
+    )
 
 
-def write(folder: Path, **changes: object) -> Path:
-    script = folder / "write.py"
-    script.write_text(WRITE, encoding="utf-8")
-    shutil.copy(Path(__file__).with_name("gguf_writing.py"), folder)
-    settings = {"architecture": "llama", "tokenizer": "gpt2", "pre": "smollm", "tokens": TOKENS, "untied": False}
-    in_main(str(script), str(folder / "small.gguf"), given=settings | changes)
-    return folder / "small.gguf"
+def run(folder: Path, script: str, *arguments: str, given: Any = None) -> Any:
+    file = folder / "script.py"
+    file.write_text(script, encoding="utf-8")
+    return json.loads(in_main(str(file), *arguments, given=given))
 
 
-def convert(gguf: Path, output: Path) -> Path:
-    output.mkdir()
-    converter.run("gguf_to_hf.py", str(gguf), str(output), title="converting")
-    return output
+def made(path: Path) -> Model:
+    return resolving.resolve(str(path))
 
 
-@pytest.mark.parametrize("untied", [False, True])
-def test_weights_and_tokenizer(tmp_path: Path, untied: bool) -> None:
-    gguf = write(tmp_path, untied=untied)
-    folder = convert(gguf, tmp_path / "hf")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert config["tie_word_embeddings"] is not untied
-    assert (config["num_key_value_heads"], config["head_dim"], config["rms_norm_eps"]) == (2, 4, 1e-5)
-    script = tmp_path / "compare.py"
-    script.write_text(COMPARE, encoding="utf-8")
-    assert json.loads(in_main(str(script), str(folder), str(tmp_path), gguf.name)) == {
-        "difference": 0.0,
-        "tokens": ["<s>", "ab", "1", "2", "<e>"],
-        "size": len(TOKENS),
-    }
+@pytest.mark.parametrize("architecture", sorted(table.ARCHITECTURES))
+def test_weights_are_those_that_transformers_reads(tmp_path: Path, architecture: str) -> None:
+    path = gguf.build(tmp_path / "m.gguf", architecture)
+    model = made(path)
+    assert (model.facts.family, model.facts.context) == (table.ARCHITECTURES[architecture].model_type, 64)
+    found = run(tmp_path, COMPARE, str(model.folder), str(tmp_path), path.name)
+    assert found["difference"] < 1e-5
+    assert (found["missing"], found["left"]) == (0, 0)
+    assert made(path) == model
+    path.write_bytes(gguf.build(tmp_path / "n.gguf", architecture, context_length=32).read_bytes())
+    assert made(path).facts.context == 32
+
+
+def test_biases_are_turned_with_their_weights_and_positions_are_scaled(tmp_path: Path) -> None:
+    keys = gguf.keys(rope__scaling__type="linear", rope__scaling__factor=4.0)
+    tensors = gguf.tensors(keys)
+    vector = np.linspace(-1, 1, gguf.HIDDEN, dtype=np.float32)
+    for layer in range(gguf.LAYERS):
+        for part in ("attn_q", "attn_k", "attn_v"):
+            tensors[f"blk.{layer}.{part}.bias"] = tensors[f"blk.{layer}.{part}.weight"] @ vector
+    found = run(tmp_path, STATE, str(made(gguf.write(tmp_path / "m.gguf", keys, tensors)).folder))
+    assert found["worst"] < 1e-5
+    assert (found["o"], found["rope"]["rope_type"], found["rope"]["factor"]) == (0, "linear", 4)
+
+
+def test_factors_of_llama_3_give_the_same_frequencies(tmp_path: Path) -> None:
+    keys = gguf.keys(rope__freq_base=500000.0)
+    factors = rope.llama3_factors(8.0, 500000.0, gguf.HEAD)
+    tensors = gguf.tensors(keys) | {"rope_freqs.weight": np.array(factors, np.float32)}
+    folder = made(gguf.write(tmp_path / "m.gguf", keys, tensors)).folder
+    script = "import json, sys; from transformers import AutoModelForCausalLM as A; "
+    script += "print(json.dumps(A.from_pretrained(sys.argv[1]).model.rotary_emb.inv_freq.tolist()))"
+    plain = [500000.0 ** (-2 * pair / gguf.HEAD) for pair in range(gguf.HEAD // 2)]
+    assert run(tmp_path, script, str(folder)) == pytest.approx(
+        [a / b for a, b in zip(plain, factors, strict=True)], rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("architecture", "changes", "text", "pieces", "again"),
     [
-        ({"architecture": "qwen2"}, "architecture 'qwen2', not llama"),
-        ({"tokenizer": "llama"}, "tokenizer is 'llama'"),
-        ({"pre": "deepseek-coder"}, "pre-tokenizer 'deepseek-coder' is not known"),
+        ("llama", {}, "<s>ab12<e>", ["<s>", "ab", "1", "2", "<e>"], "ab12"),
+        ("llama", {"tokenizer.ggml.add_bos_token": True}, "ab", ["<s>", "ab"], "ab"),
+        ("llama", {"tokenizer.ggml.pre": "gpt-2"}, "12", ["12"], "12"),
+        ("qwen2", {}, "ab12", ["ab", "1", "2"], "ab12"),
+        ("gemma3", {}, "the cat \u00e9", ["<s>", "the", "_cat", "_", "<0xC3>", "<0xA9>"], "the cat \u00e9"),
+        ("llama", gguf.sentencepiece(), "the cat", ["<s>", "_the", "_cat"], "the cat"),
+        ("phi3", gguf.sentencepiece(), "the<|end|>\n cat", ["<s>", "_the", "<|end|>", "_cat"], "the cat"),
     ],
 )
-def test_what_would_come_out_wrong_is_refused(tmp_path: Path, changes: dict[str, str], says: str) -> None:
-    with pytest.raises(StepFailedError, match=says):
-        convert(write(tmp_path, **changes), tmp_path / "hf")
+def test_tokenizers(
+    tmp_path: Path, architecture: str, changes: dict[str, Any], text: str, pieces: list[str], again: str
+) -> None:
+    keys = gguf.keys(architecture)
+    if "tokenizer.ggml.scores" in changes:
+        keys = {name: value for name, value in keys.items() if not name.startswith("tokenizer.")}
+    keys |= changes
+    path = gguf.write(tmp_path / "m.gguf", keys, gguf.tensors(keys))
+    found = run(tmp_path, TOKENIZE, str(made(path).folder), given=[text])
+    assert found["pieces"] == [[piece.replace("_", gguf.SPACE) for piece in pieces]]
+    assert found["again"] == [again]
 
 
-def test_truncated_file_is_an_explained_failure(tmp_path: Path) -> None:
-    gguf = write(tmp_path)
-    gguf.write_bytes(gguf.read_bytes()[:-600])
+def test_a_type_that_cannot_be_read_is_an_explained_failure(tmp_path: Path) -> None:
+    path = gguf.build(tmp_path / "m.gguf")
+    path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(StepFailedError) as caught:
-        convert(gguf, tmp_path / "hf")
+        converter.run(FROM_GGUF[0], str(path), str(tmp_path), title="converting")
     assert caught.value.log is not None

@@ -250,7 +250,7 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheels.mkdir()
     recipes.mkdir()
     lines = ['label = "Demo"', 'license = "MIT"', "size = 10", "[source]", 'kind = "split-gguf"', 'name = "demo.gguf"']
-    lines += [f'sha256 = "{sha256_bytes(b"GGUF0GGUF1GGUF2")}"', 'architecture = "gemma3"']
+    lines += [f'sha256 = "{sha256_bytes(b"GGUF0GGUF1GGUF2")}"']
     for number in range(3):
         wheel = wheels / f"demo_part{number}-1.0-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
@@ -266,7 +266,7 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return found
 
     def convert(script: str, source: str, target: str, **_: object) -> None:
-        assert script == "gemma3_gguf_to_hf.py"
+        assert script == "from_gguf"
         building.build(Path(target))
         (Path(target) / "given.txt").write_bytes(Path(source).read_bytes())
 
