@@ -8,14 +8,14 @@ from pathlib import Path
 
 from smoke.models.check import config as configuration
 from smoke.models.check import foreign, layouts
-from smoke.models.check.model import times
 from smoke.models.check.values import Values
+from smoke.models.check.whole_folder import times
 from smoke.models.converters import converter
-from smoke.models.converters.from_gguf import check
+from smoke.models.converters.from_gguf import carrying
 from smoke.models.converters.from_gguf.architectures import gguf_name
-from smoke.models.converters.from_gguf.check import Plan
+from smoke.models.converters.from_gguf.carrying import Plan
 from smoke.models.converters.from_gguf.fields import RefusedError
-from smoke.models.converters.from_gguf.file import DamagedError
+from smoke.models.converters.from_gguf.header import DamagedError
 from smoke.models.from_recipe import FROM_GGUF
 from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
@@ -62,7 +62,7 @@ def planned(path: Path) -> Plan:
     if not path.is_file():
         raise InputError(f"The GGUF file {path} does not exist.", remedy="Check the spelling.")
     try:
-        made = check.plan(path)
+        made = carrying.plan(path)
     except DamagedError as error:
         stranger = foreign.form(path)
         if stranger is not None and "GGUF" not in stranger.what:

@@ -14,7 +14,7 @@ import pytest
 from smoke.models import gguf_file, resolving
 from smoke.models.converters import converter
 from smoke.models.converters.from_gguf import rope, table
-from smoke.models.converters.from_gguf.check import Plan
+from smoke.models.converters.from_gguf.carrying import Plan
 from smoke.models.converters.from_gguf.fields import shortest
 from tests.smoke.models import gguf_building as gguf
 from wheelhouse.errors import InputError

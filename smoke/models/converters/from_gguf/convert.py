@@ -15,8 +15,8 @@ from gguf import GGMLQuantizationType
 from gguf.quants import dequantize
 from hf_folder import write_json, write_model  # type: ignore[import-not-found]  # in the folder above, see __main__.py
 
-from .check import Plan, plan
-from .file import Tensor
+from .carrying import Plan, plan
+from .header import Tensor
 from .tokenizing import settings, tokenizer
 
 

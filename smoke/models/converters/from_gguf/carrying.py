@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import architectures, file, rope, words
+from . import architectures, header, rope, words
 from .fields import Fields, RefusedError
-from .file import TYPES, GgufFile, Tensor
+from .header import TYPES, GgufFile, Tensor
 from .table import Architecture
 
 
@@ -31,7 +31,7 @@ class Plan:
 
 def plan(path: Path) -> Plan:
     """Return what becomes of a file. Raise DamagedError, RefusedError (what is left out, by name) or OSError."""
-    found = file.read(path)
+    found = header.read(path)
     fields = Fields(found.fields)
     known = architectures.of(fields)
     tokenizer = words.of(fields, known.tokenizers)
