@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from front.door.declaring import task
+from front.door.options import Option
 from front.tasks_prove import MODEL
 
 
@@ -43,9 +44,25 @@ def recipes(_c: Context, check: bool = False, recipe: str = "") -> None:
     print(list_recipes(check=check, recipe=recipe))
 
 
-@task(texts={"json": "facts and verdicts as JSON, for a bug report"})
-def doctor(_c: Context, json: bool = False) -> None:
+@task(
+    texts={
+        "json": "facts and verdicts as JSON, for a bug report",
+        "python": Option(
+            text="look into this environment instead, of any system: its python(.exe), folder or site-packages",
+            value="PATH",
+            verbatim=True,
+        ),
+    }
+)
+def doctor(_c: Context, python: str = "", json: bool = False) -> None:
     """Say what this machine has, and what each lane would need."""
+    if python:
+        from pathlib import Path
+
+        from front.installed.answer import look_into
+
+        print(look_into(Path(python), as_json=json))
+        return
     from front.doctor import diagnose, to_json, to_text
 
     print((to_json if json else to_text)(diagnose()))
