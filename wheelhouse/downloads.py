@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wheelhouse.console import say, task
+from wheelhouse.console import say, task, warn
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import move, remove_tree, sha256_bytes, sha256_file, write_atomic
@@ -72,8 +72,24 @@ def cached_path(sha256: str, filename: str) -> Path:
 
 
 def is_cached(file: IndexFile) -> bool:
-    """Return whether the file was fetched and verified before (its size and hash are not read again)."""
+    """Return whether the file was fetched before (its content is not read again: `fetch_index_files` does)."""
     return cached_path(file.sha256, file.filename).is_file()
+
+
+def intact(path: Path, sha256: str) -> bool:
+    """Return whether a kept file is there with this hash; one that is there with another is removed, and that is said.
+
+    For what can be had again. What has just arrived, or cannot be had again, is `verified`.
+    """
+    try:
+        actual = sha256_file(path)
+    except FileNotFoundError:
+        return False
+    if actual == sha256:
+        return True
+    warn(f"{path.name} was damaged in the cache (SHA-256 {actual}, not {sha256}): removed, it is had again.")
+    remove_tree(path)
+    return False
 
 
 def pip_download(files: Sequence[IndexFile], folder: Path) -> Command:
@@ -91,11 +107,12 @@ def pip_download(files: Sequence[IndexFile], folder: Path) -> Command:
 
 
 def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
-    """Return the path of every file by its name; fetch what is not in the cache, a few at a time.
+    """Return the path of every file by its name; fetch what is not in the cache, or damaged there, a few at a time.
 
+    Every file's content is hashed in this call, also one that was there.
     Raise NetworkError when pip cannot get a file, IntegrityError when its content is not what was pinned.
     """
-    missing = [f for f in files if not is_cached(f)]
+    missing = [f for f in files if not intact(cached_path(f.sha256, f.filename), f.sha256)]
     groups: dict[tuple[str, str], list[IndexFile]] = {}
     for file in missing:
         groups.setdefault((file.python, file.platform), []).append(file)
@@ -103,7 +120,7 @@ def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             for done in [pool.submit(_fetch_group, group) for group in groups.values()]:
                 done.result()
-    return {f.filename: verified(cached_path(f.sha256, f.filename), f.sha256) for f in files}
+    return {f.filename: cached_path(f.sha256, f.filename) for f in files}
 
 
 def _fetch_group(files: Sequence[IndexFile]) -> None:
@@ -160,8 +177,8 @@ def fetch_url(file: UrlFile) -> Path:
     """
     record = cache_dir("downloads", f"{sha256_bytes(file.url.encode())[:16]}.sha256")
     expected = file.sha256 or (_recorded_hash(record) if file.remember else None)
-    if expected and cached_path(expected, file.filename).is_file():
-        return verified(cached_path(expected, file.filename), expected)
+    if expected and intact(cached_path(expected, file.filename), expected):
+        return cached_path(expected, file.filename)
     with _partial_folder(record.stem) as folder:
         arrived = folder / file.filename
         _get(file.url, arrived)
@@ -174,10 +191,12 @@ def fetch_url(file: UrlFile) -> Path:
 
 
 def _recorded_hash(record: Path) -> str | None:
+    """Return the hash of a record, or None where it is missing or damaged: then this is the first fetch again."""
     try:
-        return record.read_text(encoding="utf-8").split()[0]
-    except (OSError, IndexError):
+        found = re.match(r"[0-9a-f]{64}\b", record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+    return found and found.group()
 
 
 def _get(url: str, place: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -30,6 +29,18 @@ class WheelFacts:
     sha256: str
     metadata_sha256: str
     requires_python: str
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one file as long as its size, time of change (ns) and inode stay."""
+
+    stamp: tuple[int, int, int]
+    facts: WheelFacts
+
+
+class _Notebook(msgspec.Struct, frozen=True, kw_only=True):
+    seal: str
+    entries: dict[str, _Entry]
 
 
 @contextmanager
@@ -73,8 +84,8 @@ def facts_of(wheels: list[Path]) -> list[WheelFacts]:
     entries = {str(w.resolve()): _entry(w, known.get(str(w.resolve()))) for w in wheels}
     if any(known.get(name) != entry for name, entry in entries.items()):
         alive = {name: entry for name, entry in known.items() if Path(name).exists()}
-        write_atomic(notebook, json.dumps(alive | entries, indent=1))
-    return [msgspec.convert({"filename": w.name, **entries[str(w.resolve())]["facts"]}, WheelFacts) for w in wheels]
+        write_atomic(notebook, _sealed(alive | entries))
+    return [entries[str(w.resolve())].facts for w in wheels]
 
 
 def read_metadata(wheel: Path) -> bytes:
@@ -95,26 +106,34 @@ def read_metadata(wheel: Path) -> bytes:
 _REMEDY = "Remove it, then build it again; `invoke audit` says more about a wheel."
 
 
-def _entry(wheel: Path, known: dict[str, dict[str, object]] | None) -> dict[str, dict[str, object]]:
+def _entry(wheel: Path, known: _Entry | None) -> _Entry:
     stat = wheel.stat()
-    stamp: dict[str, object] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino}
-    if known is not None and known["stamp"] == stamp:
+    stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    if known is not None and known.stamp == stamp and known.facts.filename == wheel.name:
         return known
     from email.parser import BytesHeaderParser
 
     metadata = read_metadata(wheel)
-    facts: dict[str, object] = {
-        "size": stat.st_size,
-        "sha256": sha256_file(wheel),
-        "metadata_sha256": sha256_bytes(metadata),
-        "requires_python": str(BytesHeaderParser().parsebytes(metadata).get("Requires-Python", "")),
-    }
-    return {"stamp": stamp, "facts": facts}
+    facts = WheelFacts(
+        filename=wheel.name,
+        size=stat.st_size,
+        sha256=sha256_file(wheel),
+        metadata_sha256=sha256_bytes(metadata),
+        requires_python=str(BytesHeaderParser().parsebytes(metadata).get("Requires-Python", "")),
+    )
+    return _Entry(stamp=stamp, facts=facts)
 
 
-def _read_notebook(path: Path) -> dict[str, dict[str, dict[str, object]]]:
+def _sealed(entries: dict[str, _Entry]) -> bytes:
+    """Return the notebook's text. Hashes are taken from it unseen, so it carries one of its own."""
+    body = msgspec.json.encode(entries, order="sorted")
+    return msgspec.json.format(msgspec.json.encode(_Notebook(seal=sha256_bytes(body), entries=entries)))
+
+
+def _read_notebook(path: Path) -> dict[str, _Entry]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {str(k): v for k, v in content.items() if set(v) == {"stamp", "facts"}}
-    except (OSError, ValueError, AttributeError, TypeError):
+        notebook = msgspec.json.decode(path.read_bytes(), type=_Notebook)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
+    whole = notebook.seal == sha256_bytes(msgspec.json.encode(notebook.entries, order="sorted"))
+    return notebook.entries if whole else {}

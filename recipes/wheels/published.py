@@ -15,7 +15,7 @@ from recipes.wheels.pieces import taken
 from recipes.wheels.placing import folder_lock, is_placed, place
 from recipes.wheels.repack import NOT_RUN, TEMPLATE, Repacking, proof_of, repacking_of, wheel_command
 from recipes.wheels.repack_files import assemble, open_wheel, write_project
-from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, is_cached, pip_download, verified
+from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, is_cached, pip_download
 from wheelhouse.errors import IntegrityError, RecipeError, UsageError
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.paths import ROOT, cache_dir, log_dir
@@ -53,15 +53,15 @@ def build_published(recipe: schema.Recipe, recipe_file: Path, out: Path, pythons
     published = _published(recipe)
     chosen = select(published.artifacts, pythons)
     needed = _files([*chosen, *_lending(chosen, published)])
-    if any(not is_cached(f) for f in needed):
+    missing = [f for f in needed if not is_cached(f)]
+    if missing:
         require_space(cache_dir(), ROOM, "The published lane")
-        fetch_index_files(needed)
+        fetch_index_files(missing)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        finished = list(pool.map(lambda artifact: _make(artifact, recipe, recipe_file), chosen))
+        finished = list(pool.map(lambda artifact: _make(artifact, recipe, recipe_file, out), chosen))
     with folder_lock(out):
         for wheel in finished:
-            if not is_placed(wheel.path, out):
-                place(verified(wheel.path, wheel.sha256), out)
+            place(wheel.path, out)
     runs = [NOT_RUN if (p := proof_of(a, published)).startswith(NOT_RUN) else p.partition(":")[0] for a in chosen]
     pairs = zip(finished, runs, strict=True)
     return [Made(path=out / wheel.path.name, seconds=wheel.seconds, run=run) for wheel, run in pairs]
@@ -152,12 +152,10 @@ class _Finished:
     """A wheel in the cache, ready to be placed: the download itself or what it was packed into."""
 
     path: Path
-    sha256: str
     seconds: float
 
 
-def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path) -> _Finished:
-    source = cached_path(artifact.sha256, artifact.filename)
+def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path, out: Path) -> _Finished:
     repacking = repacking_of(artifact, _published(recipe))
     if repacking is None:
         checked = Step(
@@ -165,13 +163,38 @@ def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path) -
             output=cache_dir("published", artifact.filename.removesuffix(".whl")),
             inputs={"artifact": artifact.sha256},
         )
-        outcome = ensure(checked, lambda _: _check(source), quiet_when_fresh=True)
-        return _Finished(path=source, sha256=artifact.sha256, seconds=outcome.seconds)
+        outcome = ensure(checked, lambda _: _check(_fetched(artifact)), quiet_when_fresh=True)
+        source = cached_path(artifact.sha256, artifact.filename)
+        if not is_placed(source, out):
+            source = _fetched(artifact)
+        return _Finished(path=source, seconds=outcome.seconds)
     inputs = _inputs(repacking, recipe_file)
     step = Step(name=f"pack {repacking.filename}", output=_step_folder(repacking), inputs=inputs)
-    outcome = ensure(step, lambda folder: _pack(repacking, source, folder, recipe, inputs), quiet_when_fresh=True)
-    sha256 = (step.output / SUM).read_text(encoding="utf-8").strip()
-    return _Finished(path=step.output / repacking.filename, sha256=sha256, seconds=outcome.seconds)
+    outcome = ensure(
+        step,
+        lambda folder: _pack(repacking, folder, recipe, inputs),
+        quiet_when_fresh=True,
+        damage=lambda folder: _damage(folder / repacking.filename, out),
+    )
+    return _Finished(path=step.output / repacking.filename, seconds=outcome.seconds)
+
+
+def _fetched(artifact: schema.Artifact) -> Path:
+    """Return the published wheel, hashed just now: what the pin names is what is read, and nothing else."""
+    return fetch_index_files(_files([artifact]))[artifact.filename]
+
+
+def _damage(wheel: Path, out: Path) -> str | None:
+    """Say what has happened to a packed wheel since, or None. Its content is read only where it must be copied."""
+    try:
+        recorded = (wheel.parent / SUM).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return "its recorded hash cannot be read"
+    if not wheel.is_file():
+        return f"{wheel.name} is gone"
+    if not is_placed(wheel, out) and sha256_file(wheel) != recorded:
+        return f"{wheel.name} has been damaged"
+    return None
 
 
 def _check(source: Path) -> None:
@@ -192,13 +215,13 @@ def _inputs(repacking: Repacking, recipe_file: Path) -> dict[str, str]:
     }
 
 
-def _pack(repacking: Repacking, source: Path, folder: Path, recipe: schema.Recipe, inputs: Mapping[str, str]) -> None:
+def _pack(repacking: Repacking, folder: Path, recipe: schema.Recipe, inputs: Mapping[str, str]) -> None:
     from recipes.bill.sbom import sbom_files
     from recipes.wheels.repack_materials import materials_of
 
     project, packed, wheel = folder / "project", folder / "metadata", folder / repacking.filename
-    donors = {package: cached_path(d.sha256, d.filename) for package, d in repacking.donors.items()}
-    opened = open_wheel(repacking, source, donors)
+    donors = {package: _fetched(donor) for package, donor in repacking.donors.items()}
+    opened = open_wheel(repacking, _fetched(repacking.artifact), donors)
     changes = write_project(repacking, opened, project)
     packed.mkdir()
     run(wheel_command(repacking, project, packed), log=log_dir() / f"pack-{wheel.stem}.log", remedy=_PACK_REMEDY)

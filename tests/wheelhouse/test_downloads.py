@@ -93,13 +93,14 @@ def test_another_file_than_the_pinned_one_is_refused(quick_pip: Path) -> None:
         fetch_index_files([index_file(wheel, filename="demo_pkg-1.0-cp312-cp312-win_amd64.whl")])
 
 
-def test_damaged_cache_is_found_and_removed(quick_pip: Path) -> None:
+@pytest.mark.parametrize("damage", [b"", b"another wheel", None])
+def test_what_is_damaged_in_the_cache_is_said_and_fetched_again(quick_pip: Path, capfd, damage: bytes | None) -> None:
     file = index_file(make_wheel(quick_pip))
     path = fetch_index_files([file])[file.filename]
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(IntegrityError, match="pinned"):
-        fetch_index_files([file])
-    assert fetch_index_files([file])[file.filename].is_file()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] if damage is None else damage)
+    assert fetch_index_files([file])[file.filename].read_bytes() == content
+    assert f"{file.filename} was damaged in the cache" in capfd.readouterr().err
 
 
 def test_what_no_index_offers_is_a_network_error_about_the_index(offer: Path) -> None:
@@ -179,6 +180,18 @@ def test_hash_is_recorded_on_first_fetch_and_verified_later(site: tuple[str, Pat
     (folder / "a.bin").write_bytes(b"second")
     with pytest.raises(IntegrityError, match=sha256_bytes(b"first")):
         fetch_url(file)
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff", b"not a hash", b"0" * 63])
+def test_a_damaged_record_is_a_first_fetch_again(site: tuple[str, Path], record: bytes) -> None:
+    address, folder = site
+    (folder / "a.bin").write_bytes(b"content")
+    file = UrlFile(url=f"{address}/a.bin", filename="a.bin")
+    fetch_url(file)
+    (note,) = cache_dir("downloads").glob("*.sha256")
+    note.write_bytes(record)
+    assert fetch_url(file).read_bytes() == b"content"
+    assert note.read_text().split() == [sha256_bytes(b"content"), file.url]
 
 
 @pytest.mark.parametrize(("path", "words"), [("missing", "404"), ("cut", "could not be fetched")])

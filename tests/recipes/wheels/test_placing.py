@@ -65,6 +65,15 @@ def test_a_damaged_notebook_is_written_anew(tmp_path: Path) -> None:
         assert facts_of([wheel])[0].sha256 == sha256_file(wheel)
 
 
+def test_a_notebook_with_another_hash_is_not_believed(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "w")
+    (facts,) = facts_of([wheel])
+    notebook = tmp_path / "cache" / "wheel-facts.json"
+    for was, now in ((facts.sha256, "0" * 64), (f'"size": {facts.size}', '"size": 1'), (">=3.12", ">=3.9")):
+        notebook.write_text(notebook.read_text().replace(was, now))
+        assert facts_of([wheel]) == [facts]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "no metadata"])
 def test_what_is_no_wheel_is_named(tmp_path: Path, damage: str) -> None:
     wheel = make_wheel(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from recipes.wheels import published
 from recipes.wheels.published import build_published, plan_published, select
 from recipes.wheels.repack import repacking_of
 from tests.recipes.wheel_factory import make_wheel
+from wheelhouse import downloads
 from wheelhouse.downloads import cached_path
-from wheelhouse.errors import IntegrityError, RecipeError, UsageError
+from wheelhouse.errors import NetworkError, RecipeError, UsageError
 from wheelhouse.files import sha256_file
 from wheelhouse.paths import cache_dir
 from wheelhouse.process import Command, Completed, render
@@ -66,6 +68,15 @@ def toml(tmp_path: Path) -> Path:
     return path
 
 
+def flip(path: Path) -> None:
+    """Change one bit and leave size and times as they are, as a bad disk does."""
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def test_takes_one_wheel_over_and_packs_the_other(pair: schema.Recipe, toml: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     runtime, demo = (made.path for made in build_published(pair, toml, out))
@@ -91,9 +102,9 @@ class TestWithoutScikitBuild:
     def _copy_instead_of_packing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.packed: list[str] = []
 
-        def pack(repacking: Any, source: Path, folder: Path, *_: object) -> None:
+        def pack(repacking: Any, folder: Path, *_: object) -> None:
             self.packed.append(repacking.filename)
-            made = shutil.copy(source, folder / repacking.filename)
+            made = shutil.copy(published._fetched(repacking.artifact), folder / repacking.filename)
             (folder / published.SUM).write_text(sha256_file(Path(made)))
 
         monkeypatch.setattr(published, "_pack", pack)
@@ -103,7 +114,7 @@ class TestWithoutScikitBuild:
     ) -> None:
         build_published(pair, toml, tmp_path / "out")
         monkeypatch.setattr("subprocess.Popen", lambda *_a, **_k: pytest.fail("started a process"))
-        monkeypatch.setattr(published, "verified", lambda *_: pytest.fail("hashed a wheel again"))
+        monkeypatch.setattr(published, "_fetched", lambda *_: pytest.fail("hashed a download again"))
         assert [made.seconds for made in build_published(pair, toml, tmp_path / "out")] == [0.0, 0.0]
         assert len(self.packed) == 1
 
@@ -124,15 +135,44 @@ class TestWithoutScikitBuild:
         build_published(pair, toml, tmp_path / "out")
         assert (sha256_file(first.path), sha256_file(second.path)) == good
 
-    def test_a_damaged_wheel_in_the_cache_is_never_delivered(
-        self, pair: schema.Recipe, toml: Path, tmp_path: Path
+    @pytest.mark.parametrize("damaged", ["content", "wheel gone", "hash gone", "hash empty", "hash is no text"])
+    def test_a_damaged_wheel_in_the_cache_is_never_delivered_and_made_again(
+        self, pair: schema.Recipe, toml: Path, tmp_path: Path, damaged: str
     ) -> None:
-        build_published(pair, toml, tmp_path / "one")
-        for path in cache_dir("published").rglob("*.whl"):
-            path.write_bytes(b"damaged")
-        with pytest.raises(IntegrityError, match=r"demo_pkg-1\.0\+fixed\.1"):
-            build_published(pair, toml, tmp_path / "two")
-        assert not list((tmp_path / "two").glob("demo*"))
+        good = [sha256_file(made.path) for made in build_published(pair, toml, tmp_path / "one")]
+        (wheel,) = cache_dir("published").rglob("*.whl")
+        note = wheel.with_name(published.SUM)
+        if damaged == "content":
+            flip(wheel)
+        elif damaged == "wheel gone":
+            wheel.unlink()
+        elif damaged == "hash gone":
+            note.unlink()
+        else:
+            note.write_bytes(b"" if damaged == "hash empty" else b"\xff\xfe")
+        assert [sha256_file(made.path) for made in build_published(pair, toml, tmp_path / "two")] == good
+        assert len(self.packed) == 2
+
+    @pytest.mark.parametrize("number", [0, 1])
+    @pytest.mark.usefixtures("_nothing_to_fetch")
+    def test_a_falsified_download_is_not_packed(
+        self, pair: schema.Recipe, toml: Path, tmp_path: Path, number: int
+    ) -> None:
+        artifact = pair.published.artifacts[number]
+        kept = cached_path(artifact.sha256, artifact.filename)
+        falsified = make_wheel(tmp_path / "evil", package=artifact.package, files={"evil.py": b"print('PWNED')"})
+        shutil.copy(falsified, kept)
+        with pytest.raises(NetworkError, match="nothing is reachable"):
+            build_published(pair, toml, tmp_path / "out")
+        assert not kept.exists()
+        assert not list((tmp_path / "out").glob("*.whl"))
+
+    @pytest.fixture
+    def _nothing_to_fetch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise NetworkError("nothing is reachable")
+
+        monkeypatch.setattr(downloads, "_fetch_group", fail)
 
     def test_only_the_pythons_asked_for(self, pair: schema.Recipe, toml: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"Python 3\.11\. There are for 3\.12"):
