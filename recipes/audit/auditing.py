@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from recipes.audit.findings import Finding, Severity
+from recipes.audit.findings import REGISTRY, Finding, Severity
+from recipes.audit.readers import limits
 from recipes.audit.readers.wheel import Wheel, read_wheel
-from recipes.audit.surroundings import Asker, Context
-from wheelhouse.errors import AuditError, InputError
+from recipes.audit.surroundings import Asker, Check, Context
+from wheelhouse.errors import AuditError, InputError, WheelhouseError
 
 
 def audit_wheels(
@@ -61,8 +64,29 @@ def _check(wheels: tuple[Wheel, ...], *, pair: bool, ask: Asker | None) -> list[
     from recipes.audit.rules import CHECKS
 
     context = Context(wheels=wheels, paired=pair, ask=ask)
-    found = [finding for wheel in wheels for check in CHECKS for finding in check(wheel, context)]
+    found = [finding for wheel in wheels for check in CHECKS for finding in _findings(check, wheel, context)]
     return sorted(dict.fromkeys(found), key=lambda f: -f.severity.rank)
+
+
+def _findings(check: Check, wheel: Wheel, context: Context) -> list[Finding]:
+    """Return what a check finds in a wheel, so many of a rule as a person may read."""
+    found: list[Finding] = []
+    per_rule: Counter[str] = Counter()
+    try:
+        for finding in check(wheel, context):
+            per_rule[finding.rule] += 1
+            if per_rule[finding.rule] <= limits.MAX_FINDINGS:
+                found.append(finding)
+    except WheelhouseError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the wheel provoked it, so it is a finding about the wheel
+        what = f"made the check '{check.__name__}' fail ({type(error).__name__}: {str(error)[:160]})"
+        found.append(REGISTRY["archive-unchecked"].finding(wheel.file, what))
+    for rule, count in per_rule.items():
+        if count > limits.MAX_FINDINGS:
+            last = next(f for f in reversed(found) if f.rule == rule)
+            found.append(replace(last, where="", message=f"has {count - limits.MAX_FINDINGS} more of these"))
+    return found
 
 
 def require_clean(findings: Sequence[Finding], *, strict: bool = False) -> None:

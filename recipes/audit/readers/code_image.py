@@ -19,6 +19,7 @@ _RIP_LOAD = re.compile(rb"[\x48\x4c]\x8b[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.
 _RIP_LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
 _CALL = re.compile(rb"\xe8", re.DOTALL)
 _ENDBR64 = b"\xf3\x0f\x1e\xfa"
+_MAX_STUBS = 16  # linkers make one or two
 _ADRP_REACH = 12  # instructions between an ADRP and the one that uses its page
 
 
@@ -91,7 +92,7 @@ def _arm64_sites(image: CodeImage) -> tuple[list[int], frozenset[int]]:
                 found.append(start)
     for name in image.names:
         found += [start for start, _ in _page_uses(image, name, 0x91000000, name & 0xFFF)]
-    for stub in stubs:
+    for stub in sorted(stubs)[:_MAX_STUBS]:
         for base, code in image.segments:
             to_stub = ((stub - base) >> 2) & 0x3FFFFFF  # in a BL this much minus the instruction's own index
             words = _words(code)

@@ -122,7 +122,7 @@ def read_member(
                         dict.fromkeys(islice(find_traces(tail + piece, scan, roots), max(room - len(traces), 0)))
                     )
                     tail = piece[-_OVERLAP:]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, ArithmeticError) as error:
         return Content(sha256=digest.hexdigest(), size=size, head=head, problem=f"cannot be unpacked: {error}")
     problem = "" if size == info.file_size else f"unpacks to {size} bytes where the directory says {info.file_size}"
     return Content(sha256=digest.hexdigest(), size=size, head=head, traces=tuple(traces), problem=problem)

@@ -22,6 +22,9 @@ MAX_RATIO = 150
 BOMB_FLOOR = 16 * MIB
 """Members up to this unpacked size cannot be bombs on their own."""
 
+MAX_DENSE = 256 * MIB
+"""Most unpacked bytes of all members beyond MAX_RATIO together, those below BOMB_FLOOR included."""
+
 MAX_TEXT = 8 * MIB
 """Largest METADATA, RECORD, SBOM… that is decoded."""
 
@@ -46,5 +49,20 @@ MAX_TEXTS = 24 * MIB
 MAX_SYMBOLS = 300_000
 """Most imported and exported names that are kept of one wheel."""
 
+MAX_SYMBOL = 64 * KIB
+"""Longest name of a symbol or library in bytes; C++'s longest in real libraries have some thousands."""
+
+MAX_NAMES = 48 * MIB
+"""Most bytes of names that are read from one binary, and its largest table of names."""
+
+MAX_SEGMENTS = 512
+"""Most segments of a Linux library, and sections of a Windows one; linkers make a dozen."""
+
+MAX_HEADERS = 10_000
+"""Most header lines of METADATA or WHEEL."""
+
 MAX_TRACES = 2000
 """Most leaked paths and secrets that are kept of one wheel: one in each file would do to report it."""
+
+MAX_FINDINGS = 200
+"""Most findings of one rule about one wheel; the others are counted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _MAX_REQUIREMENTS = 2000
+_BLANK = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +51,17 @@ def parse_metadata(raw: bytes | None) -> Metadata | None:
         return None
     from packaging.metadata import parse_email
     from packaging.utils import canonicalize_name
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
-    fields, unparsed = parse_email(raw)
-    problems = [f"has a field '{name}' that cannot be read" for name in unparsed if name != "license-file"]
+    head, problems = _head(raw)
+    fields, unparsed = parse_email(head)
+    problems += [f"has a field '{name}' that cannot be read" for name in unparsed if name != "license-file"]
     name, written = fields.get("name", ""), fields.get("version", "")
     version = None
     try:
         version = Version(written)
-    except InvalidVersion:
-        problems.append(f"has no valid Version ('{written}')" if written else "has no Version")
+    except ValueError:  # also of a number with more digits than Python converts
+        problems.append(f"has no valid Version ('{written[:100]}')" if written else "has no Version")
     if not name:
         problems.append("has no Name")
     if "metadata_version" not in fields:
@@ -77,15 +80,26 @@ def parse_metadata(raw: bytes | None) -> Metadata | None:
     )
 
 
+def _head(raw: bytes) -> tuple[bytes, list[str]]:
+    """Return the fields without the description, which no rule needs and which could be nested MIME."""
+    end = _BLANK.search(raw)
+    lines = raw[: end.start() if end else len(raw)].splitlines(keepends=True)
+    bad = [f"has {len(lines)} header lines, more than any wheel"] if len(lines) > limits.MAX_HEADERS else []
+    return b"".join(lines[: limits.MAX_HEADERS]) + b"\n", bad
+
+
 def _requirements(lines: list[str]) -> tuple[tuple[Requirement, ...], list[str]]:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     good: list[Requirement] = []
     bad = [f"has {len(lines)} requirements, more than any wheel"] if len(lines) > _MAX_REQUIREMENTS else []
     for line in lines[:_MAX_REQUIREMENTS]:
         try:
-            good.append(Requirement(line))
-        except InvalidRequirement:
+            requirement = Requirement(line)
+            for clause in requirement.specifier:
+                clause.contains("0")  # raises ValueError for a number with more digits than Python converts
+            good.append(requirement)
+        except ValueError:
             bad.append(f"has a Requires-Dist that is not valid: '{line[:100]}'")
     return tuple(good), bad
 

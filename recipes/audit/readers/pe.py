@@ -12,10 +12,10 @@ from recipes.audit.readers import limits
 from recipes.audit.readers.api_version import asked_agility, compiled_api, offered_api
 from recipes.audit.readers.binary import Binary, Import, Machine
 from recipes.audit.readers.code_image import CodeImage
+from recipes.audit.readers.pe_bounds import debug_paths, unbounded
 
 _MACHINES: dict[int, Machine] = {0x14C: "x86", 0x8664: "x64", 0xAA64: "arm64", 0x1C4: "arm", 0xA641: "arm64ec"}
 _EXECUTABLE = 0x20000000
-_CODEVIEW = 2
 _MAX_EXPORTS = 60_000  # pefile's own limit of 8192 cuts off OpenBLAS; a table beyond ours counts as unknown
 _FILE_VERSION = re.compile(rb"F\0i\0l\0e\0V\0e\0r\0s\0i\0o\0n\0\0\0(?:\0\0)*((?:[0-9.]\0){3,40})")
 
@@ -28,7 +28,9 @@ def read_pe(path: str, data: bytes | mmap.mmap) -> Binary:
     try:
         parsed = pefile.PE(data=data, fast_load=True, max_symbol_exports=_MAX_EXPORTS)
         facts = _header_facts(blank, parsed)
-        parsed.parse_data_directories(directories=[0, 1, 6, 13])
+        if problem := unbounded(parsed):
+            return replace(facts, problem=f"is not looked at: it {problem}")
+        parsed.parse_data_directories(directories=[0, 1, 13])
     except Exception as error:  # noqa: BLE001 - pefile raises whatever its input provokes
         return replace(blank, problem=f"is not a valid PE file: {_first_line(error)}")
     if problem := _truncation(parsed, len(data)):
@@ -70,7 +72,7 @@ def _all_facts(facts: Binary, parsed: Any) -> Binary:
         machine=_hybrid(parsed, facts.machine),
         imports=imports,
         exports={s.name.decode("ascii", "replace"): s.ordinal for s in symbols},
-        debug_path=_debug_path(parsed),
+        debug_path=next((path for path in debug_paths(parsed) if path), ""),
         version=_version(parsed),
     )
     return replace(facts, **_readings(facts, parsed, {s.name: s.address for s in symbols}))
@@ -93,14 +95,6 @@ def _hybrid(parsed: Any, machine: Machine) -> Machine:
     parsed.parse_data_directories(directories=[10])
     config = getattr(parsed, "DIRECTORY_ENTRY_LOAD_CONFIG", None)
     return "arm64ec" if config and getattr(config.struct, "CHPEMetadataPointer", 0) else machine
-
-
-def _debug_path(parsed: Any) -> str:
-    for entry in getattr(parsed, "DIRECTORY_ENTRY_DEBUG", ()):
-        name = getattr(entry.entry, "PdbFileName", None) if entry.struct.Type == _CODEVIEW else None
-        if name:
-            return str(name.rstrip(b"\0").decode("utf-8", "replace"))
-    return ""
 
 
 def _version(parsed: Any) -> str:

@@ -14,7 +14,7 @@ from recipes.audit.readers import limits
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.content import Content, Sink, Trace, read_member
 from recipes.audit.readers.metadata import Metadata, RecordLine, parse_metadata, parse_record
-from recipes.audit.readers.zip_archive import BrokenArchiveError, Problem, inspect, open_archive
+from recipes.audit.readers.zip_archive import BrokenArchiveError, Problem, TooMuchError, inspect, open_archive
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -130,19 +130,26 @@ def read_wheel(path: Path, *, own: bool = False, roots: tuple[str, ...] = ()) ->
             if any(p.rule == "archive-bomb" and not p.member for p in problems):
                 return Wheel(path=path, readable=False, named=named, problems=tuple(problems), own=own)
             return _read(path, named, archive, problems, own=own, roots=roots)
-    except (BrokenArchiveError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        broken = Problem(rule="archive-broken", member="", message=f"cannot be read: {reason}")
+    except Exception as error:  # noqa: BLE001 - one boundary: whatever a reader raises is a finding about this wheel
+        rule = "archive-unchecked" if isinstance(error, TooMuchError) else "archive-broken"
+        broken = Problem(rule=rule, member="", message=f"cannot be read: {_reason(error)}")
         return Wheel(path=path, readable=False, named=named, problems=(*problems, broken), own=own)
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, BrokenArchiveError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {str(error)[:160]}".rstrip(": ")
+
+
 def _parse_name(name: str) -> FileName | None:
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-    from packaging.version import InvalidVersion
+    from packaging.utils import parse_wheel_filename
 
     try:
         project, version, _, tags = parse_wheel_filename(name)
-    except (InvalidWheelFilename, InvalidVersion, ValueError):
+    except ValueError:
         return None
     return FileName(name=str(project), version=version, tags=tags)
 
@@ -202,12 +209,12 @@ def _dist_info(members: Mapping[str, Member]) -> str:
 
 
 def _headers(raw: bytes | None) -> dict[str, tuple[str, ...]]:
-    headers: dict[str, tuple[str, ...]] = {}
-    for line in (raw or b"").decode("utf-8", "replace").splitlines():
+    headers: dict[str, list[str]] = {}
+    for line in (raw or b"").decode("utf-8", "replace").splitlines()[: limits.MAX_HEADERS]:
         key, colon, value = line.partition(":")
         if colon:
-            headers[key.strip().lower()] = (*headers.get(key.strip().lower(), ()), value.strip())
-    return headers
+            headers.setdefault(key.strip().lower(), []).append(value.strip())
+    return {key: tuple(values) for key, values in headers.items()}
 
 
 def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, gathered: _Gathered, roots: tuple[str, ...]) -> Content:

@@ -29,6 +29,10 @@ class BrokenArchiveError(Exception):
     """The file is not a ZIP that can be read safely; the message says why."""
 
 
+class TooMuchError(BrokenArchiveError):
+    """The file claims more than the audit reads; the message says of what."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Something wrong with the archive itself: the id of its rule, the member it concerns, what it is."""
@@ -61,7 +65,7 @@ def locate_directory(stream: BinaryIO, size: int) -> Directory:
     if 0xFFFF in (entries, fields[3]) or 0xFFFFFFFF in (length, offset):
         entries, length, offset, end = _locate_zip64(stream, end)
     if length > limits.MAX_DIRECTORY or entries > limits.MAX_MEMBERS:
-        raise BrokenArchiveError(f"its directory claims {entries} members in {length} bytes, more than any wheel has")
+        raise TooMuchError(f"its directory claims {entries} members in {length} bytes, more than any wheel has")
     if offset + length != end:
         raise BrokenArchiveError("its directory is not where the end of the file says: data was put before or between")
     return Directory(offset=offset, size=length, entries=entries)
@@ -94,7 +98,7 @@ def check_directory(stream: BinaryIO, directory: Directory) -> None:
         at += _ENTRY.size + name + extra + comment
         count += 1
         if count > limits.MAX_MEMBERS:
-            raise BrokenArchiveError(f"its directory lists more than {limits.MAX_MEMBERS} members")
+            raise TooMuchError(f"its directory lists more than {limits.MAX_MEMBERS} members")
     if at != len(raw) or count != directory.entries:
         raise BrokenArchiveError(f"its directory lists {count} members but claims {directory.entries}")
 
@@ -103,7 +107,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     """Open a wheel once its directory has been checked. Raise BrokenArchiveError with the reason when it is unsafe."""
     size = path.stat().st_size
     if size > limits.MAX_ARCHIVE:
-        raise BrokenArchiveError(f"it has {size} bytes, more than any wheel")
+        raise TooMuchError(f"it has {size} bytes, more than any wheel")
     with path.open("rb") as stream:
         check_directory(stream, locate_directory(stream, size))
     try:
@@ -167,9 +171,10 @@ def _names(archive: zipfile.ZipFile) -> Iterator[Problem]:
 
 
 def _sizes(archive: zipfile.ZipFile) -> Iterator[Problem]:
-    total = 0
+    total = dense = 0
     for info in archive.infolist():
         total += info.file_size
+        dense += info.file_size if info.file_size > limits.MAX_RATIO * max(info.compress_size, 1) else 0
         if info.file_size > limits.BOMB_FLOOR and info.file_size > limits.MAX_RATIO * max(info.compress_size, 1):
             yield Problem(
                 rule="archive-bomb",
@@ -178,6 +183,9 @@ def _sizes(archive: zipfile.ZipFile) -> Iterator[Problem]:
             )
     if total > limits.MAX_UNPACKED:
         yield Problem(rule="archive-bomb", member="", message=f"unpacks to {total} bytes in all")
+    elif dense > limits.MAX_DENSE:
+        message = f"unpacks to {dense} bytes from members that hold next to nothing"
+        yield Problem(rule="archive-bomb", member="", message=message)
 
 
 def _layout(archive: zipfile.ZipFile, stream: BinaryIO) -> Iterator[Problem]:
@@ -188,8 +196,9 @@ def _layout(archive: zipfile.ZipFile, stream: BinaryIO) -> Iterator[Problem]:
             yield Problem(rule="archive-header", member=info.filename, message="overlaps the member before it")
         elif info.header_offset > expected + slack:
             yield Problem(rule="archive-header", member=info.filename, message="follows bytes that belong to no member")
-        stream.seek(info.header_offset)
-        raw = stream.read(_LOCAL.size)
+        beyond = not 0 <= info.header_offset <= limits.MAX_ARCHIVE
+        stream.seek(0 if beyond else info.header_offset)
+        raw = b"" if beyond else stream.read(_LOCAL.size)
         if len(raw) < _LOCAL.size or raw[:4] != b"PK\x03\x04":
             yield Problem(rule="archive-header", member=info.filename, message="has no local header")
             continue

@@ -19,6 +19,15 @@ _FAMILY.rule(
     "Download or build the wheel again, and compare its SHA-256 with the published one.",
 )
 _FAMILY.rule(
+    "archive-unchecked",
+    Severity.ERROR,
+    "Every check comes to its end",
+    "A wheel is read within limits of time, memory and size, and what it holds must not make a check fail. What is "
+    "beyond the limits, or breaks a check, was not looked at: nothing is known about it.",
+    "Do not install this wheel unless you know why it is like that; a wheel that is merely large can be audited by the "
+    "tools of its platform (auditwheel, delvewheel).",
+)
+_FAMILY.rule(
     "archive-header",
     Severity.ERROR,
     "Directory and local headers agree",
@@ -53,8 +62,8 @@ _FAMILY.rule(
     "archive-bomb",
     Severity.ERROR,
     "Sizes are sane",
-    "No member unpacks to far more than compression of real files gives (150 times, above 16 MiB), and the whole stays "
-    "below 8 GiB. Such members are not unpacked by the audit.",
+    "No member unpacks to far more than compression of real files gives (150 times, above 16 MiB; all such members "
+    "together 256 MiB), and the whole stays below 8 GiB. Such members are not unpacked by the audit.",
     "Do not install this wheel.",
 )
 _FAMILY.rule(

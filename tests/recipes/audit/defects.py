@@ -52,6 +52,10 @@ def _twice(archive, member, data):
         archive.writestr(entry(member), data)
 
 
+def _vast_directory(data):
+    return data[:-10] + struct.pack("<L", 25 << 20) + data[-6:]
+
+
 def _bzip2(archive, member, data):
     info = entry(member)
     info.compress_type = zipfile.ZIP_BZIP2
@@ -95,6 +99,7 @@ DEFECTS: dict[str, list[Spec]] = {
         PLAIN.but(archive=lambda _: b"this is no archive"),
         PLAIN.but(archive=lambda _: b""),
     ],
+    "archive-unchecked": [PLAIN.but(archive=_vast_directory)],
     "archive-header": [PLAIN.but(archive=_another_crc)],
     "archive-path": [PLAIN.with_file(name, b"") for name in ("../evil.py", "/etc/x", "C:/x", "a\\b.py", "a//b", "./a")],
     "archive-duplicate": [
