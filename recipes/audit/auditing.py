@@ -32,14 +32,22 @@ def audit_wheels(
     return audit_read(read_wheels(paths, own=own, build_roots=build_roots), pair=pair, online=online, index=index)
 
 
-def read_wheels(paths: Iterable[Path], *, own: bool = False, build_roots: Sequence[str] = ()) -> tuple[Wheel, ...]:
-    """Read the wheels at these paths, each once. Raise InputError when a path is not a file."""
-    wheels = []
-    for path in dict.fromkeys(paths):
+def read_wheels(
+    paths: Iterable[Path], *, own: bool = False, build_roots: Sequence[str] = (), apart: bool = False
+) -> tuple[Wheel, ...]:
+    """Read the wheels at these paths, each once, with `apart` in processes of their own: several at a time, limited.
+
+    Raise InputError when a path is not a file.
+    """
+    chosen = list(dict.fromkeys(paths))
+    for path in chosen:
         if not path.is_file():
             raise InputError(f"There is no wheel {path}.", remedy="Check the path; patterns need quotes.")
-        wheels.append(read_wheel(path, own=own, roots=tuple(build_roots)))
-    return tuple(wheels)
+    if apart:
+        from recipes.audit.apart import read_apart
+
+        return read_apart(chosen, own=own, roots=tuple(build_roots))
+    return tuple(read_wheel(path, own=own, roots=tuple(build_roots)) for path in chosen)
 
 
 def audit_read(

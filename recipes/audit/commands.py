@@ -32,7 +32,7 @@ def audit_command(
             f"--pair audits two wheels as one installation, {len(paths)} {'was' if len(paths) == 1 else 'were'} given.",
             remedy="Name both: `invoke audit --pair A.whl B.whl`.",
         )
-    wheels = read_wheels(paths)
+    wheels = read_wheels(paths, apart=True)
     if explain:
         from recipes.audit.explain import explain_wheel
 

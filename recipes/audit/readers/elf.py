@@ -51,6 +51,8 @@ def read_elf(path: str, data: bytes | mmap.mmap) -> Binary:
         return _all_facts(facts, elf)
     except UnboundedError as error:
         return replace(facts, problem=f"is not looked at: it {error}")
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - pyelftools raises whatever its input provokes
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
         return replace(facts, problem=f"is not a valid ELF file: {reason}")

@@ -58,11 +58,21 @@ MAX_NAMES = 48 * MIB
 MAX_SEGMENTS = 512
 """Most segments of a Linux library, and sections of a Windows one; linkers make a dozen."""
 
-MAX_HEADERS = 10_000
-"""Most header lines of METADATA or WHEEL."""
+MAX_HEADERS = 3000
+"""Most header lines of METADATA or WHEEL: reading them takes time that grows with the square of their number."""
 
 MAX_TRACES = 2000
 """Most leaked paths and secrets that are kept of one wheel: one in each file would do to report it."""
 
 MAX_FINDINGS = 200
 """Most findings of one rule about one wheel; the others are counted."""
+
+MAX_MEMORY = 300 * MIB
+"""Most memory that reading one wheel may take; files that are mapped into it do not count."""
+
+_SECONDS, _BYTES_PER_SECOND = 20.0, 10 * MIB
+
+
+def seconds_for(size: int) -> float:
+    """Return how many seconds reading a wheel of so many bytes may keep a processor busy."""
+    return _SECONDS + size / _BYTES_PER_SECOND

@@ -67,6 +67,8 @@ def parse_metadata(raw: bytes | None) -> Metadata | None:
     if "metadata_version" not in fields:
         problems.append("has no Metadata-Version")
     requirements, bad = _requirements(fields.get("requires_dist", []))
+    if not _is_specifier(fields.get("requires_python", "")):
+        problems.append(f"has a Requires-Python that is not valid: '{fields['requires_python'][:100]}'")
     return Metadata(
         name=str(canonicalize_name(name)),
         raw_version=written,
@@ -86,6 +88,16 @@ def _head(raw: bytes) -> tuple[bytes, list[str]]:
     lines = raw[: end.start() if end else len(raw)].splitlines(keepends=True)
     bad = [f"has {len(lines)} header lines, more than any wheel"] if len(lines) > limits.MAX_HEADERS else []
     return b"".join(lines[: limits.MAX_HEADERS]) + b"\n", bad
+
+
+def _is_specifier(written: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    try:
+        SpecifierSet(written).contains("3")
+    except ValueError:  # also of a number with more digits than Python converts
+        return False
+    return True
 
 
 def _requirements(lines: list[str]) -> tuple[tuple[Requirement, ...], list[str]]:

@@ -31,6 +31,8 @@ def read_pe(path: str, data: bytes | mmap.mmap) -> Binary:
         if problem := unbounded(parsed):
             return replace(facts, problem=f"is not looked at: it {problem}")
         parsed.parse_data_directories(directories=[0, 1, 13])
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - pefile raises whatever its input provokes
         return replace(blank, problem=f"is not a valid PE file: {_first_line(error)}")
     if problem := _truncation(parsed, len(data)):

@@ -131,9 +131,17 @@ def read_wheel(path: Path, *, own: bool = False, roots: tuple[str, ...] = ()) ->
                 return Wheel(path=path, readable=False, named=named, problems=tuple(problems), own=own)
             return _read(path, named, archive, problems, own=own, roots=roots)
     except Exception as error:  # noqa: BLE001 - one boundary: whatever a reader raises is a finding about this wheel
+        if isinstance(error, MemoryError):
+            return unchecked(path, "needs more memory to be read than it may take")
         rule = "archive-unchecked" if isinstance(error, TooMuchError) else "archive-broken"
         broken = Problem(rule=rule, member="", message=f"cannot be read: {_reason(error)}")
         return Wheel(path=path, readable=False, named=named, problems=(*problems, broken), own=own)
+
+
+def unchecked(path: Path, why: str) -> Wheel:
+    """Return what is known of a wheel that could not be read within its limits: which one, and why."""
+    problem = Problem(rule="archive-unchecked", member="", message=why)
+    return Wheel(path=path, readable=False, named=_parse_name(path.name), problems=(problem,))
 
 
 def _reason(error: Exception) -> str:

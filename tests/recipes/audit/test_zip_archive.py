@@ -41,7 +41,7 @@ def test_a_directory_that_claims_other_numbers_is_refused(tmp_path):
 @pytest.mark.parametrize(("entries", "size"), [(0xFFFE, 60 << 20), (0xFFFE, 46)])
 def test_a_directory_larger_than_any_is_refused_before_it_is_read(tmp_path, entries, size):
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, entries, entries, size, 0, 0)
-    assert "archive-broken" in reported(tmp_path, bytes(100) + end)
+    assert {"archive-broken", "archive-unchecked"} & reported(tmp_path, bytes(100) + end).keys()
 
 
 def test_zip64_is_read(tmp_path):

@@ -1,0 +1,58 @@
+"""A process that reads wheels, one after the other, for `recipes.audit.apart`: what a hostile one costs ends here.
+
+Takes a JSON line for each wheel on standard input, and answers on standard output with the length and the pickled
+`Wheel`. It limits itself where the system can (Linux); whoever started it watches it, too.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import msgspec
+
+from recipes.audit.readers.limits import MAX_MEMORY, seconds_for
+from recipes.audit.readers.wheel import read_wheel
+
+LENGTH = 8
+"""Bytes of the length before each answer."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One wheel to read."""
+
+    path: str
+    own: bool
+    roots: tuple[str, ...]
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # a library that prints must not print into an answer
+        for line in sys.stdin.buffer:
+            asked = msgspec.json.decode(line, type=Asked)
+            path = Path(asked.path)
+            _limit_to(seconds_for(path.stat().st_size))
+            answer = pickle.dumps(read_wheel(path, own=asked.own, roots=asked.roots))
+            answers.write(len(answer).to_bytes(LENGTH, "little") + answer)
+            answers.flush()
+
+
+def _limit_to(seconds: float) -> None:
+    """Let the system end this process after so many more seconds of work, and refuse it memory beyond the limit."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, hard))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, hard))
+
+
+if __name__ == "__main__":
+    main()
