@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wheelhouse.console import say, task, warn
+from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import move, remove_tree, sha256_bytes, sha256_file, write_atomic
 from wheelhouse.known_failures import recognise
 from wheelhouse.paths import cache_dir, log_dir
+from wheelhouse.pinned import intact, verified
 from wheelhouse.process import Command, run
 
 if TYPE_CHECKING:
@@ -74,22 +75,6 @@ def cached_path(sha256: str, filename: str) -> Path:
 def is_cached(file: IndexFile) -> bool:
     """Return whether the file was fetched before (its content is not read again: `fetch_index_files` does)."""
     return cached_path(file.sha256, file.filename).is_file()
-
-
-def intact(path: Path, sha256: str) -> bool:
-    """Return whether a kept file is there with this hash; one that is there with another is removed, and that is said.
-
-    For what can be had again. What has just arrived, or cannot be had again, is `verified`.
-    """
-    try:
-        actual = sha256_file(path)
-    except FileNotFoundError:
-        return False
-    if actual == sha256:
-        return True
-    warn(f"{path.name} was damaged in the cache (SHA-256 {actual}, not {sha256}): removed, it is had again.")
-    remove_tree(path)
-    return False
 
 
 def pip_download(files: Sequence[IndexFile], folder: Path) -> Command:
@@ -228,23 +213,6 @@ def _refuse_downgrade(answer: requests.Response, *_: object, **__: object) -> No
                 f"{answer.url} redirects to {place}, which is not https.",
                 remedy="Do not follow it: look at the address, the proxy and the mirror.",
             )
-
-
-def verified(path: Path, sha256: str, *, remedy: str = "") -> Path:
-    """Return `path` when its content has this hash; otherwise raise IntegrityError naming both hashes.
-
-    A file in the download cache is removed then; one that is somebody else's stays, and `remedy` says what to do.
-    """
-    actual = sha256_file(path)
-    if actual == sha256:
-        return path
-    if remedy:
-        raise IntegrityError(f"{path} has SHA-256 {actual}, but {sha256} is pinned.", remedy=remedy)
-    remove_tree(path)
-    raise IntegrityError(
-        f"{path.name} has SHA-256 {actual}, but {sha256} is pinned.",
-        remedy="The file was removed. Run the command again; if the hash differs again, do not trust that source.",
-    )
 
 
 def _accept(arrived: Path, sha256: str) -> Path:

@@ -14,10 +14,10 @@ from smoke.models.catalogue import GgufPart, HubModel, ModelRecipe, PackagedGguf
 from smoke.models.converters import converter
 from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
-from wheelhouse.downloads import verified
 from wheelhouse.errors import IntegrityError
 from wheelhouse.files import remove_tree, require_space
 from wheelhouse.paths import cache_dir
+from wheelhouse.pinned import verified
 from wheelhouse.steps import Step
 
 _CHUNK = 1 << 20

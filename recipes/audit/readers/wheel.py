@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 from recipes.audit.readers import limits
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.content import Content, Sink, Trace, read_member
+from recipes.audit.readers.file_name import FileName, parse_file_name
 from recipes.audit.readers.metadata import Metadata, RecordLine, parse_metadata, parse_record
 from recipes.audit.readers.zip_archive import BrokenArchiveError, Problem, TooMuchError, inspect, open_archive
 
 if TYPE_CHECKING:
-    from packaging.tags import Tag
     from packaging.version import Version
 
 _BINARY_NAME = re.compile(r"\.(dll|pyd|so(\.\d+)*|dylib)$", re.IGNORECASE)
@@ -36,15 +36,6 @@ class Member:
     executable: bool = False
     time: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0)
     traces: tuple[Trace, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileName:
-    """What the file name of a wheel says."""
-
-    name: str
-    version: Version
-    tags: frozenset[Tag]
 
 
 @dataclass
@@ -122,7 +113,7 @@ def read_wheel(path: Path, *, own: bool = False, roots: tuple[str, ...] = ()) ->
 
     A file that is not a wheel gives a Wheel with `readable` False and the reason among its problems.
     """
-    named = _parse_name(path.name)
+    named = parse_file_name(path.name)
     problems: list[Problem] = []
     try:
         with open_archive(path) as archive, path.open("rb") as raw:
@@ -141,7 +132,7 @@ def read_wheel(path: Path, *, own: bool = False, roots: tuple[str, ...] = ()) ->
 def unchecked(path: Path, why: str) -> Wheel:
     """Return what is known of a wheel that could not be read within its limits: which one, and why."""
     problem = Problem(rule="archive-unchecked", member="", message=why)
-    return Wheel(path=path, readable=False, named=_parse_name(path.name), problems=(problem,))
+    return Wheel(path=path, readable=False, named=parse_file_name(path.name), problems=(problem,))
 
 
 def _reason(error: Exception) -> str:
@@ -150,16 +141,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}: {str(error)[:160]}".rstrip(": ")
-
-
-def _parse_name(name: str) -> FileName | None:
-    from packaging.utils import parse_wheel_filename
-
-    try:
-        project, version, _, tags = parse_wheel_filename(name)
-    except ValueError:
-        return None
-    return FileName(name=str(project), version=version, tags=tags)
 
 
 def _read(

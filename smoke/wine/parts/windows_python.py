@@ -19,10 +19,11 @@ from smoke.wine.parts.direct3d import wine_variables
 from smoke.wine.recipe import WindowsPython, WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import task
-from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, intact, verified
+from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, StepFailedError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.pinned import intact, verified
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step
 
