@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 from wheelhouse.console import say, task
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.file_locks import locked
-from wheelhouse.files import move, remove_tree, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.files import intact, move, remove_tree, sha256_bytes, sha256_file, verified, write_atomic
 from wheelhouse.known_failures import recognise
 from wheelhouse.paths import cache_dir, log_dir
-from wheelhouse.pinned import intact, verified
 from wheelhouse.process import Command, run
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def _require_sha1(archive: Path, url: str, expected: str) -> None:
 
 def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
     from wheelhouse.downloads import UrlFile, fetch_url
-    from wheelhouse.pinned import verified
+    from wheelhouse.files import verified
 
     asked = UrlFile(url=url, filename=filename, sha256=expected, remember=False)
     if not mirror:

@@ -15,9 +15,8 @@ from smoke.models.converters import converter
 from smoke.models.model import Model, checked
 from wheelhouse import manifests, steps
 from wheelhouse.errors import IntegrityError
-from wheelhouse.files import remove_tree, require_space
+from wheelhouse.files import remove_tree, require_space, verified
 from wheelhouse.paths import cache_dir
-from wheelhouse.pinned import verified
 from wheelhouse.steps import Step
 
 _CHUNK = 1 << 20

@@ -17,9 +17,8 @@ from smoke.environments.environment_recipes import CompiledSdist
 from wheelhouse import manifests, steps
 from wheelhouse.console import task
 from wheelhouse.errors import ToolchainError, UnsupportedError
-from wheelhouse.files import remove_tree, sha256_tree
+from wheelhouse.files import remove_tree, sha256_tree, verified
 from wheelhouse.paths import cache_dir
-from wheelhouse.pinned import verified
 from wheelhouse.steps import Step
 from wheelhouse.unpacking import unpack
 

@@ -22,8 +22,7 @@ from wheelhouse.console import task
 from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, StepFailedError
 from wheelhouse.file_locks import locked
-from wheelhouse.files import sha256_file, write_atomic
-from wheelhouse.pinned import intact, verified
+from wheelhouse.files import intact, sha256_file, verified, write_atomic
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step
 
