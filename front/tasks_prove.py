@@ -43,6 +43,7 @@ def smoke(
     backend: list[str],
     wheel: list[str],
     lengths: list[str],
+    operator: list[str],
     all_backends: bool = False,
     model: str = MODEL,
     prompts: str = "",
@@ -74,6 +75,7 @@ def smoke(
         repeat=repeat,
         lengths=lengths,
         dump=dump,
+        operators=operator,
     )
 
 

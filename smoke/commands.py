@@ -34,6 +34,7 @@ def smoke(
     repeat: int = 1,
     lengths: Sequence[str] = (),
     dump: str = "",
+    operators: Sequence[str] = (),
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -51,6 +52,7 @@ def smoke(
     folder = reports.report_folder(report)
     given = wheels_meant(wheels)
     suite_names, models = all_suites.split(backends)
+    all_suites.check_operators(suite_names, operators)
     found = all_suites.empty_report()
     if models or all_backends or not suite_names:
         request = Request(
@@ -69,7 +71,9 @@ def smoke(
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
         found = _run(request)
     reports.make_folder(folder)
-    found = all_suites.added(found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model)
+    found = all_suites.added(
+        found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
+    )
     reports.write(found, folder)
     for part in terminal.render(found):
         console.result(part)

@@ -76,6 +76,9 @@ OPTIONS: dict[str, Option] = {
         value="FILE",
         verbatim=True,
     ),
+    "operator": Option(
+        text="only cases whose name has this part, in dml-ops and webgpu-ops; repeatable", value="PART", verbatim=True
+    ),
     "stable_norms": Option(
         text="scale norms that overflow in fp16 in DirectML exports; default: as the model's recipe says",
         choices=("auto", "always", "never"),

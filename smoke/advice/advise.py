@@ -6,7 +6,7 @@ all there is. A row says which of them it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,11 +25,13 @@ def advise(facts: Facts, npus: Sequence[Npu], need: Need, report: Report | None)
     """Return the ways to run the model, the best first: what was measured, what is expected, what is not possible."""
     guessed = guesses(facts, npus, need)
     measured = {f"{result.backend}:{result.variant}": result for result in report.results} if report else {}
+    windows = facts.windows is not None
     source = f"smoke report of {report.created[:10]}" if report else ""
-    where = {} if facts.windows else {"dml": " in Wine, by software Direct3D on the processor"}
-    found = [a if a.backend not in measured else _measured(measured[a.backend], a, source, where) for a in guessed]
+    found = [
+        a if a.backend not in measured else _measured(measured[a.backend], a, source, windows=windows) for a in guessed
+    ]
     found += [
-        _measured(result, None, source, where)
+        _measured(result, None, source, windows=windows)
         for name, result in measured.items()
         if name not in {a.backend for a in guessed} and _counts(result)
     ]
@@ -37,13 +39,24 @@ def advise(facts: Facts, npus: Sequence[Npu], need: Need, report: Report | None)
     return sorted(found, key=lambda a: (order.index(a.basis), -(a.tokens_per_s or 0.0), a.rank, a.backend))
 
 
+ELSEWHERE = ("dml-", "webgpu-")
+
+
 def _counts(result: Result) -> bool:
-    """Say whether a result is about a way to run the model: not the reference, nor DirectML's graph elsewhere."""
-    check = result.backend == "reference" or (result.backend == "ort-cpu" and result.variant.startswith("dml-"))
+    """Say whether a result is about a way to run the model: not the reference, nor a GPU's graph on the processor."""
+    check = result.backend == "reference" or (result.backend == "ort-cpu" and result.variant.startswith(ELSEWHERE))
     return not check and result.verdict not in {Verdict.SKIPPED, Verdict.FELL_BACK}
 
 
-def _measured(result: Result, guess: Advice | None, source: str, where: Mapping[str, str]) -> Advice:
+def _place(result: Result, *, windows: bool) -> str:
+    """Return what a device is where it only proves results: a program that runs on the processor."""
+    if result.backend == "dml" and not windows:
+        return " in Wine, by software Direct3D on the processor"
+    described = result.device_details.description if result.device_details else ""
+    return " in software, on the processor" if "software" in described else ""
+
+
+def _measured(result: Result, guess: Advice | None, source: str, *, windows: bool) -> Advice:
     """Return what a smoke result says about a way; one that was not run leaves the guess as it was."""
     name = f"{result.backend}:{result.variant}"
     if not _counts(result) and guess is not None:
@@ -52,7 +65,7 @@ def _measured(result: Result, guess: Advice | None, source: str, where: Mapping[
     rank = guess.rank if guess else 99
     if result.verdict is Verdict.PASS:
         memory = human_size(result.performance.peak_memory_bytes or 0)
-        why = f"PASS on {result.device}{where.get(result.backend, '')}; {memory} of memory"
+        why = f"PASS on {result.device}{_place(result, windows=windows)}; {memory} of memory"
         return Advice(backend=name, basis=Basis.MEASURED, why=why, rank=rank, tokens_per_s=rate, source=source)
     why = f"{result.verdict.value} here: {result.reason.splitlines()[0] if result.reason else 'see the report'}"
     return Advice(backend=name, basis=Basis.IMPOSSIBLE, why=why, rank=rank, source=source)
@@ -60,7 +73,7 @@ def _measured(result: Result, guess: Advice | None, source: str, where: Mapping[
 
 def choice(results: Sequence[Result]) -> str:
     """Return which backend a run's results speak for, in a sentence; "" where none that counts passed."""
-    passed = [_measured(result, None, "", {}) for result in results if _counts(result)]
+    passed = [_measured(result, None, "", windows=False) for result in results if _counts(result)]
     passed = [found for found in passed if found.basis is Basis.MEASURED]
     return _fastest(max(passed, key=lambda found: found.tokens_per_s or 0.0)) if passed else ""
 
@@ -116,11 +129,14 @@ def tell(model: str) -> None:
     from rich import box
     from rich.table import Table
 
+    from smoke.advice import successor, survey
     from wheelhouse import console
     from wheelhouse.machine import host
 
     need, npus = need_of(model), npu.devices()
-    found = advise(host.gather(), npus, need, last_report(model))
+    facts = msgspec.structs.replace(host.gather(), webgpu=survey.webgpu_adapter())
+    report = last_report(model)
+    found = advise(facts, npus, need, report)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("backend", "basis", "tokens/s", "why", "command", "source"):
         table.add_column(column, overflow="fold")
@@ -130,3 +146,4 @@ def tell(model: str) -> None:
         table.add_row(row.backend, row.basis.value, rate, row.why, command, row.source)
     console.result(conclusion(found, need, npus))
     console.result(table)
+    console.result(successor.table(report))

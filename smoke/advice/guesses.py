@@ -28,6 +28,7 @@ DOCS_NPU = "docs.openvino.ai: OpenVINO GenAI on NPU"
 DOCS_GPU = "docs.openvino.ai: GPU device"
 DOCS_CPU = "docs.openvino.ai: CPU device"
 DOCS_DML = "onnxruntime.ai: DirectML Execution Provider"
+DOCS_WEBGPU = "docs/webgpu.md"
 DOCS_CUDA = "onnxruntime.ai: CUDA Execution Provider"
 MEASURED_ONCE = "README.md, measured with SmolLM2"
 OURS = "docs/wine.md"
@@ -75,6 +76,7 @@ def guesses(facts: Facts, npus: Sequence[Npu], need: Need) -> list[Advice]:
     return [
         _cuda(facts, need),
         _dml(facts, need),
+        _webgpu(facts, need),
         _gpu(facts, need),
         _npu(facts, npus, need),
         _cpu(facts, need, "ort-cpu:int4", 5, "cpu-int4", MEASURED_ONCE),
@@ -136,6 +138,24 @@ def _dml(facts: Facts, need: Need) -> Advice:
     memory = f"{human_size(best.dedicated_memory)} of its own" if own else f"{human_size(best.shared_memory)} shared"
     why = f"{best.name}, memory: {memory}; needs {human_size(need.room(QUARTER))}"
     return _expected("dml:int4", 1 if own else 3, why + _export_note(facts, need, "dml-int4"), DOCS_DML)
+
+
+def _webgpu(facts: Facts, need: Need) -> Advice:
+    found = facts.webgpu
+    if found is None or found.problem:
+        return _impossible("webgpu:int4", 1, found.problem if found else "WebGPU was not looked for.")
+    if found.software:
+        why = f"Only {found.adapter} is here, which proves results at a fraction of the CPU's speed."
+        return _impossible("webgpu:int4", 1, why, DOCS_WEBGPU)
+    name, rank = found.adapter, 1
+    if facts.windows is not None:
+        best = _fits(_hardware(facts), need.room(QUARTER))
+        if best is None:
+            why = f"No DirectX 12 adapter here can hold {human_size(need.room(QUARTER))}."
+            return _impossible("webgpu:int4", 1, why)
+        name, rank = best.name, 1 if best.dedicated_memory >= need.room(QUARTER) else 3
+    why = f"{name}, by DirectML's successor; needs {human_size(need.room(QUARTER))} of its memory"
+    return _expected("webgpu:int4", rank, why + _export_note(facts, need, "webgpu-int4"), DOCS_WEBGPU)
 
 
 def _gpu(facts: Facts, need: Need) -> Advice:

@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 import msgspec
 
+from smoke.backends import webgpu
 from smoke.environments import environment_recipes, pinned
 from smoke.wine import namespace
 from smoke.wine.environment import WineSource
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import InputError, UnsupportedError, WheelhouseError
 from wheelhouse.machine import host
-from wheelhouse.machine.facts import Facts, Readiness
+from wheelhouse.machine.facts import Facts, Readiness, WebGpu
 from wheelhouse.paths import log_dir
 from wheelhouse.process import run
 
@@ -23,6 +24,7 @@ def collect() -> Facts:
         host.gather(),
         environments={name: msgspec.convert(asdict(state), Readiness) for name, state in states.items()},
         wine=_wine(),
+        webgpu=webgpu_adapter(),
         openvino=_openvino() if states[pinned.MAIN].ready else None,
     )
 
@@ -34,6 +36,15 @@ def _wine() -> Readiness:
         return Readiness(ready=False, makeable=False, reason=obstacle.message, remedy=obstacle.remedy)
     state = WineSource().status()
     return Readiness(ready=state.ready, makeable=True, reason=state.reason, remedy=state.remedy)
+
+
+def webgpu_adapter() -> WebGpu:
+    """Return what WebGPU would compute on here; no driver is loaded."""
+    try:
+        adapter = webgpu.choose()
+    except (InputError, UnsupportedError) as error:
+        return WebGpu(problem=error.message, remedy=error.remedy)
+    return WebGpu(adapter=adapter.label, software=adapter.software, remedy=webgpu.what_would_change(adapter))
 
 
 def _openvino() -> dict[str, str] | None:

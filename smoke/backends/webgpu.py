@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ VARIABLE = "DML_WHEELHOUSE_WEBGPU_ADAPTER"
 LOADER = "DML_WHEELHOUSE_VULKAN_LOADER"
 """Read by worker_webgpu: the Vulkan loader where the system has none."""
 
+PUBLISHED = {("linux", "x86_64"), ("win32", "amd64"), ("win32", "arm64")}
+"""Where the plug-in's wheels run, as Python names it."""
 MANIFESTS = ("/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d")
 NODES = ("/dev/dri/renderD*", "/dev/nvidiactl")
 SWIFTSHADER = (
@@ -45,8 +48,14 @@ class Adapter:
 def choose(root: Path = Path("/")) -> Adapter:
     """Return what to compute on here, as VARIABLE says. Loads no driver. `root` stands for the file system.
 
-    Raise UnsupportedError when there is no such device, InputError for a manifest that is not there.
+    Raise UnsupportedError when there is no such device or no plug-in, InputError for a manifest that is not there.
     """
+    system, machine = sys.platform, platform.machine().lower()
+    if (system, machine) not in PUBLISHED:
+        reason = f"There is no WebGPU plug-in for {system} on {machine}."
+        raise UnsupportedError(reason, remedy="Linux on x86-64 and Windows on x64 and ARM64 have one.")
+    if system == "win32":
+        return Adapter(label="Direct3D 12", variables={})
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in {"", "gpu", "software"}:
         manifest = Path(wanted)
@@ -82,6 +91,20 @@ def _driven_by(manifest: Path, label: str) -> Adapter:
     return Adapter(label=label, variables=variables, software=label == SOFTWARE)
 
 
+def what_would_change(adapter: Adapter) -> str:
+    """Return how another device than `adapter` would be taken."""
+    if sys.platform != "linux":
+        return "Windows' own order of adapters decides (Settings, System, Display, Graphics)."
+    if os.environ.get(VARIABLE):
+        return f"{VARIABLE} decides it; unset, a GPU comes first, then {SOFTWARE}."
+    if adapter.software:
+        return (
+            f"A GPU is taken once its Vulkan driver has a manifest in {MANIFESTS[0]} and it has a node in /dev/dri; "
+            f"{VARIABLE}=FILE names another driver's manifest."
+        )
+    return f"{VARIABLE}=software takes {SOFTWARE}, {VARIABLE}=FILE another driver's manifest."
+
+
 def why_not_unasked() -> str:
     """Return why what only WebGPU needs is not run here unless it is named; "" where it can run."""
     status = WebGpuSource().status()
@@ -103,15 +126,14 @@ class WebGpuSource:
     def status(self) -> Readiness:
         """See Source."""
         try:
-            if sys.platform == "linux":
-                choose()
+            choose()
         except (InputError, UnsupportedError) as error:
             return Readiness(ready=False, makeable=False, reason=error.message, remedy=error.remedy)
         return pinned.status(ENVIRONMENT)
 
     def prepare(self, wheels: Sequence[Path]) -> Environment:
         """See Source."""
-        adapter = choose() if sys.platform == "linux" else Adapter(label="Direct3D 12", variables={})
+        adapter = choose()
         made = pinned.prepare(ENVIRONMENT, wheels=wheels)
         return replace(
             made,

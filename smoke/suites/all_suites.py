@@ -16,8 +16,9 @@ from smoke.report.results import ModelInfo, Report, Section, Timing
 from smoke.running import this_machine
 from smoke.suites.npu_check import suite as npu_check
 from smoke.suites.operators import measured_providers
-from smoke.suites.operators import suite as operators
+from smoke.suites.operators import suite as operator_suite
 from smoke.suites.operators.suite import Outcome
+from wheelhouse.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,14 @@ def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
     return [name for name in names if name in known], [name for name in names if name not in known]
 
 
+def check_operators(names: Sequence[str], operators: Sequence[str]) -> None:
+    """Raise UsageError where cases are named and no suite that has any."""
+    suites = [target.name for target in measured_providers.TARGETS]
+    if operators and not set(names) & set(suites):
+        raise UsageError("--operator chooses cases of a suite of operators, and none was named.",
+                         remedy=f"Add --backend {' or --backend '.join(suites)}.")  # fmt: skip
+
+
 def empty_report() -> Report:
     """Return the report of a run in which no model takes part."""
     return Report(
@@ -69,8 +78,12 @@ def added(
     folder: Path,
     timeout: float,
     model: str = resolving.DEFAULT,
+    operators: Sequence[str] = (),
 ) -> Report:
-    """Run the suites `names` and return `report` with what they found; `model` is for those that look at one."""
+    """Run the suites `names` and return `report` with what they found.
+
+    `model` is for those that look at one, `operators` (parts of cases' names) for those of operators.
+    """
     for name in dict.fromkeys(names):
         if name == npu_check.NAME:
             started = time.monotonic()
@@ -79,7 +92,8 @@ def added(
             continue
         target = next(target for target in measured_providers.TARGETS if target.name == name)
         fitting = [wheel for wheel in wheels if target.source().takes(wheel)]
-        report = _with(report, operators.run(target, wheels=fitting, report=folder, timeout=timeout))
+        outcome = operator_suite.run(target, wheels=fitting, report=folder, timeout=timeout, only=operators)
+        report = _with(report, outcome)
     return report
 
 

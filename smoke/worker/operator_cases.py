@@ -49,10 +49,14 @@ class Case:
         """Return the same case at another size."""
         return Case(self.family, self.label, dims, self.dtype, amplitude=self.amplitude)
 
-    def build(self) -> Built:
-        """Return the model and its inputs; the same for the same dims, whatever ran before."""
+    def build(self, *, widened: bool = False) -> Built:
+        """Return the model and its inputs; the same for the same dims, whatever ran before.
+
+        `widened`: the same values, computed in fp32.
+        """
         seed = zlib.crc32(repr((self.family, sorted(self.dims.items()), self.dtype, self.amplitude)).encode())
-        graph = Graph(np.random.default_rng(seed), TYPES[self.dtype], self.amplitude)
+        kind = TYPES["fp32" if widened else self.dtype]
+        graph = Graph(np.random.default_rng(seed), TYPES[self.dtype], kind, self.amplitude)
         FAMILIES[self.family][0](graph, self.dims)
         return Built(graph.model(), graph.feeds, graph.buffers or None, graph.before or None)
 
@@ -86,7 +90,7 @@ def _matmul_nbits(**attributes: int) -> Callable[[Graph, Dims], None]:
     def build(graph: Graph, dims: Dims) -> None:
         k, n, block = dims["k"], dims["n"], 32
         packed = graph.random.integers(0, 256, (n, k // block, block // 2), dtype=np.uint8)
-        scales = (graph.random.uniform(0.5, 1, n * (k // block)) * k**-0.5 / 8).astype(graph.kind)
+        scales = graph.typed(graph.random.uniform(0.5, 1, n * (k // block)) * k**-0.5 / 8)
         inputs = [graph.data("a", dims["rows"], k), graph.weight("w", packed), graph.weight("s", scales)]
         sizes = {"K": k, "N": n, "bits": 4, "block_size": block}
         graph.node("MatMulNBits", inputs, {"y": graph.kind}, domain="com.microsoft", **sizes, **attributes)
@@ -97,7 +101,7 @@ def _matmul_nbits(**attributes: int) -> Callable[[Graph, Dims], None]:
 def _gather_nbits(graph: Graph, dims: Dims) -> None:
     n, width, block = dims["n"], dims["width"], 32
     packed = graph.random.integers(0, 256, (n, width // 2), dtype=np.uint8)
-    scales = (graph.random.uniform(0.5, 1, (n, width // block)) / 8).astype(graph.kind)
+    scales = graph.typed(graph.random.uniform(0.5, 1, (n, width // block)) / 8)
     indices = graph.input("indices", graph.random.integers(0, n, (1, dims["rows"]), dtype=np.int64))
     inputs = [graph.weight("table", packed), indices, graph.weight("s", scales)]
     settings = {"bits": 4, "block_size": block, "gather_axis": 0, "quantize_axis": 1}
@@ -134,8 +138,8 @@ def _norm(operator: str, *, skip: bool = False, bias: bool = False) -> Callable[
 def _tables(graph: Graph, length: int, size: int) -> tuple[str, str]:
     angles = np.outer(np.arange(length), 10000.0 ** (-np.arange(size // 2) / (size // 2)))
     return (
-        graph.weight("cos", np.cos(angles).astype(graph.kind)),
-        graph.weight("sin", np.sin(angles).astype(graph.kind)),
+        graph.weight("cos", graph.typed(np.cos(angles))),
+        graph.weight("sin", graph.typed(np.sin(angles))),
     )
 
 

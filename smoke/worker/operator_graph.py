@@ -27,10 +27,11 @@ class Built(NamedTuple):
 
 
 class Graph:
-    """A model of one node in the making."""
+    """A model of one node in the making, with values that `rounded` can hold, computed in `kind`."""
 
-    def __init__(self, random: Any, kind: Any, amplitude: float) -> None:
+    def __init__(self, random: Any, rounded: Any, kind: Any, amplitude: float) -> None:
         self.random = random
+        self.rounded = rounded
         self.kind = kind
         self.amplitude = amplitude
         self.feeds: Arrays = {}
@@ -42,7 +43,11 @@ class Graph:
 
     def values(self, *shape: int, amplitude: float = 1.0) -> Any:
         """Return random values between plus and minus `amplitude`."""
-        return (self.random.uniform(-1, 1, shape) * amplitude).astype(self.kind)
+        return self.typed(self.random.uniform(-1, 1, shape) * amplitude)
+
+    def typed(self, array: Any) -> Any:
+        """Return an array in the type of the data."""
+        return array.astype(self.rounded).astype(self.kind)
 
     def input(self, name: str, array: Any) -> str:
         """Add an input with the value that it will be fed."""

@@ -2,8 +2,8 @@
 
 `<python of an environment> operators.py JOB.json`; the job: `provider` ("dml", "webgpu"), `output` (folder), `only`
 (parts of case names, all if empty), `skip` (names of cases to leave out), `shrink` (whether to look for the smallest
-size at which a failing case still fails), `trace` (file that our d3d12.dll traces to, or null), `probe` (whether to
-look for the norms' limits).
+size at which a failing case still fails), `cpu` (whether the CPU provider's fp16 is held to its fp32, too), `trace`
+(file that our d3d12.dll traces to, or null), `probe` (whether to look for the norms' limits).
 
 An operator may take the process with it, so each case is announced and reported by a line of its own in rows.jsonl;
 whoever started this starts it again for the rest. dump.json, at the end, holds what is known of the whole process.
@@ -40,6 +40,7 @@ class Suite:
         self.output = Path(job["output"])
         self.provider = operator_session.PROVIDERS[job.get("provider", operator_session.DML.name)]
         self.shrink = bool(job.get("shrink", True))
+        self.cpu = bool(job.get("cpu", False))
         self.trace = Path(job["trace"]) if job.get("trace") else None
         for unfinished in self.output.glob("profile*.json"):  # of an operator that took the process with it
             unfinished.unlink()
@@ -68,6 +69,7 @@ class Suite:
         profile = str(self.output / "profile")
         found = {**case.described(), **self.measure(case, profile=profile)}
         found["providers"] = self._providers()
+        found["cpu_error"] = _cpu_error(case) if self.cpu and case.dtype == "fp16" else None
         if is_wrong(found) and self.shrink:
             found["smallest"] = self._smallest(case, found)
         return {**found, "seconds": time.perf_counter() - started}
@@ -105,6 +107,18 @@ class Suite:
         if self.trace is None or not self.trace.exists():
             return 0
         return self.trace.read_text(encoding="utf-8", errors="replace").count("DXIL shader refused")
+
+
+def _cpu_error(case: Case) -> float | None:
+    """Return how far the CPU provider's result in fp16 is from its result in fp32; None where one is no number."""
+    if case.family == "Cast":  # either way, one end is the other type
+        return None
+    try:
+        half, right = (operator_session.run_once(case.build(widened=w), operator_session.CPU) for w in (False, True))
+    except Exception:  # noqa: BLE001 - that it does not run there is the case's own result
+        return None
+    worst, _ = operator_session.error_of(half, right)
+    return worst if np.isfinite(worst) else None
 
 
 def is_wrong(row: Mapping[str, Any]) -> bool:

@@ -44,6 +44,7 @@ def test_a_debian_server_can_do_all_but_compile_directml_once_it_has_a_newer_cma
         "git-dml": "impossible",
         "smoke": "ready",
         "wine": "ready",
+        "webgpu": "ready",
     }
     (gap,) = lanes["git-cpu"].gaps
     assert "3.25.1" in gap.what
@@ -59,9 +60,11 @@ def test_an_ai_pc_with_everything_is_ready_for_all_but_wine() -> None:
         "git-cpu",
         "git-dml",
         "smoke",
+        "webgpu",
     }
     assert lanes["wine"].state == "impossible"
-    assert not [lane.notes for lane in lanes.values() if lane.notes]
+    assert [name for name, lane in lanes.items() if lane.notes] == ["webgpu"]
+    assert "adapter: Direct3D 12 (Intel(R) Arc" in said(lanes["webgpu"])
 
 
 def without(name: str, part: str, *path: str) -> Facts:
@@ -241,3 +244,22 @@ def test_no_machine_breaks_the_doctor(
     for lane in report.lanes:
         assert (lane.state == "ready") == (not lane.gaps)
         assert all(gap.what and gap.remedy for gap in lane.gaps)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "words"),
+    [
+        (facts_of("debian-server", webgpu=None), "missing", "not looked at"),
+        (facts_of("debian-server", webgpu={"problem": "no device", "remedy": "apt-get install it"}), "missing",
+         "apt-get install it"),
+        (facts_of("debian-server"), "ready", "which is software: it proves operators"),
+        (facts_of("debian-server"), "ready", "A GPU is taken once its Vulkan driver"),
+        (facts_of("debian-server", webgpu={"adapter": "the GPU's Vulkan driver"}), "ready", "the GPU's Vulkan driver"),
+        (replaced("windows-ai-pc", "windows", adapters=()), "missing", "Install the GPU's driver"),
+    ],
+)  # fmt: skip
+def test_webgpu_names_its_adapter_and_what_would_change_it(facts: Facts, state: str, words: str) -> None:
+    lane = lanes_of(facts)["webgpu"]
+    assert lane.state == state
+    assert words in said(lane)
+    assert ("software" in said(lane)) == bool(facts.webgpu and facts.webgpu.software)

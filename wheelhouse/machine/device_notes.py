@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from wheelhouse.machine.facts import Device, Facts
 
 INTEL = 0x8086
-OPTIONAL = frozenset({"cuda", "dml", "npu-legacy"})
+OPTIONAL = frozenset({"cuda", "dml", "npu-legacy", "webgpu"})
 """Environments of one backend each: without them that backend is skipped, and the others run."""
-ON_DEMAND = frozenset({"cuda", "npu-legacy"})
+ON_DEMAND = frozenset({"cuda", "npu-legacy", "webgpu"})
 """Environments that no ordinary run makes: that they are not there is no news."""
 _LINUX = (
     ("NPU", "libze_intel_npu.so.1", "Intel's linux-npu-driver"),

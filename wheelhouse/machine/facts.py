@@ -111,6 +111,15 @@ class Readiness(_Fact, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class WebGpu(_Fact, frozen=True, kw_only=True):
+    """What WebGPU would compute on here; "" and the problem where on nothing. `remedy`: what would change that."""
+
+    adapter: str = ""
+    software: bool = False
+    problem: str = ""
+    remedy: str = ""
+
+
 class Facts(_Fact, frozen=True, kw_only=True):
     """Everything about a machine; `system` as in sys.platform, `disk` in free bytes per place."""
 
@@ -130,5 +139,6 @@ class Facts(_Fact, frozen=True, kw_only=True):
     windows: Windows | None = None
     environments: dict[str, Readiness] = {}
     wine: Readiness | None = None
+    webgpu: WebGpu | None = None
     openvino: dict[str, str] | None = None
     """OpenVINO's devices and their full names, asked in our environment once that exists."""

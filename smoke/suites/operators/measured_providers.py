@@ -21,6 +21,8 @@ class Target:
     device: str
     source: Callable[[], Source]
     note: str
+    native: bool = True
+    """Whether the CPU provider's own errors are looked at, too: not in Wine, where each session costs a second."""
 
     @property
     def summary(self) -> str:
@@ -35,6 +37,7 @@ TARGETS = (
         execution_provider="DmlExecutionProvider",
         device="DirectML",
         source=dml.source,
+        native=False,
         note="'no shader': DirectML has the operator at this size as a DXIL shader only, which Wine's Direct3D cannot "
         "compile, so nothing is known of it here.",
     ),

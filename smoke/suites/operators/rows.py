@@ -58,6 +58,8 @@ class Row(Begun, frozen=True, kw_only=True):
     message: str = ""
     providers: dict[str, int] = {}
     smallest: Smallest | None = None
+    cpu_error: float | None = None
+    """How far the CPU provider's own fp16 is from its fp32."""
     seconds: float = 0.0
 
     @property

@@ -172,6 +172,7 @@ class _Attempt:
             "only": list(self.only),
             "skip": list(skip),
             "probe": not self.only,
+            "cpu": self.target.native,
             "output": name(self.folder),
             "trace": name(trace),
         }

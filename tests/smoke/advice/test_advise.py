@@ -1,19 +1,22 @@
 """Advice rests on what was measured first, on what devices make likely second, and never invents a device."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoke.advice import advise, guesses
+from smoke.advice import advise, guesses, successor
 from smoke.advice.guesses import Basis, Need
 from smoke.backends import cuda
 from smoke.backends.npu import Npu
+from smoke.parity.dumps import Device as ReadBack
 from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
 from smoke.report.results import Report, Result
 from smoke.suites.all_suites import empty_report
-from wheelhouse.machine.facts import Adapter, Cpu, Device, Facts, Interpreter, Memory, Windows
+from wheelhouse.machine.facts import Adapter, Cpu, Device, Facts, Interpreter, Memory, WebGpu, Windows
+from wheelhouse.paths import ROOT
 
 GB = 10**9
 PHI3 = Need(name="phi-3-mini-4k", parameters=3_821_079_552)
@@ -35,6 +38,10 @@ def machine(*adapters, system="win32", memory=16 * GB, devices=(), openvino=None
     )  # fmt: skip
 
 
+def webgpu_on(facts, found):
+    return msgspec.structs.replace(facts, webgpu=found)
+
+
 def ways(facts, *, npus=(), need=PHI3, report=None):
     return {a.backend: a for a in advise.advise(facts, npus, need, report)}
 
@@ -46,8 +53,6 @@ def result(name, verdict=Verdict.PASS, rate=None, **fields):
 
 
 def report(*results) -> Report:
-    import msgspec
-
     return msgspec.structs.replace(empty_report(), results=results)
 
 
@@ -156,8 +161,6 @@ def test_nothing_is_expected_of_memory_that_is_not_there(dedicated, shared, memo
 
 
 def test_the_last_report_is_the_newest_of_that_model(tmp_path):
-    import msgspec
-
     assert advise.last_report("m", tmp_path) is None
     for name, model in (("a", "m"), ("b", "other")):
         (tmp_path / name).mkdir()
@@ -173,3 +176,52 @@ def test_the_last_report_is_the_newest_of_that_model(tmp_path):
 def test_the_need_of_a_recipe_is_known_without_a_download():
     need = advise.need_of("phi-3-mini-4k")
     assert need.parameters == pytest.approx(PHI3.parameters, rel=0.01)
+
+
+SOFTWARE = WebGpu(adapter="SwiftShader", software=True, remedy="a GPU")
+
+
+@pytest.mark.parametrize(
+    ("facts", "basis", "words"),
+    [
+        (machine(system="linux"), Basis.IMPOSSIBLE, "not looked for"),
+        (webgpu_on(machine(system="linux"), WebGpu(problem="no Vulkan device")), Basis.IMPOSSIBLE, "no Vulkan device"),
+        (webgpu_on(machine(system="linux"), SOFTWARE), Basis.IMPOSSIBLE, "Only SwiftShader"),
+        (webgpu_on(machine(system="linux"), WebGpu(adapter="the GPU's driver")), Basis.EXPECTED, "the GPU's driver"),
+        (webgpu_on(machine(), WebGpu(adapter="Direct3D 12")), Basis.IMPOSSIBLE, "No DirectX 12 adapter"),
+        (
+            webgpu_on(machine(adapter("Radeon", dedicated=16 * GB)), WebGpu(adapter="Direct3D 12")),
+            Basis.EXPECTED,
+            "Radeon",
+        ),
+    ],
+)
+def test_webgpu_is_advised_where_there_is_hardware_for_it(facts, basis, words):
+    way = ways(facts)["webgpu:int4"]
+    assert way.basis is basis
+    assert words in way.why
+
+
+def test_webgpu_in_software_says_so_where_it_was_measured():
+    device = ReadBack(name="WebGPU", description="SwiftShader (CPU, software: operators, not drivers or speed)")
+    measured = report(result("webgpu:int4", rate=0.5, device_details=device), result("ort-cpu:webgpu-int4", rate=90.0))
+    found = ways(webgpu_on(machine(system="linux"), SOFTWARE), report=measured)
+    assert "in software, on the processor" in found["webgpu:int4"].why
+    assert "ort-cpu:webgpu-int4" not in found
+
+
+def test_directml_and_webgpu_are_compared_by_what_is_known_and_what_was_measured():
+    plain = {name: sides for name, *sides in successor.rows(None)}
+    assert "onnxruntime-directml 1.30.0" in plain["packages"][0]
+    assert "onnxruntime-ep-webgpu 0.4.0" in plain["packages"][1]
+    assert not any(name.endswith(" here") for name in plain)
+    measured = report(result("webgpu:fp32", rate=2.5), result("dml:fp16", Verdict.SKIPPED))
+    name, *sides = successor.rows(measured)[-1]
+    assert name.endswith(" here")
+    assert sides == ["not run", "fp32 PASS, 2.5 tokens/s"]
+
+
+def test_the_comparison_in_the_docs_is_that_of_the_command():
+    text = (ROOT / "docs" / "webgpu.md").read_text(encoding="utf-8")
+    for row in successor.rows(None):
+        assert "| " + " | ".join(row) + " |" in text

@@ -20,7 +20,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.suites import all_suites
 from smoke.suites.operators import measured_providers, measurements, rows, suite
 from smoke.suites.operators.rows import Measured, Row
-from wheelhouse.errors import NetworkError, StepFailedError
+from wheelhouse.errors import NetworkError, StepFailedError, UsageError
 
 sys.path.insert(0, str(WORKER))
 
@@ -199,7 +199,7 @@ def test_without_its_environment(tmp_path, monkeypatch, place, verdict, words):
 def test_a_suite_is_told_from_a_backend_and_fails_the_report(tmp_path, monkeypatch):
     assert all_suites.split(["dml-ops", "ort-cpu"]) == (["dml-ops"], ["ort-cpu"])
     wrong = suite.Outcome(result=suite.without(measured_providers.TARGETS[0], judge([row(error=1.0)])), seconds=2.0)
-    monkeypatch.setattr(all_suites.operators, "run", lambda *_, **__: wrong)
+    monkeypatch.setattr(all_suites.operator_suite, "run", lambda *_, **__: wrong)
     report = all_suites.added(all_suites.empty_report(), ["dml-ops"], wheels=(), folder=tmp_path, timeout=1.0)
     assert not report.passed
     assert [r.backend for r in report.results] == ["dml-ops"]
@@ -287,3 +287,19 @@ def test_a_sum_that_stays_in_fp16_is_right_and_one_that_lacks_a_term_is_not(k):
     assert np.abs(in_one_sum(products) - right).max() / largest < case.tolerance
     lacking = np.abs(in_one_sum(products[: k - k // 64]) - right).max() / largest
     assert lacking > case.tolerance
+
+
+def test_cases_are_chosen_only_where_there_is_a_suite_of_them(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="none was named"):
+        all_suites.check_operators(["npu-check"], ["Add"])
+    all_suites.check_operators(["webgpu-ops"], ["Add"])
+    all_suites.check_operators([], [])
+    asked = []
+    monkeypatch.setattr(
+        all_suites.operator_suite, "run", lambda target, **how: asked.append((target.name, how)) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        all_suites.added(all_suites.empty_report(), ["webgpu-ops"], wheels=(), folder=tmp_path, timeout=1.0,
+                         operators=["prefill, rotary"])  # fmt: skip
+    assert asked[0][0] == "webgpu-ops"
+    assert asked[0][1]["only"] == ["prefill, rotary"]
