@@ -25,11 +25,14 @@ def audit(
     index: str = "",
     offline: bool = False,
     strict: bool = False,
+    sarif: str = "",
 ) -> None:
     """Check wheels before anybody installs them."""
     from recipes.audit.commands import audit_command
 
-    audit_command(wheel, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict)
+    audit_command(
+        wheel, pair=pair, as_json=json, explain=explain, index=index, offline=offline, strict=strict, sarif=sarif
+    )
 
 
 @task(

@@ -92,6 +92,7 @@ OPTIONS: dict[str, Option] = {
     "save": Option(text="folder to keep the compiled blobs in", value="DIR"),
     # what is said of it
     "json": Option(text="print it as JSON"),
+    "sarif": Option(text="also write the findings to this file, as SARIF 2.1.0", value="FILE", verbatim=True),
     "strict": Option(text="fail for warnings, and for what was skipped, too"),
     "explain": Option(text="print what is in each wheel, where it came from, and why each broken rule exists"),
     "pair": Option(text="audit the two given wheels as one installation"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from recipes.audit.auditing import audit_read, read_wheels, require_clean
 from recipes.audit.report import summary_line, to_json, to_table
@@ -21,10 +22,11 @@ def audit_command(
     index: str = "",
     offline: bool = False,
     strict: bool = False,
+    sarif: str = "",
 ) -> None:
     """Carry out `invoke audit`. Raise AuditError when the worst finding is an error, with `strict` a warning.
 
-    Raise UsageError when `pair` is given other than two wheels.
+    `sarif` is a file to write the findings to, besides. Raise UsageError when `pair` is given other than two wheels.
     """
     paths = wheels_meant(given) if given else all_wheels(wheels_dir())
     if pair and len(paths) != 2:
@@ -39,6 +41,10 @@ def audit_command(
         for wheel in wheels:
             result(explain_wheel(wheel))
     findings = audit_read(wheels, pair=pair, online=not offline, index=index or None)
+    if sarif:
+        from recipes.audit.sarif import write_sarif
+
+        write_sarif(Path(sarif), wheels, findings)
     if as_json:
         print(to_json(wheels, findings))
     else:

@@ -22,11 +22,23 @@ A wheel is checked before anybody installs it, on any system, without installing
 $ invoke audit                                   # everything in wheels/
 $ invoke audit -- a.whl b.whl                    # these files; folders and patterns too
 $ invoke audit --wheel 'dist/*.whl' --json       # the same, for a program
+$ invoke audit --sarif audit.sarif               # and for GitHub's or GitLab's code scanning, Azure DevOps, editors
 $ invoke audit --pair -- genai.whl runtime.whl   # two wheels as one installation
 $ invoke audit --explain -- a.whl                # what is in it, where it came from, why each rule exists
 ```
 
-The exit code is 12 when there is an error, or with `--strict` a warning, and 0 otherwise. Requirements are looked up
+| exit code | when |
+|---|---|
+| 0 | no error was found; warnings and infos do not count |
+| 12 | an error was found, or with `--strict` a warning; everything was still printed, and `--sarif` written |
+| 2 | the command line is wrong (`--pair` without two wheels, an unknown option) |
+| 4 | a named wheel is not there, or there is none in `wheels/` |
+| 9 | the file of `--sarif` cannot be written |
+
+SARIF has every rule with its id, which never changes its meaning, and for each finding the wheel's path and the file
+inside it. An error, a warning and an info are `error`, `warning` and `note` there.
+
+Requirements are looked up
 through pip, so your mirrors and proxies are honoured; `--offline` leaves that out, and `--index URL|FOLDER` asks one
 index more. In Python: `recipes.audit.audit_wheels(paths)` returns the findings, `require_clean(findings)` raises.
 

