@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smoke.backends import cuda, dml, npu, webgpu
+from smoke.backends import cuda, dml, npu, twins, webgpu
 from smoke.backends.variants import REFERENCE, Backend, Pinned, Variant
 from smoke.environments import pinned
 from smoke.parity import gates
@@ -36,6 +36,7 @@ def _openvino_variants(devices: Sequence[str], *, tokens_only: bool = False) -> 
                     export=f"openvino-{name}",
                     device=device,
                     gate=gate,
+                    against=REFERENCE if name == "fp16" else twins.of("openvino-int4"),
                     options=_openvino(exact=name == "fp16"),
                     if_present=device != "CPU",
                     tokens_only=tokens_only,
@@ -46,11 +47,17 @@ def _openvino_variants(devices: Sequence[str], *, tokens_only: bool = False) -> 
 
 _ORT_CPU = (
     Variant(name="fp32", export="cpu-fp32", gate=gates.FP32),
-    Variant(name="int4", export="cpu-int4", gate=gates.INT4),
+    Variant(name="int4", export="cpu-int4", gate=gates.INT4, against=twins.of("cpu-int4")),
     # What DirectML would load, computed by the CPU provider: checks the models where there is no DirectML.
     Variant(name="dml-fp16", export="dml-fp16", gate=gates.FP16),
-    Variant(name="dml-int4", export="dml-int4", gate=gates.INT4),
-    Variant(name="webgpu-int4", export="webgpu-int4", gate=gates.INT4, unasked=webgpu.why_not_unasked),
+    Variant(name="dml-int4", export="dml-int4", gate=gates.INT4_FP16, against=twins.of("dml-int4")),
+    Variant(
+        name="webgpu-int4",
+        export="webgpu-int4",
+        gate=gates.INT4,
+        against=twins.of("webgpu-int4"),
+        unasked=webgpu.why_not_unasked,
+    ),
 )
 
 _NPU = (
@@ -62,6 +69,7 @@ _NPU = (
         export="openvino-npu-int4",
         device="NPU",
         gate=gates.INT4,
+        against=twins.of("openvino-npu-int4"),
         options={"route": "optimum"},
         unasked=npu.why_not_unasked,
     ),
@@ -71,6 +79,7 @@ _NPU = (
         export="openvino-npu-int4-channel",
         device="NPU",
         gate=gates.INT4,
+        against=twins.of("openvino-npu-int4-channel"),
         options={"route": "optimum"},
         unasked=npu.why_not_unasked,
     ),
@@ -79,6 +88,7 @@ _NPU = (
         export="openvino-npu-int4",
         device="NPU",
         gate=gates.INT4,
+        against=twins.of("openvino-npu-int4"),
         options={"route": "genai"},
         tokens_only=True,
         unasked=npu.why_not_unasked,
@@ -98,9 +108,8 @@ _WEBGPU = (
     # The CPU provider's own graph: same weights, token for token.
     ("fp32", "cpu-fp32", gates.FP32, REFERENCE, None),
     ("fp16", "webgpu-fp16", gates.FP16, REFERENCE, webgpu.why_no_f16),
-    # One graph on two providers, each with its own rounding of activations to 8 bits.
-    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", None),
-    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_not_unasked),
+    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, twins.of("webgpu-int4"), None),
+    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, twins.of("webgpu-int4-graph"), webgpu.why_not_unasked),
 )
 
 BACKENDS: tuple[Backend, ...] = (
@@ -110,6 +119,13 @@ BACKENDS: tuple[Backend, ...] = (
         engine=WORKER / "engine_transformers.py",
         source=Pinned(name=pinned.MAIN),
         variants=(Variant(name="fp32", gate=gates.GOLDEN),),
+    ),
+    Backend(
+        name=twins.BACKEND,
+        summary="the reference with an int4 export's weights",
+        engine=WORKER / "engine_twin.py",
+        source=Pinned(name=pinned.MAIN),
+        variants=tuple(Variant(name=kind, export=kind, gate=gates.QUANTISED, is_base=True) for kind in twins.KINDS),
     ),
     Backend(
         name="ort-cpu",
@@ -123,17 +139,19 @@ BACKENDS: tuple[Backend, ...] = (
         summary="ONNX Runtime GenAI, DirectML",
         engine=WORKER / "engine_ort_genai_dml.py",
         source=dml.source(),
-        # One graph on two execution providers: the same weights, whatever their precision.
         variants=tuple(
             Variant(
                 name=name,
                 export=f"dml-{name}",
                 device="DirectML",
-                gate=gates.FP16,
-                against=f"ort-cpu:dml-{name}",
+                gate=gate,
+                against=against,
                 libraries=("directml",),
             )
-            for name in ("fp16", "int4")
+            for name, gate, against in (
+                ("fp16", gates.FP16, "ort-cpu:dml-fp16"),  # one graph on two execution providers
+                ("int4", gates.INT4_FP16, twins.of("dml-int4")),
+            )
         ),
     ),
     Backend(
@@ -167,9 +185,13 @@ BACKENDS: tuple[Backend, ...] = (
                 device="CUDA",
                 gate=gate,
                 options={"provider": "cuda"},
+                against=against,
                 libraries=("onnxruntime_providers_cuda",),
             )
-            for name, gate in (("fp16", gates.FP16), ("int4", gates.INT4))
+            for name, gate, against in (
+                ("fp16", gates.FP16, REFERENCE),
+                ("int4", gates.INT4, twins.of("cuda-int4")),
+            )
         ),
     ),
     Backend(
@@ -200,7 +222,8 @@ BACKENDS: tuple[Backend, ...] = (
         source=Pinned(name=pinned.NPU_LEGACY),
         variants=tuple(
             Variant(name=name, device="NPU", gate=gate, options={"dtype": name}, unasked=npu.why_not_legacy)
-            for name, gate in (("fp16", gates.FP16), ("int8", gates.INT4), ("int4", gates.INT4))
+            # It quantises as it loads: there is no export whose weights could be read.
+            for name, gate in (("fp16", gates.FP16), ("int8", gates.QUANTISED), ("int4", gates.QUANTISED))
         ),
     ),
 )

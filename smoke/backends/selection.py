@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def select(
     A name is BACKEND or BACKEND:VARIANT. Variants for devices that may be absent are taken only when named in full.
     Raise UsageError for unknown names, and for a wheel that no chosen backend takes.
     """
-    names = [backend.name for backend in known] if everything else list(names) or list(QUICK)
+    whole = [backend.name for backend in known if not all(variant.is_base for variant in backend.variants)]
+    names = whole if everything else list(names) or list(QUICK)
     catalogue = {f"{b.name}:{v.name}": (b, v) for b in known for v in b.variants}
     wanted = {REFERENCE}
     for name in names:
@@ -102,13 +103,28 @@ def _after_their_base(planned: Sequence[Planned]) -> list[Planned]:
 
 
 def present(planned: Sequence[Planned], devices: Iterable[str]) -> list[Planned]:
-    """Return the further variants of the planned backends whose device is among `devices` ("GPU.0" is a GPU)."""
+    """Return the further variants of the planned backends whose device is among `devices` ("GPU.0" is a GPU).
+
+    Only those whose export, and what they are compared with, are planned already.
+    """
     found = {device.split(".", maxsplit=1)[0] for device in devices}
-    have = {item.name for item in planned}
+    have, exports = {item.name for item in planned}, {item.variant.export for item in planned}
     backends = {item.backend.name: item for item in planned}
     return [
         Planned(backend=item.backend, variant=variant, wheels=item.wheels)
         for item in backends.values()
         for variant in item.backend.variants
         if variant.if_present and variant.device in found and f"{item.backend.name}:{variant.name}" not in have
+        if variant.export in exports and variant.against in have
+    ]
+
+
+def without_idle_bases(planned: Sequence[Planned], runs: Callable[[Planned], bool]) -> list[Planned]:
+    """Return the plan without what is only there to be compared with, where nothing compared with it `runs`."""
+    compared = {item.variant.against for item in planned if not item.variant.is_base}
+    needed = {item.variant.against for item in planned if not item.variant.is_base and runs(item)}
+    return [
+        item
+        for item in planned
+        if not item.variant.is_base or item.name in needed or item.name not in compared  # named itself
     ]

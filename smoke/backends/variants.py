@@ -44,6 +44,8 @@ class Variant:
 
     `unasked` returns why the variant is skipped here when it was not named ("": it is not). `announced`: its name says
     that it runs on another device than the one it is about, so that FELL_BACK is its best verdict and no fault.
+
+    `is_base`: it is there for others to be compared with, gives no answers of its own, and runs where one of them does.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Variant:
     tokens_only: bool = False
     unasked: Callable[[], str] | None = None
     announced: bool = False
+    is_base: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

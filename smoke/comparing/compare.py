@@ -20,6 +20,7 @@ from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
 from smoke.report.results import Report, Result, Section, Timing
 from smoke.running import records, scratch
+from smoke.running.judge_queue import USABLE
 from wheelhouse.errors import UsageError
 
 
@@ -84,8 +85,7 @@ class Table:
         if isinstance(expected.gate, IsGolden):
             return records.described(record, self._judge(kept, expected, None), machine=kept.machine)
         base = self._first(record.against, kept.machine)
-        passed = base is not None and self._as_in_a_run(base).verdict is Verdict.PASS
-        golden = self.golden(base) if base is not None and passed else None
+        golden = self._base(base) if base is not None else None
         if base is None or golden is None:
             judged = Judged(judgement=_nothing_to_compare_with(record.against), dump=kept.dump)
         else:
@@ -95,6 +95,15 @@ class Table:
         return (
             msgspec.structs.replace(found, against=f"{base.machine} {record.against}") if base and elsewhere else found
         )
+
+    def _base(self, kept: Kept) -> Golden | None:
+        """Return what a dump's comparisons need, with what is wrong with it itself; None where nothing can be done."""
+        result = self._as_in_a_run(kept)
+        golden = self.golden(kept) if result.verdict in USABLE else None
+        if golden is None or (result.verdict is not Verdict.PASS and not kept.record.against):
+            return None
+        flaw = "" if result.verdict is Verdict.PASS else result.reason
+        return replace(golden, flaw=flaw, quality=result.metrics.quality)
 
     def _against_twin(self, kept: Kept, twin: Kept) -> Result | None:
         """Judge a dump against the same variant elsewhere: one graph, so the same weights, whatever their precision."""

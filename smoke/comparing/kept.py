@@ -89,9 +89,13 @@ def _read(folder: Path, label: str) -> Kept:
     except DumpError as error:
         raise InputError(f"The dump in {folder} cannot be used: {error}.", remedy=REMEDY) from None
     try:
-        return Kept(machine=label, folder=folder, record=record, dump=dumps.read(folder, prompts=len(record.messages)))
+        return Kept(machine=label, folder=folder, record=record, dump=_dump(folder, record))
     except DumpError as error:
         return Kept(machine=label, folder=folder, record=record, dump=None, problem=str(error))
+
+
+def _dump(folder: Path, record: RunRecord) -> Dump:
+    return dumps.read(folder, prompts=len(record.messages), answers=not record.scored_only)
 
 
 def _require_alike(first: Kept, other: Kept) -> None:

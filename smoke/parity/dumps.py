@@ -81,6 +81,24 @@ class LengthDump(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class MatrixDump(Struct, frozen=True, kw_only=True):
+    """How far a quantised matrix is from the original, in its own steps (a block's scale), root mean squares.
+
+    `row`, `block`: the worst ones, by number (a block by its row and its place in it). `relative`: as a share of the
+    original. `bad_scales`: how many scales are no finite numbers.
+    """
+
+    name: str
+    bits: int
+    block_size: int
+    shape: tuple[int, int]
+    relative: float
+    steps: float
+    row: tuple[int, float]
+    block: tuple[int, int, float]
+    bad_scales: int = 0
+
+
 class Dump(Struct, frozen=True, kw_only=True):
     """All of dump.json."""
 
@@ -90,6 +108,8 @@ class Dump(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     prompts: tuple[PromptDump, ...] = ()
     text_ids: tuple[Token, ...] = ()
+    weights: tuple[MatrixDump, ...] = ()
+    """Of the quantised matrices, where the worker was given them to exchange the model's for."""
     nll: float | None = None
     """Mean negative log-likelihood of the fixed text per token, in nats."""
     device: Device = Device(name="")
@@ -108,8 +128,11 @@ class Dump(Struct, frozen=True, kw_only=True):
     peak_memory: Annotated[int, Meta(ge=0)] = 0
 
 
-def read(folder: Path, *, prompts: int) -> Dump:
-    """Read the dump in `folder` of a job with so many prompts. Raise DumpError when it cannot be believed."""
+def read(folder: Path, *, prompts: int, answers: bool = True) -> Dump:
+    """Read the dump in `folder` of a job with so many prompts, and with `answers` where it was asked for them.
+
+    Raise DumpError when it cannot be believed.
+    """
     try:
         dump = msgspec.json.decode((folder / "dump.json").read_bytes(), type=Dump)
     except FileNotFoundError:
@@ -119,15 +142,15 @@ def read(folder: Path, *, prompts: int) -> Dump:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DumpError(f"its dump.json is malformed ({error})") from error
     if dump.status == "ok":
-        _require_complete(dump, prompts)
+        _require_complete(dump, prompts, answers=answers)
     return dump
 
 
-def _require_complete(dump: Dump, prompts: int) -> None:
+def _require_complete(dump: Dump, prompts: int, *, answers: bool) -> None:
     if len(dump.prompts) != prompts:
         raise DumpError(f"its dump has {len(dump.prompts)} prompts instead of {prompts}")
     for number, prompt in enumerate(dump.prompts, 1):
-        if not prompt.ids or not prompt.tokens:
+        if not prompt.ids or (answers and not prompt.tokens):
             raise DumpError(f"its dump has no tokens for prompt {number}")
         if len(prompt.pieces) != len(prompt.tokens):
             raise DumpError(f"its dump has {len(prompt.tokens)} tokens but {len(prompt.pieces)} texts for them")

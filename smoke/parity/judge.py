@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke.parity import dumps, gates, parity
+import msgspec
+
+from smoke.parity import dumps, gates, parity, weights
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import Gate
 from smoke.parity.parity import Golden, Metrics
 from smoke.parity.verdicts import Judgement, Verdict, crashed, of_process
 from wheelhouse.process import Completed
+
+IN_ADDITION = "What it computed there is wrong, too:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,8 @@ class Expectation:
 
     `export` is the kind of the export that it was given ("": the Hugging Face folder itself, which carries no record).
     `libraries`: parts of file names of which the worker must have loaded at least one each. `announced`: that it runs
-    on another device is known, so what is left to find out is whether it computes the right thing.
+    on another device is known, so what is left to find out is whether it computes the right thing. `scored_only`: it
+    was not asked for answers of its own.
     """
 
     gate: Gate
@@ -30,6 +35,7 @@ class Expectation:
     export: str = ""
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
+    scored_only: bool = False
     announced: bool = False
     prompts: int = 0
     home: str = ""
@@ -50,7 +56,7 @@ def judge(done: Completed, limit: float, folder: Path, expected: Expectation, ba
     `base` is None for the reference only. Never raises for anything that a worker did.
     """
     try:
-        dump = dumps.read(folder, prompts=expected.prompts)
+        dump = dumps.read(folder, prompts=expected.prompts, answers=not expected.scored_only)
     except DumpError as error:
         bad_end = of_process(done, limit)
         return Judged(judgement=bad_end or crashed(f"The worker ended well, but {error}."))
@@ -86,23 +92,31 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     try:
         metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
-        return _diverged(f"It computes nonsense: {error}.")
+        return _diverged(_sentence([*weights.violations(dump.weights), f"it computes nonsense: {error}"]))
     except ForeignModelError as error:
         return _diverged(f"It ran another model: {error}.")
     except DumpError as error:
         return crashed(f"The worker ended well, but {error}.")
-    announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
-    if wrong is not None and not announced:
-        return Judgement(verdict=wrong.verdict, reason=wrong.reason, remedy=wrong.remedy, metrics=metrics)
-    problems = [*_tokenization(dump, base), *gates.violations(expected.gate, metrics)]
+    quality = gates.quality(metrics) if expected.scored_only else base.quality
+    metrics = msgspec.structs.replace(metrics, quality=quality)
+    problems = [
+        *_tokenization(dump, base),
+        *gates.violations(expected.gate, metrics),
+        *weights.violations(dump.weights),
+        *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
+    ]
     if metrics.logits is None and not expected.tokens_only:
         problems.append("it shows no logits, although this runtime can")
+    announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
+    if wrong is not None and not announced:
+        also = f" {IN_ADDITION} {_sentence(problems)}" if problems else ""
+        return Judgement(verdict=wrong.verdict, reason=wrong.reason + also, remedy=wrong.remedy, metrics=metrics)
     if problems:
         return _diverged(_sentence(problems), metrics)
     if wrong is not None:
         passed = f"{wrong.reason} That is what this variant is for; its numbers pass the gate."
         return Judgement(verdict=Verdict.FELL_BACK, reason=passed, metrics=metrics)
-    return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics), metrics=metrics)
+    return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics, base), metrics=metrics)
 
 
 def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
@@ -156,7 +170,7 @@ def wrong_device(dump: Dump, expected: Expectation) -> Judgement | None:
 
 def _alone(itself: Golden) -> Metrics:
     lengths = tuple(len(prompt.tokens) for prompt in itself.dump.prompts)
-    own, _ = parity.perplexity(itself.dump, itself.dump)
+    own, _, _ = parity.perplexity(itself.dump, itself)
     unit = itself.spread or 1.0
     margins = tuple(tuple(float(f"{margin / unit:.3g}") for margin in prompt) for prompt in itself.margins)
     return Metrics(prefix=lengths, golden_tokens=lengths, spread=itself.spread, margins=margins, perplexity=own)
@@ -179,9 +193,13 @@ def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
     return f"its tokenizer makes other ids of {name}: {lengths}, different from number {position}"
 
 
-def _remarks(dump: Dump, gate: Gate, metrics: Metrics) -> str:
+def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
     tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
-    return _sentence([*tied, *dump.notes])
+    quality = [gates.quality_in_words(metrics.quality)] if metrics.quality else []
+    flawed = [f"what it was compared with is no good itself: {base.flaw}"] if base.flaw else []
+    return _sentence(
+        [*flawed, *([base.remark] if base.remark else []), *quality, *weights.remarks(dump.weights), *tied, *dump.notes]
+    )
 
 
 def _sentence(parts: Sequence[str]) -> str:

@@ -32,6 +32,15 @@ class Difference(Struct, frozen=True, kw_only=True):
     to_runner_up: bool = False
 
 
+class Quality(Struct, frozen=True, kw_only=True):
+    """What rounding the weights cost: the export's own weights against the reference's, in exact arithmetic."""
+
+    grade: str
+    kl: float
+    top1: float
+    perplexity_ratio: float
+
+
 class Metrics(Struct, frozen=True, kw_only=True):
     """Everything that was measured between one dump and the golden one; None where it could not be."""
 
@@ -51,11 +60,20 @@ class Metrics(Struct, frozen=True, kw_only=True):
     """Of the reference itself, per prompt and position: by how many spreads its choice leads its runner-up."""
     perplexity: float | None = None
     perplexity_ratio: float | None = None
+    perplexity_shift: float | None = None
+    """Change of the mean log-likelihood of the fixed text, as a share of the spread or the loss, whichever is larger:
+    the ratio alone depends on how likely the text is."""
+    quality: Quality | None = None
+    """Of quantised weights. All else is then measured against those very weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """A dump that others are compared with, and per prompt and position its choice, its runner-up and their margin."""
+    """A dump that others are compared with, and per prompt and position its choice, its runner-up and their margin.
+
+    `flaw`: what was found wrong with it, where it is compared with all the same. `remark`: what is to be said wherever
+    something is compared with it.
+    """
 
     dump: Dump
     logits: tuple[Logits, ...]
@@ -64,6 +82,9 @@ class Golden:
     runners_up: tuple[tuple[int, ...], ...]
     margins: tuple[tuple[float, ...], ...]
     spread: float
+    flaw: str = ""
+    remark: str = ""
+    quality: Quality | None = None
 
 
 def golden(dump: Dump, folder: Path, continuations: Sequence[Sequence[int]]) -> Golden:
@@ -104,31 +125,37 @@ def logits_of(dump: Dump, folder: Path) -> tuple[Logits, ...]:
 def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
     """Measure `dump` against `base`. Raise DumpError, NotFiniteError, or ForeignModelError (another vocabulary)."""
     has_logits = any(prompt.logits for prompt in dump.prompts)
-    differences = [
-        _difference(base, number, prompt.tokens, prompt.pieces) for number, prompt in enumerate(dump.prompts)
-    ]
+    pairs = list(zip(dump.prompts, base.dump.prompts, strict=True))
+    # One side may have been scored only, on given tokens: then there is nothing to lay beside each other.
+    answered = all(ours.tokens and theirs.tokens for ours, theirs in pairs)
+    differences = [_difference(base, number, ours.tokens, ours.pieces) for number, (ours, _) in enumerate(pairs)]
     logits = compare_logits(logits_of(dump, folder), base.logits) if has_logits else None
-    own, ratio = perplexity(dump, base.dump) if has_logits else (None, None)
+    own, ratio, shift = perplexity(dump, base) if has_logits else (None, None, None)
     return Metrics(
-        prefix=tuple(
-            _common(prompt.tokens, other.tokens) for prompt, other in zip(dump.prompts, base.dump.prompts, strict=True)
-        ),
-        golden_tokens=tuple(len(prompt.tokens) for prompt in base.dump.prompts),
-        differences=tuple(d for d in differences if d is not None),
+        prefix=tuple(_common(ours.tokens, theirs.tokens) for ours, theirs in pairs) if answered else (),
+        golden_tokens=tuple(len(theirs.tokens) for _, theirs in pairs) if answered else (),
+        differences=tuple(d for d in differences if d is not None) if answered else (),
         logits=logits,
         probes=sum(len(prompt.probes) for prompt in dump.prompts),
         probe_differences=_probe_differences(dump, base),
         spread=base.spread,
         perplexity=own,
         perplexity_ratio=ratio,
+        perplexity_shift=shift,
     )
 
 
-def perplexity(dump: Dump, base: Dump) -> tuple[float, float]:
-    """Return the perplexity of the fixed text and its ratio to the golden one. Raise NotFiniteError."""
-    if dump.nll is None or base.nll is None or dump.nll > 700:
+def perplexity(dump: Dump, base: Golden) -> tuple[float, float, float]:
+    """Return the perplexity of the fixed text, its ratio to the golden one, and its shift. Raise NotFiniteError."""
+    if dump.nll is None or base.dump.nll is None:
         raise NotFiniteError("the likelihood of the fixed text is not a finite number")
-    return math.exp(dump.nll), math.exp(dump.nll - base.nll)
+    shift = abs(dump.nll - base.dump.nll)
+    scale = max(base.spread, base.dump.nll)
+    return _exponential(dump.nll), _exponential(dump.nll - base.dump.nll), shift / scale if scale else shift
+
+
+def _exponential(value: float) -> float:
+    return math.exp(min(value, 700.0))  # a text that the model finds impossible is no reason to fail
 
 
 def _common(ours: Sequence[int], theirs: Sequence[int]) -> int:

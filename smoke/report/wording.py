@@ -71,6 +71,11 @@ def divergence(result: Result) -> str:
     return ""
 
 
+def quality(result: Result) -> str:
+    """Return the grade of quantised weights; nothing for others."""
+    return result.metrics.quality.grade if result.metrics.quality else ""
+
+
 def seconds(value: float | None) -> str:
     """Return seconds, below one of them in milliseconds."""
     if value is None:

@@ -43,7 +43,7 @@ class Attempts:
     def make(self, item: Planned, golden: Dump | None) -> Attempt:
         """Run a variant's worker and return how that went; `golden` is the reference's dump, None for itself.
 
-        The reference's own dump is taken from the cache where it is there.
+        The reference's own dump, and those of twins, are taken from the cache where they are there.
         """
         environment = self.environments[item.backend.name]
         export = self.exports.get(item.variant.export, self.model.folder)
@@ -51,9 +51,8 @@ class Attempts:
             raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
         share = self.share(item)
         questions = self._questions(golden, share)
-        wanted = (
-            goldens.step(item, environment, self.model, questions) if isinstance(item.variant.gate, IsGolden) else None
-        )
+        kept_between_runs = isinstance(item.variant.gate, IsGolden) or item.variant.is_base
+        wanted = goldens.step(item, environment, self.model, export, questions) if kept_between_runs else None
         kept = goldens.cached(wanted) if wanted else None
         if kept is not None:
             return self._kept(item, kept)
@@ -62,6 +61,7 @@ class Attempts:
             variant=item.variant,
             environment=environment,
             model=export,
+            source=self.model.folder,
             folder=self._place(item),
             log=self._log(item),
             timeout=shorter.time_limit(self.request, environment, golden),
@@ -148,6 +148,7 @@ class Attempts:
             libraries=variant.libraries,
             tokens_only=variant.tokens_only,
             announced=variant.announced,
+            scored_only=variant.is_base,
             home=environment.home,
             environment=environment.label,
             host=this_machine.host({}),

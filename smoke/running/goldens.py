@@ -1,4 +1,4 @@
-"""The reference's dump, kept between runs: made once for a model, its prompts and the environment that computed it."""
+"""Dumps of the reference and of twins, kept between runs: made once for a model, its prompts and an environment."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ from wheelhouse.paths import cache_dir
 from wheelhouse.steps import Step
 
 LOG = "worker.log"
-KEPT = 20
+KEPT = 40
 """Goldens that stay, the last used ones; others go when they are older than a day."""
 _DAY = 86400.0
 
 
-def step(item: Planned, environment: Environment, model: Model, questions: Questions) -> Step:
-    """Return the step whose output is the reference's dump, for these questions to this model in this environment."""
+def step(item: Planned, environment: Environment, model: Model, export: Path, questions: Questions) -> Step:
+    """Return the step whose output is a variant's dump, for these questions to this model in this environment."""
     inputs = {
         "model": model.key,
         "environment": environment.key or " ".join(environment.python),
         "engine": sha256_file(item.backend.engine),
+        "reference": sha256_file(WORKER / "engine_transformers.py"),
         "worker": sha256_tree(WORKER, skip=lambda path: path.suffix != ".py" or path.name.startswith("engine_")),
         "options": json.dumps(dict(item.variant.options), sort_keys=True),
         "questions": json.dumps(questions.as_json(), sort_keys=True),
         "machine": this_machine.cpu(),
+        **({"export": manifests.key(export)} if item.variant.export else {}),
     }
     key = Step(name="", output=Path(), inputs=inputs).key
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.name)
-    return Step(name=f"reference of {model.name}", output=cache_dir("goldens", f"{name}-{key[:12]}"), inputs=inputs)
+    what = f"{item.backend.name} {item.variant.name} of {model.name}"
+    return Step(name=what, output=cache_dir("goldens", f"{name}-{key[:12]}"), inputs=inputs)
 
 
 def cached(wanted: Step) -> Path | None:

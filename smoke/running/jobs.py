@@ -60,12 +60,13 @@ class Questions:
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """One worker to start: with which engine, in which environment, on which model, writing where."""
+    """One worker to start: with which engine, in which environment, on which model (made of `source`)."""
 
     engine: Path
     variant: Variant
     environment: Environment
     model: Path
+    source: Path
     folder: Path
     log: Path
     timeout: float
@@ -80,6 +81,8 @@ class Worker:
             **questions.as_json(),
             "engine": name(self.engine),
             "model": name(self.model),
+            "source": name(self.source),
+            "scored_only": self.variant.is_base,
             "device": self.variant.device,
             "options": dict(self.variant.options),
             "output": name(self.folder),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smoke.backends.selection import Planned
@@ -11,7 +12,7 @@ from smoke.parity import dumps, parity
 from smoke.parity.distances import NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import IsGolden
-from smoke.parity.judge import judge
+from smoke.parity.judge import Judged, judge
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
 from smoke.report.results import Result
@@ -20,6 +21,9 @@ from smoke.running.clock import Clock
 from smoke.running.records import RunRecord
 from wheelhouse.process import Completed
 from wheelhouse.steps import Step
+
+USABLE = (Verdict.PASS, Verdict.DIVERGED)
+"""Verdicts on what others are compared with, after which they still are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A result; `dump` and `golden` where others need them and the verdict is PASS."""
+    """A result; `dump` and `golden` where others need them, and what it computed can be compared with."""
 
     result: Result
     dump: Dump | None = None
@@ -74,12 +78,13 @@ def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
         judged = judge(attempt.done, attempt.timeout, attempt.folder, attempt.record.expectation(), base)
         result = records.described(attempt.record, judged, log=attempt.log, measured=attempt.measured)
         finished = Finished(result=result, dump=judged.dump)
-        passed = judged.judgement.verdict is Verdict.PASS
+        verdict = judged.judgement.verdict
+        passed = verdict is Verdict.PASS
         if attempt.golden is not None and passed and attempt.done.log is not None:
             goldens.keep(attempt.golden, attempt.folder, attempt.done.log)
-        if not (keep and passed and judged.dump is not None):
+        if not keep or judged.dump is None or verdict not in USABLE:
             return finished
-        golden = judged.golden if base is None else _golden(attempt, judged.dump, base)
+        golden = judged.golden if base is None else golden_of(attempt.folder, judged, base.continuations)
         return Finished(result=finished.result, dump=judged.dump, golden=golden)
     finally:
         if not keep and not attempt.stays:
@@ -87,11 +92,17 @@ def _finish(attempt: Attempt, base: Golden | None, *, keep: bool) -> Finished:
                 logits.unlink(missing_ok=True)
 
 
-def _golden(attempt: Attempt, dump: Dump, base: Golden) -> Golden | None:
+def golden_of(folder: Path, judged: Judged, continuations: Sequence[Sequence[int]]) -> Golden | None:
+    """Return what comparisons with a judged dump need, with what is wrong with it; None where it has no logits."""
+    judgement = judged.judgement
+    if judged.dump is None:
+        return None
     try:
-        return parity.golden(dump, attempt.folder, base.continuations)
+        found = parity.golden(judged.dump, folder, continuations)
     except (DumpError, NotFiniteError):  # a runtime without logits passes its gate, but is nothing to compare with
         return None
+    flaw = "" if judgement.verdict is Verdict.PASS else judgement.reason
+    return replace(found, flaw=flaw, quality=judgement.metrics.quality)
 
 
 def not_run(planned: Planned, judgement: Judgement) -> Result:

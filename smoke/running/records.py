@@ -44,6 +44,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
     announced: bool = False
+    scored_only: bool = False
     home: str = ""
     remark: str = ""
     """What there is to say of how it was asked."""
@@ -70,6 +71,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
             libraries=self.libraries,
             tokens_only=self.tokens_only,
             announced=self.announced,
+            scored_only=self.scored_only,
             prompts=len(self.messages),
             home=self.home,
         )
@@ -98,7 +100,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         announced=record.announced,
         metrics=judgement.metrics,
         performance=speeds.measured(dump, record.seconds),
-        text=tuple(prompt.answer for prompt in dump.prompts) if dump else (),
+        text=tuple(prompt.answer for prompt in dump.prompts) if dump and not record.scored_only else (),
         device_details=dump.device if dump and dump.device.name else None,
         environment=record.environment,
         settings=dump.settings if dump else {},

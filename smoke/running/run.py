@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smoke.advice import advise
 from smoke.backends import selection
@@ -17,6 +17,7 @@ from smoke.exports.making import export_all
 from smoke.heal import reporting
 from smoke.models.model import Model
 from smoke.models.resolving import resolve
+from smoke.parity import gates
 from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
@@ -36,7 +37,9 @@ KEPT_AT_ONCE = 4
 def smoke(request: Request) -> Report:
     """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
     clock, before = Clock(), this_machine.steadiness()
-    runnable = [item for item in request.plan if _why_not(item) is None]
+    plan = selection.without_idle_bases(request.plan, lambda item: _why_not(item) is None)
+    request = replace(request, plan=plan)
+    runnable = [item for item in plan if _why_not(item) is None]
     with clock.part("environments"):
         environments = _prepare(runnable)
     with clock.part("model"):
@@ -147,8 +150,11 @@ class Run:
             return found.result()
 
     def _one(self, item: Planned, plan: Sequence[Planned]) -> Future[Finished] | Finished:
+        why_not = _why_not(item)
+        if why_not is not None:
+            return Finished(result=not_run(item, why_not))
         is_golden = isinstance(item.variant.gate, IsGolden)
-        base = None if is_golden else self._finished(item.variant.against).golden
+        item, base = self._with_base(item)
         obstacle = self._obstacle(item, base)
         if obstacle is not None:
             return Finished(result=not_run(item, obstacle))
@@ -158,10 +164,20 @@ class Run:
         attempt = self.attempts.make(item, golden and share.dump(golden))
         return self.bench.submit(attempt, base and share.golden(base), keep=keep)
 
+    def _with_base(self, item: Planned) -> tuple[Planned, Golden | None]:
+        """Return a variant and what it is compared with: the reference, where its export can have no twin."""
+        if isinstance(item.variant.gate, IsGolden):
+            return item, None
+        wanted = self._finished(item.variant.against)
+        bases = {other.name for other in self.request.plan if other.variant.is_base}
+        if item.variant.against not in bases or wanted.result.verdict is not Verdict.SKIPPED:
+            return item, wanted.golden
+        golden = self._finished(REFERENCE).golden
+        remark = f"it could only be compared with the reference, whose weights it rounds: {wanted.result.reason}"
+        variant = replace(item.variant, against=REFERENCE, gate=gates.QUANTISED)
+        return replace(item, variant=variant), golden and replace(golden, remark=remark)
+
     def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
-        why_not = _why_not(item)
-        if why_not is not None:
-            return why_not
         environment = self.attempts.environments[item.backend.name]
         if not isinstance(environment, Environment):
             return not_made(environment, "Its environment")

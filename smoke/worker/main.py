@@ -3,11 +3,13 @@
 A process of its own in an environment of its own, so it imports nothing of this project from outside this folder and
 works on Python 3.9. The job (written by smoke/running/jobs.py):
 
-- `engine`: an engine file; `model`: folder; `device`, `options`: for the engine; `output`: folder for the dump
+- `engine`: an engine file; `model`: folder; `source`: the Hugging Face folder that it was made of; `device`,
+  `options`: for the engine; `output`: folder for the dump
 - `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`
 - `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
 - `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
 - `repeat`: how often each answer is generated, for its speed; `lengths`: prompts of how many tokens are timed, too
+- `scored_only`: no answers of its own, only the logits after given tokens
 
 Everything that is compared is computed from the ids of the reference, so one wrong token does not shift the rest; what
 this runtime's own tokenizer makes of the text is recorded beside it. Exit code: 0 when dump.json is there (with a
@@ -62,8 +64,9 @@ class Run:
         self.dump["first_run"] = [first.first_seconds, first.seconds, len(first.tokens)]
         for number, prompt in enumerate(prompts):
             which = f"prompt {number + 1} of {len(prompts)}"
-            self.enter("generate", which)
-            self._generate(engine, prompt)
+            if not self.job.get("scored_only"):
+                self.enter("generate", which)
+                self._generate(engine, prompt)
             self.enter("score", which)
             self._score(engine, prompt, number)
         self._perplexity(engine)
@@ -74,6 +77,7 @@ class Run:
             device=engine.device(),  # once more: some runtimes tell only at the end where they ran
             settings=engine.settings(),
             notes=[*engine.notes(), *unlike],
+            weights=engine.matrices(),
             devices=engine.devices(),
             versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
             loaded=worker_host.loaded_libraries(module.LIBRARIES),

@@ -85,6 +85,10 @@ class Engine:
         """Return what a reader of the result must know: a setting that had to differ from what was asked, say."""
         return []
 
+    def matrices(self) -> list[dict[str, Any]]:
+        """Return how far each quantised matrix is from the original, where the engine has both."""
+        return []
+
     def devices(self) -> dict[str, str]:
         """Return the devices that the runtime finds on this machine (name to description), where it can tell."""
         return {}

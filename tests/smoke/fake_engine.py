@@ -101,6 +101,9 @@ class FakeEngine(worker_engine.Engine):
     def notes(self):
         return list(self.options.get("notes", []))
 
+    def matrices(self):
+        return list(self.options.get("weights", []))
+
     def devices(self):
         return dict(self.options.get("devices", {}))
 

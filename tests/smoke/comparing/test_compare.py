@@ -29,7 +29,7 @@ def made(tmp_path_factory):
         patch.setattr(run, "export_all", lambda model, kinds, **_: dict.fromkeys(kinds, export))
         backends = (
             fakes.reference(),
-            fakes.backend("cpu", fakes.variant("int4", gate=gates.INT4, noise=0.1)),
+            fakes.backend("cpu", fakes.variant("int4", gate=gates.QUANTISED, noise=0.1)),
             fakes.backend("dml", fakes.variant("int4", gate=gates.FP16, noise=0.1, against="cpu:int4")),
             fakes.backend("b", fakes.variant("drifting", gate=gates.FP16, noise=0.1)),
         )

@@ -168,10 +168,10 @@ def test_quantised_variants_may_drift_and_same_weights_may_not(smoke):
             "b",
             fakes.variant("fp16", gate=gates.FP16, noise=1e-4),
             fakes.variant("fp16-drifting", gate=gates.FP16, noise=0.1),
-            fakes.variant("int4", gate=gates.INT4, noise=0.1),
-            fakes.variant("int4-broken", gate=gates.INT4, noise=3.0),
+            fakes.variant("int4", gate=gates.QUANTISED, noise=0.1),
+            fakes.variant("int4-broken", gate=gates.QUANTISED, noise=3.0),
             fakes.variant("tokens-only", gate=gates.FP16, tokens_only=True),
-            fakes.variant("tokens-only-broken", gate=gates.INT4, tokens_only=True, fault="constant"),
+            fakes.variant("tokens-only-broken", gate=gates.QUANTISED, tokens_only=True, fault="constant"),
         )
     )
     assert {name: result.verdict.value for name, result in by_variant(report).items()} == {
@@ -186,7 +186,7 @@ def test_quantised_variants_may_drift_and_same_weights_may_not(smoke):
 
 def test_a_variant_is_judged_against_the_one_that_it_names(smoke):
     report = smoke(
-        fakes.backend("cpu", fakes.variant("int4", gate=gates.INT4, noise=0.1)),
+        fakes.backend("cpu", fakes.variant("int4", gate=gates.QUANTISED, noise=0.1)),
         fakes.backend(
             "dml",
             fakes.variant("int4", gate=gates.FP16, noise=0.1, against="cpu:int4"),

@@ -1,0 +1,69 @@
+"""What thresholds.toml may say, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from wheelhouse.strict_toml import load
+
+PATH = Path(__file__).with_name("thresholds.toml")
+
+
+class SameWeights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Close logits. Each field is the largest allowed value, `top10` the smallest; `why`: what it rests on."""
+
+    name: str
+    max_error: float
+    nmse: float
+    kl: float
+    top10: float
+    perplexity: float
+    tie: float
+    why: str = ""
+
+
+class AcrossQuantisation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounded drift on given tokens. Fields as in SameWeights; `top1`, `probes`: smallest share of equal choices."""
+
+    name: str
+    nmse: float
+    kl: float
+    top1: float
+    top10: float
+    perplexity: float
+    probes: float
+    why: str = ""
+
+
+class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far quantised weights may be from the originals: in steps, the root mean square over each of these."""
+
+    matrix: float
+    row: float
+    block: float
+    why: str = ""
+
+
+class Grade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name for the quality of a quantisation whose KL divergence is at most `kl`."""
+
+    name: str
+    kl: float
+
+
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    float32: SameWeights
+    float16: SameWeights
+    int4: SameWeights
+    int4_float16: SameWeights
+    int8_activations: AcrossQuantisation
+    quantisation: AcrossQuantisation
+    weights: Weights
+    grades: tuple[Grade, ...]
+
+
+THRESHOLDS = load(PATH, Thresholds)

@@ -1,0 +1,109 @@
+"""Int4 variants are held to the reference with their own weights, and those weights to the model's."""
+
+import dataclasses
+
+import pytest
+
+from smoke.backends import selection
+from smoke.comparing.compare import compare
+from smoke.parity import gates
+from smoke.parity.verdicts import Verdict
+from tests.smoke import fakes
+from tests.smoke.running.test_run import by_variant, smoke  # noqa: F401 - a fixture
+
+SOUND = {"name": "layers.3.up", "bits": 4, "block_size": 32, "shape": [8, 64], "relative": 0.09, "steps": 0.28,
+         "row": [5, 0.3], "block": [2, 1, 0.4]}  # fmt: skip
+
+
+def twin(**options):
+    return fakes.backend("twin", fakes.variant("k", gate=gates.QUANTISED, is_base=True, noise=0.1, **options))
+
+
+def int4(name="int4", **changes):
+    return fakes.variant(name, gate=gates.INT4, against="twin:k", **({"noise": 0.1} | changes))
+
+
+def test_int4_is_held_to_its_own_weights_and_their_quality_is_shown(smoke):  # noqa: F811
+    report = smoke(
+        twin(weights=[SOUND]),
+        fakes.backend(
+            "b",
+            int4(),
+            int4("another-kernel", noise=0.3),
+            int4("tokens-only", tokens_only=True),
+            int4("tokens-only-broken", tokens_only=True, fault="constant"),
+        ),
+        names=["b"],
+    )
+    verdicts = {f"{r.backend}:{r.variant}": r.verdict.value for r in report.results}
+    assert verdicts == {
+        "reference:fp32": "PASS",
+        "twin:k": "PASS",
+        "b:int4": "PASS",
+        "b:another-kernel": "DIVERGED",
+        "b:tokens-only": "PASS",
+        "b:tokens-only-broken": "DIVERGED",
+    }
+    found = {r.variant: r for r in report.results}
+    assert found["k"].metrics.quality == found["int4"].metrics.quality
+    assert found["int4"].metrics.logits.nmse == 0 < found["k"].metrics.logits.nmse
+    assert "quality of the quantised weights" in found["int4"].reason.lower()
+    assert "1 matrices are the model's" in found["k"].reason
+    assert (found["k"].text, found["int4"].metrics.prefix) == ((), ())
+
+
+WRONG = {
+    "matrix": {"steps": 0.4},
+    "row": {"row": [5, 0.6]},
+    "block": {"block": [2, 1, 1.5]},
+    "scales": {"bad_scales": 1},
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_weights_that_are_not_the_models_fail_whoever_computes_with_them(smoke, what):  # noqa: F811
+    report = smoke(twin(weights=[SOUND, SOUND | WRONG[what]]), fakes.backend("b", int4()))
+    found = {r.variant: r for r in report.results}
+    assert {found[name].verdict for name in ("k", "int4")} == {Verdict.DIVERGED}
+    assert "layers.3.up" in found["int4"].reason
+
+
+def test_without_a_twin_int4_is_compared_with_the_reference_and_says_so(smoke):  # noqa: F811
+    report = smoke(twin(fault="unavailable"), fakes.backend("b", int4(), int4("broken", noise=3.0)))
+    found = by_variant(report)
+    assert found["int4"].verdict is Verdict.PASS
+    assert (found["int4"].against, found["int4"].gate) == ("reference:fp32", gates.QUANTISED.name)
+    assert "only be compared with the reference" in found["int4"].reason
+    assert found["broken"].verdict is Verdict.DIVERGED
+
+
+def test_a_twin_that_nobody_is_compared_with_does_not_run(smoke):  # noqa: F811
+    shy = dataclasses.replace(int4("shy"), unasked=lambda: "There is no such device.")
+    assert {r.variant for r in smoke(twin(), fakes.backend("b", shy)).results} == {"fp32", "shy"}
+    known = (fakes.reference(), twin())
+    assert [i.name for i in selection.select([], everything=True, known=known)] == ["reference:fp32"]
+    named = selection.select(["twin:k"], everything=False, known=known)
+    assert [i.name for i in selection.without_idle_bases(named, lambda _: True)] == ["reference:fp32", "twin:k"]
+
+
+def test_a_twin_is_computed_once_and_its_dump_is_judged_again(smoke):  # noqa: F811
+    backends = (twin(weights=[SOUND]), fakes.backend("b", int4()))
+    first, second = (smoke(*backends, dump=smoke.folder / name) for name in ("one", "two"))
+    assert [bool(r.measured) for r in second.results] == [True, True, False]
+    assert [r.metrics for r in first.results] == [r.metrics for r in second.results]
+    again = compare([smoke.folder / "two"]).results
+    assert {r.variant: (r.verdict, r.metrics) for r in again} == {
+        r.variant: (r.verdict, r.metrics) for r in second.results
+    }
+
+
+def test_what_was_computed_on_the_wrong_device_is_judged_too(smoke):  # noqa: F811
+    fallen = [
+        dataclasses.replace(fakes.variant(name, device="NPU"), options={"device": "CPU", **options})
+        for name, options in (("sound", {}), ("broken", {"fault": "constant"}))
+    ]
+    found = by_variant(smoke(fakes.backend("b", *fallen)))
+    assert {r.verdict for r in found.values()} == {Verdict.FELL_BACK}
+    assert "wrong, too" in found["broken"].reason
+    assert "NMSE" in found["broken"].reason
+    assert "wrong, too" not in found["sound"].reason
