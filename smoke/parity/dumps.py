@@ -71,6 +71,10 @@ class PromptDump(Struct, frozen=True, kw_only=True):
     """Of the further times that the answer was generated."""
     logits: Annotated[str, Meta(pattern=r"^logits-\d{1,4}\.safetensors$")] | None = None
     probes: tuple[tuple[Token, Token], ...] = ()
+    rechecked: Token = 0
+    """Tokens of the answer that were compared with what the runtime itself says after the tokens before."""
+    unchosen: tuple[tuple[Token, Token, float | None], ...] = ()
+    """Those that were not the best one: position, the best, by how much its logit leads (None: not known)."""
 
 
 class LengthDump(Struct, frozen=True, kw_only=True):
@@ -108,6 +112,8 @@ class Dump(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     prompts: tuple[PromptDump, ...] = ()
     text_ids: tuple[Token, ...] = ()
+    end_ids: tuple[Token, ...] = ()
+    """Tokens that end an answer, by the model's own files."""
     weights: tuple[MatrixDump, ...] = ()
     """Of the quantised matrices, where the worker was given them to exchange the model's for."""
     nll: float | None = None

@@ -65,7 +65,9 @@ def checks(gate: Gate, metrics: Metrics) -> tuple[Check, ...]:
     """Return every number that the gate looks at, with its limit; tokens are not numbers, and not among them."""
     if isinstance(gate, IsGolden):
         return ()
-    return (*_logit_checks(gate, metrics), *_probe_checks(gate, metrics))
+    own = metrics.answer_margin
+    answer = () if own is None else (_check("what a token of the answers lacks by its own logits", own, gate.tie),)
+    return (*answer, *_logit_checks(gate, metrics), *_probe_checks(gate, metrics))
 
 
 def violations(gate: Gate, metrics: Metrics) -> list[str]:

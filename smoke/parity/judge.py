@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.parity import dumps, gates, parity, weights
+from smoke.parity import answers, dumps, gates, parity, weights
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
-from smoke.parity.gates import Gate
+from smoke.parity.gates import Gate, IsGolden
 from smoke.parity.parity import Golden, Metrics
 from smoke.parity.verdicts import Judgement, Verdict, crashed, of_process
 from wheelhouse.process import Completed
@@ -26,7 +26,7 @@ class Expectation:
     `export` is the kind of the export that it was given ("": the Hugging Face folder itself, which carries no record).
     `libraries`: parts of file names of which the worker must have loaded at least one each. `announced`: that it runs
     on another device is known, so what is left to find out is whether it computes the right thing. `scored_only`: it
-    was not asked for answers of its own.
+    was not asked for answers of its own. `ends`: the tokens that end an answer; `limit`: the most tokens of one.
     """
 
     gate: Gate
@@ -39,6 +39,8 @@ class Expectation:
     announced: bool = False
     prompts: int = 0
     home: str = ""
+    ends: tuple[int, ...] = ()
+    limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     problems = [
         *_tokenization(dump, base),
         *gates.violations(expected.gate, metrics),
+        *_answer_problems(dump, expected, base),
         *weights.violations(dump.weights),
         *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
     ]
@@ -109,14 +112,21 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         problems.append("it shows no logits, although this runtime can")
     announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
     if wrong is not None and not announced:
-        also = f" {IN_ADDITION} {_sentence(problems)}" if problems else ""
+        also = f" {IN_ADDITION} {_sentence([*problems, *answers.loops(dump)])}" if problems else ""
         return Judgement(verdict=wrong.verdict, reason=wrong.reason + also, remedy=wrong.remedy, metrics=metrics)
     if problems:
-        return _diverged(_sentence(problems), metrics)
+        return _diverged(_sentence([*problems, *answers.loops(dump)]), metrics)
     if wrong is not None:
         passed = f"{wrong.reason} That is what this variant is for; its numbers pass the gate."
         return Judgement(verdict=Verdict.FELL_BACK, reason=passed, metrics=metrics)
     return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics, base), metrics=metrics)
+
+
+def _answer_problems(dump: Dump, expected: Expectation, base: Golden) -> list[str]:
+    if expected.scored_only or isinstance(expected.gate, IsGolden):
+        return []
+    tie, ends, limit = expected.gate.tie, expected.ends, expected.limit
+    return answers.violations(dump, tie=tie, spread=base.spread, ends=ends, limit=limit)
 
 
 def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
@@ -195,10 +205,19 @@ def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
 
 def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
     tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
+    looping = answers.loops(dump)
     quality = [gates.quality_in_words(metrics.quality)] if metrics.quality else []
     flawed = [f"what it was compared with is no good itself: {base.flaw}"] if base.flaw else []
     return _sentence(
-        [*flawed, *([base.remark] if base.remark else []), *quality, *weights.remarks(dump.weights), *tied, *dump.notes]
+        [
+            *flawed,
+            *([base.remark] if base.remark else []),
+            *quality,
+            *weights.remarks(dump.weights),
+            *tied,
+            *looping,
+            *dump.notes,
+        ]
     )
 
 

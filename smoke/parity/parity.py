@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from smoke.parity import answers
 from smoke.parity.distances import LogitMetrics, NotFiniteError, compare_logits, leaders
 from smoke.parity.dumps import Dump, DumpError, Logits, open_logits
 
@@ -63,6 +64,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     perplexity_shift: float | None = None
     """Change of the mean log-likelihood of the fixed text, as a share of the spread or the loss, whichever is larger:
     the ratio alone depends on how likely the text is."""
+    answer_margin: float | None = None
+    """By how many spreads a token of the free answers lacks to the one that its own logits prefer, at most."""
     quality: Quality | None = None
     """Of quantised weights. All else is then measured against those very weights."""
 
@@ -142,6 +145,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
         perplexity=own,
         perplexity_ratio=ratio,
         perplexity_shift=shift,
+        answer_margin=answers.margin(dump, base.spread),
     )
 
 

@@ -34,6 +34,14 @@ class AcrossQuantisation(Struct, frozen=True, kw_only=True, forbid_unknown_field
     top10: float
     perplexity: float
     probes: float
+    tie: float
+    why: str = ""
+
+
+class Answers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a runtime shows no logits: the share of its own tokens that it may choose differently when asked again."""
+
+    unlike: float
     why: str = ""
 
 
@@ -62,6 +70,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     int4_float16: SameWeights
     int8_activations: AcrossQuantisation
     quantisation: AcrossQuantisation
+    answers: Answers
     weights: Weights
     grades: tuple[Grade, ...]
 

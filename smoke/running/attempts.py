@@ -144,6 +144,7 @@ class Attempts:
             remark=share.why,
             golden="" if golden is None else records.fingerprint(golden),
             continuations=() if golden is None else tuple(prompt.tokens for prompt in golden.prompts),
+            ends=() if golden is None else golden.end_ids,
             export=variant.export,
             libraries=variant.libraries,
             tokens_only=variant.tokens_only,

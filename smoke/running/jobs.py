@@ -21,7 +21,7 @@ PROGRESS = "@progress "
 DECODE_STEPS = 8
 """Last positions of each prompt that are scored one at a time, through the cache, as in generation."""
 PROBE_EVERY = 8
-"""A runtime that shows no logits is asked for its choice after every so many golden tokens."""
+"""A runtime that shows no logits is asked for its choice after every so many golden tokens, and for the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Questions:
                 "text": prompt.text,
                 "ids": prompt.ids,
                 "continuation": prompt.tokens,
-                "probes": list(range(0, len(prompt.tokens), PROBE_EVERY)),
+                "probes": sorted({*range(0, len(prompt.tokens), PROBE_EVERY), len(prompt.tokens) - 1}),
             }
             for prompt in self.golden.prompts
         ]

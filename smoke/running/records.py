@@ -40,6 +40,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     """SHA-256 over the tokens that its logits follow: only dumps that followed the same can be compared."""
     continuations: tuple[tuple[Token, ...], ...] = ()
     """Those tokens: the reference's answers. Empty for the reference, whose own they are."""
+    ends: tuple[Token, ...] = ()
+    """The tokens that end an answer, by the reference."""
     export: str = ""
     libraries: tuple[str, ...] = ()
     tokens_only: bool = False
@@ -74,6 +76,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
             scored_only=self.scored_only,
             prompts=len(self.messages),
             home=self.home,
+            ends=self.ends,
+            limit=self.max_new_tokens,
         )
 
     def completed(self) -> Completed:

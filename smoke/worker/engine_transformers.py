@@ -100,6 +100,11 @@ class TransformersEngine(worker_engine.Engine):
                 past = out.past_key_values
                 yield out.logits[0].float().numpy()
 
+    def end_ids(self) -> list[int]:
+        """See Engine."""
+        known = self.model.generation_config.eos_token_id
+        return [] if known is None else [int(i) for i in (known if isinstance(known, (list, tuple)) else [known])]
+
     def device(self) -> dict[str, str]:
         """See Engine."""
         device = str(self.model.device)

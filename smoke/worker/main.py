@@ -27,6 +27,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import worker_answers
 import worker_dump
 import worker_engine
 import worker_host
@@ -78,6 +79,7 @@ class Run:
             settings=engine.settings(),
             notes=[*engine.notes(), *unlike],
             weights=engine.matrices(),
+            end_ids=engine.end_ids(),
             devices=engine.devices(),
             versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
             loaded=worker_host.loaded_libraries(module.LIBRARIES),
@@ -113,12 +115,17 @@ class Run:
         if not engine.scores:
             positions = prompt.get("probes", [])
             entry["probes"] = [[k, engine.next_token([*ids, *continuation[:k]])] for k in positions]
+            if "tokens" in entry:
+                known = entry["probes"]
+                entry.update(worker_answers.rechecked_by_choices(engine, ids, entry["tokens"], continuation, known))
             return
         steps = min(self.job["decode_steps"], len(continuation) - 1)
         blocks = engine.score([*ids, *continuation[:-1]], steps)
         rows = worker_dump.collect_rows(blocks, len(ids) - 1)
         entry["logits"] = f"logits-{number}.safetensors"
         worker_dump.write_rows(Path(self.job["output"], entry["logits"]), rows)
+        if "tokens" in entry:
+            entry.update(worker_answers.rechecked(engine, ids, entry["tokens"], continuation, rows))
 
     def _perplexity(self, engine: worker_engine.Engine) -> None:
         own = engine.encode(self.job["text"])

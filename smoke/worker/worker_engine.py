@@ -85,6 +85,10 @@ class Engine:
         """Return what a reader of the result must know: a setting that had to differ from what was asked, say."""
         return []
 
+    def end_ids(self) -> list[int]:
+        """Return the tokens that end an answer, as the model's own files say; the reference and its like only."""
+        return []
+
     def matrices(self) -> list[dict[str, Any]]:
         """Return how far each quantised matrix is from the original, where the engine has both."""
         return []

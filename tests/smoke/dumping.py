@@ -45,6 +45,7 @@ def write(folder, logits, *, nll=3.0, tokens=None, own_tokens=None, **changes):
                 first_seconds=0.1,
                 seconds=1.0,
                 logits=f"logits-{number}.safetensors",
+                rechecked=len(answer),
             )
         )
     fields = {
