@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.parity import answers, dumps, gates, parity, weights
+from smoke.parity import answers, dumps, gates, parity, rounding
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import Gate, IsGolden
@@ -94,7 +94,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     try:
         metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
-        return _diverged(_sentence([*weights.violations(dump.weights), f"it computes nonsense: {error}"]))
+        return _diverged(_sentence([*rounding.violations(dump.weights), f"it computes nonsense: {error}"]))
     except ForeignModelError as error:
         return _diverged(f"It ran another model: {error}.")
     except DumpError as error:
@@ -105,7 +105,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         *_tokenization(dump, base),
         *gates.violations(expected.gate, metrics),
         *_answer_problems(dump, expected, base),
-        *weights.violations(dump.weights),
+        *rounding.violations(dump.weights),
         *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
     ]
     if metrics.logits is None and not expected.tokens_only:
@@ -213,7 +213,7 @@ def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
             *flawed,
             *([base.remark] if base.remark else []),
             *quality,
-            *weights.remarks(dump.weights),
+            *rounding.remarks(dump.weights),
             *tied,
             *looping,
             *dump.notes,
