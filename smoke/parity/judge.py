@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.parity import answers, dumps, gates, parity, rounding
+from smoke.parity import accounted, dumps, gates, matrices, parity
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import Gate, IsGolden
@@ -94,7 +94,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     try:
         metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
-        return _diverged(_sentence([*rounding.violations(dump.weights), f"it computes nonsense: {error}"]))
+        return _diverged(_sentence([*matrices.violations(dump.weights), f"it computes nonsense: {error}"]))
     except ForeignModelError as error:
         return _diverged(f"It ran another model: {error}.")
     except DumpError as error:
@@ -105,17 +105,17 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         *_tokenization(dump, base),
         *gates.violations(expected.gate, metrics),
         *_answer_problems(dump, expected, base),
-        *rounding.violations(dump.weights),
+        *matrices.violations(dump.weights),
         *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
     ]
     if metrics.logits is None and not expected.tokens_only:
         problems.append("it shows no logits, although this runtime can")
     announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
     if wrong is not None and not announced:
-        also = f" {IN_ADDITION} {_sentence([*problems, *answers.loops(dump)])}" if problems else ""
+        also = f" {IN_ADDITION} {_sentence([*problems, *accounted.loops(dump)])}" if problems else ""
         return Judgement(verdict=wrong.verdict, reason=wrong.reason + also, remedy=wrong.remedy, metrics=metrics)
     if problems:
-        return _diverged(_sentence([*problems, *answers.loops(dump)]), metrics)
+        return _diverged(_sentence([*problems, *accounted.loops(dump)]), metrics)
     if wrong is not None:
         passed = f"{wrong.reason} That is what this variant is for; its numbers pass the gate."
         return Judgement(verdict=Verdict.FELL_BACK, reason=passed, metrics=metrics)
@@ -126,7 +126,7 @@ def _answer_problems(dump: Dump, expected: Expectation, base: Golden) -> list[st
     if expected.scored_only or isinstance(expected.gate, IsGolden):
         return []
     tie, ends, limit = expected.gate.tie, expected.ends, expected.limit
-    return answers.violations(dump, tie=tie, spread=base.spread, ends=ends, limit=limit)
+    return accounted.violations(dump, tie=tie, spread=base.spread, ends=ends, limit=limit)
 
 
 def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
@@ -205,7 +205,7 @@ def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
 
 def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
     tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
-    looping = answers.loops(dump)
+    looping = accounted.loops(dump)
     quality = [gates.quality_in_words(metrics.quality)] if metrics.quality else []
     flawed = [f"what it was compared with is no good itself: {base.flaw}"] if base.flaw else []
     return _sentence(
@@ -213,7 +213,7 @@ def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
             *flawed,
             *([base.remark] if base.remark else []),
             *quality,
-            *rounding.remarks(dump.weights),
+            *matrices.remarks(dump.weights),
             *tied,
             *looping,
             *dump.notes,

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from smoke.parity import answers
+from smoke.parity import accounted
 from smoke.parity.distances import LogitMetrics, NotFiniteError, compare_logits, leaders
 from smoke.parity.dumps import Dump, DumpError, Logits, open_logits
 
@@ -145,7 +145,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
         perplexity=own,
         perplexity_ratio=ratio,
         perplexity_shift=shift,
-        answer_margin=answers.margin(dump, base.spread),
+        answer_margin=accounted.margin(dump, base.spread),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from smoke.backends.registry import WORKER
-from smoke.parity import rounding
+from smoke.parity import matrices
 from smoke.parity.dumps import MatrixDump
 
 sys.path.insert(0, str(WORKER))
@@ -156,8 +156,8 @@ def break_a_scale(made):
 def test_what_is_wrong_is_found_where_it_is(change, where):
     found = {"name": "m", **measured(change)}
     json.dumps(found, allow_nan=False)
-    assert rounding.violations([MatrixDump(**found)])
-    assert rounding.violations([MatrixDump(name="m", **measured())]) == []
+    assert matrices.violations([MatrixDump(**found)])
+    assert matrices.violations([MatrixDump(name="m", **measured())]) == []
     assert found["row"][0] == where.get("row", found["row"][0])
     assert found["block"][:2] == where.get("block", found["block"][:2])
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from smoke.parity import answers, gates
+from smoke.parity import accounted, gates
 from smoke.parity.dumps import Dump, PromptDump
 from smoke.parity.judge import judge
 from smoke.parity.verdicts import Verdict
@@ -22,7 +22,7 @@ def dump(tokens, **changes):
 
 
 def said(tokens, **changes):
-    return answers.violations(dump(tokens, **changes), tie=0.15, spread=4.0, ends=ENDS, limit=LIMIT)
+    return accounted.violations(dump(tokens, **changes), tie=0.15, spread=4.0, ends=ENDS, limit=LIMIT)
 
 
 WHOLE = [*range(10, 20), 2]
@@ -48,7 +48,7 @@ def test_an_answer_that_ends_elsewhere_is_not(tokens, words):
 
 
 def test_without_known_end_tokens_nothing_is_said_of_ends():
-    assert answers.violations(dump(WHOLE[:-1]), tie=0.15, spread=4.0, ends=(), limit=LIMIT) == []
+    assert accounted.violations(dump(WHOLE[:-1]), tie=0.15, spread=4.0, ends=(), limit=LIMIT) == []
 
 
 def test_a_token_that_is_not_the_best_by_its_own_logits_is_named_unless_it_is_a_tie():
@@ -82,14 +82,14 @@ def test_an_answer_that_nobody_looked_at_is_not_accounted_for():
     ],
 )
 def test_a_loop_is_named_with_where_it_begins(tokens, start, turn):
-    (found,) = answers.loops(dump(tokens))
+    (found,) = accounted.loops(dump(tokens))
     assert f"from token {start} on" in found
     assert repr(turn) in found
 
 
 @pytest.mark.parametrize("tokens", [FULL, [9] * 15, [9] * 30 + [1], [4, 5, 6, 7, 8] * 3, []])
 def test_what_is_no_loop_is_not_named(tokens):
-    assert answers.loops(dump(tokens)) == []
+    assert accounted.loops(dump(tokens)) == []
 
 
 @pytest.mark.parametrize("gate", [gate for gate in gates.ALL if gate is not gates.GOLDEN], ids=lambda gate: gate.name)
