@@ -60,6 +60,12 @@ def test_a_folder_that_is_no_clone_is_said(tmp_path):
         installing.copy_checkout(tmp_path, tmp_path / "copy")
 
 
+def test_pip_is_asked_again_only_for_what_it_installs():
+    text = '[build-system]\nrequires = ["x"]\n[project]\nname = "a"\ndependencies = ["b"]\n'
+    assert installing.project_key(text) == installing.project_key(text + "[tool.ruff]\nline-length = 3\n")
+    assert installing.project_key(text) != installing.project_key(text.replace('"b"', '"c"'))
+
+
 def test_the_choice():
     usual = machine.choose(python="", user="", folder="")
     assert usual.python == r"C:\users\Zoë Müller\src\dml-wheelhouse\.venv\Scripts\python.exe"
