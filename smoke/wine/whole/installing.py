@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from smoke.wine.whole import machine as windows
 from smoke.wine.whole import pythons
 from smoke.wine.whole.machine import Machine
 from wheelhouse.console import task
-from wheelhouse.errors import ToolchainError
+from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, write_atomic
 from wheelhouse.paths import ROOT, log_dir
@@ -47,14 +46,18 @@ def copy_checkout(source: Path, target: Path) -> None:
 
 
 def _files(source: Path) -> list[str]:
-    argv = ["git", "-c", "safe.directory=*", "-C", str(source), "ls-files", "-z", "-co", "--exclude-standard"]
+    """Return the files that git has or would take, relative to `source`."""
+    lines: list[str] = []
+    git = ("git", "-c", "safe.directory=*", "-c", "core.quotepath=off", "-C", str(source))
+    log = log_dir() / "wine" / "checkout.log"
     try:
-        done = subprocess.run(argv, capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
+        listing = Command(argv=(*git, "ls-files", "-co", "--exclude-standard"), timeout=60)
+        run(listing, log=log, echo=False, on_line=lines.append)
+    except StepFailedError as error:
         raise ToolchainError(
-            f"git cannot say what belongs to {source}.", remedy="It has to be a clone, and git on PATH."
+            f"git cannot say what belongs to {source}.", remedy="It has to be a clone.", log=log
         ) from error
-    return [name for name in done.stdout.decode("utf-8").split("\0") if name]
+    return lines
 
 
 def _copy(source: Path, target: Path) -> None:
