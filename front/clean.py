@@ -29,6 +29,7 @@ CHEAP = frozenset(
         "scratch",
         "vsdevcmd",
         "wheel-facts.json",
+        "trials",
     }
 )
 """Parts of the cache that are made again in seconds to minutes from what stays."""

@@ -10,20 +10,22 @@ from front.tasks_prove import MODEL
 
 
 @task
-def backends(_c: Context) -> None:
+def backends(_c: Context, json: bool = False) -> None:
     """List the backends: ready, made on first use, or missing."""
-    from smoke.commands import backends_table
-    from wheelhouse.console import result
+    from smoke import backend_list
+    from wheelhouse.console import as_json, result
 
-    result(backends_table())
+    found = backend_list.listed()
+    for part in [as_json(found)] if json else backend_list.shown(found):
+        result(part)
 
 
 @task
-def advise(_c: Context, model: str = MODEL) -> None:
+def advise(_c: Context, model: str = MODEL, json: bool = False) -> None:
     """Say which backend suits this machine, and why."""
     from smoke.advice.advise import tell
 
-    tell(model)
+    tell(model, as_json=json)
 
 
 @task(texts={"json": "what was read, as JSON"})
@@ -37,11 +39,11 @@ def model(_c: Context, model: str = MODEL, json: bool = False) -> None:
 @task(
     texts={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"},
 )
-def recipes(_c: Context, check: bool = False, recipe: str = "") -> None:
+def recipes(_c: Context, check: bool = False, recipe: str = "", json: bool = False) -> None:
     """List the recipes with their targets and Pythons."""
-    from recipes.commands import list_recipes
+    from recipes.commands import tell
 
-    print(list_recipes(check=check, recipe=recipe))
+    tell(check=check, recipe=recipe, as_json=json)
 
 
 @task(

@@ -25,13 +25,20 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
     return f"{part} of recipe '{request.recipe}' is done."
 
 
-def list_recipes(*, check: bool = False, recipe: str = "") -> str:
-    """Return the recipes as a table, or with `check` how they differ from the checked-out upstream."""
+def tell(*, check: bool = False, recipe: str = "", as_json: bool = False) -> None:
+    """Do what `invoke recipes` says: list them, or with `check` how they differ from the upstream that was fetched."""
+    from wheelhouse import console
+
     if check:
         from recipes.sources.drift import report
         from recipes.spec.load import available, load
 
-        return "\n".join(line for name in ([recipe] if recipe else available()) for line in report(load(name)))
-    from recipes.listing import table
+        drift = {name: list(report(load(name))) for name in ([recipe] if recipe else available())}
+        lines = [line for said in drift.values() for line in said]
+        console.result(console.as_json(drift) if as_json else "\n".join(lines))
+        return
+    from recipes import listing
 
-    return table(recipe)
+    rows = list(listing.rows(recipe))
+    for part in [console.as_json(rows)] if as_json else listing.shown(rows):
+        console.result(part)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.building import built
 from recipes.locking import lock_status
 from recipes.spec.load import available, load, locate
 from recipes.spec.schema import Recipe
+from wheelhouse.console import Column, Table
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import ROOT
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- recipes: python -m recipes.listing -->\n", "<!-- /recipes -->\n"
@@ -52,19 +57,25 @@ def _status(recipe: Recipe, file: Path, target: str) -> str:
     return f"made of published binaries; {'not run' if found is None else found.run}"
 
 
-def table(name: str = "") -> str:
-    """Return the rows for a terminal; what a recipe is stands above its targets."""
-    found = list(rows(name))
-    widths = [max(len(getattr(row, key)) for row in found) for key in ("target", "pythons", "lock")]
-    lines, last = [], ""
+def shown(found: Sequence[Row]) -> Iterator[RenderableType]:
+    """Yield what a terminal shows of the rows: a table, then what each recipe is."""
+    from rich.text import Text
+
+    table = Table(
+        columns=(
+            Column(name="recipe"),
+            Column(name="target"),
+            Column(name="pythons", drop=2),
+            Column(name="lock", drop=1),
+            Column(name="status", wraps=True),
+        )
+    )
     for row in found:
-        if row.recipe != last:
-            lines.append(f"{row.recipe}: {row.description}")
-        last = row.recipe
-        cells = (row.target, row.pythons, row.lock)
-        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join(["", *padded, row.status]))
-    return "\n".join(lines)
+        table.add(row.recipe, row.target, row.pythons, row.lock, row.status)
+    yield table
+    yield Text()
+    for name, description in dict.fromkeys((row.recipe, row.description) for row in found):
+        yield Text.assemble((f"{name}: ", "bold"), description)
 
 
 def markdown() -> str:

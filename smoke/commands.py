@@ -1,4 +1,4 @@
-"""What the tasks `smoke`, `export` and `backends` do."""
+"""What the tasks `smoke`, `reference`, `export` and `model` do."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from wheelhouse.given_wheels import wheels_meant
 from wheelhouse.paths import display
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from smoke.report.results import Report
     from smoke.running.smoke_request import Request
 
@@ -75,9 +73,7 @@ def smoke(
         found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
     )
     reports.write(found, folder)
-    for part in terminal.render(found):
-        console.result(part)
-    console.say(f"report: {display(folder / reports.HTML)} (also {reports.JSON}, {reports.JUNIT}, logs/)")
+    terminal.show(found, folder, also=f"{reports.JSON}, {reports.JUNIT}, logs/")
     reports.require_success(found, strict=strict)
     reports.require_named(found, backends)
 
@@ -190,38 +186,3 @@ def describe(model: str, *, as_json: bool) -> None:
     for word, what in showing.lines(found):
         table.add_row(word, what)
     console.result(table)
-
-
-def backends_table() -> Table:
-    """Return the backends with their variants, whether they are ready, and the remedy where not."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from smoke.backends.registry import BACKENDS
-    from smoke.suites.all_suites import SUITES
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("backend", "runs", "variants", "state", "remedy"):
-        table.add_column(column, overflow="fold")
-    for backend in BACKENDS:
-        status = backend.source.status()
-        state = "ready" if status.ready else "made on first use" if status.makeable else "missing"
-        style = "green" if status.ready else "none" if status.makeable else "yellow"
-        always = [variant.name for variant in backend.variants if not variant.if_present]
-        others = [variant.name for variant in backend.variants if variant.if_present]
-        devices = [f"with the device {', '.join(others)}"] if others else []
-        said = "" if status.ready or status.makeable else f"{status.reason} {status.remedy}"
-        table.add_row(
-            backend.name,
-            backend.summary,
-            "; ".join([", ".join(always), *devices]),
-            Text(state, style=style),
-            Text(said),
-        )
-    for suite in SUITES:
-        status = suite.source.status()
-        state, style = ("ready", "green") if status.ready else ("missing", "yellow")
-        said = "" if status.ready else f"{status.reason} {status.remedy}"
-        table.add_row(suite.name, suite.summary, suite.variant, Text(state, style=style), Text(said))
-    return table

@@ -24,6 +24,7 @@ from smoke.exports.making import export
 from smoke.models.resolving import resolve
 from smoke.parity.dumps import Device
 from smoke.running import scratch
+from wheelhouse import console
 from wheelhouse.console import say, warn
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.files import write_atomic
@@ -141,7 +142,8 @@ def _run(
     command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work)
     log = log_dir() / "generate" / f"{backend.name}-{variant.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    say(f"+ {render(command, own_shell())}", style="dim")
+    console.command(render(command, own_shell()))
+    say(f"… {request.model} on {backend.name}:{variant.name}", style="dim")
     # Not process.run: the answer goes to the terminal as it comes, and the chat's lines come from there.
     with log.open("wb") as noise:
         direct = None if environment.reads_terminal else subprocess.PIPE

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wheelhouse.console import say, task
+from wheelhouse.console import Task, say, task
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import intact, move, remove_tree, sha256_bytes, sha256_file, verified, write_atomic
@@ -138,7 +138,8 @@ _MIRROR = "Look at `pip config list`: an index or find-links folder there offers
 def _run_pip(files: Sequence[IndexFile], folder: Path) -> None:
     names = ", ".join(f.filename for f in files)
     log = log_dir() / f"download-{files[0].package}-{files[0].python}.log"
-    done = run(pip_download(files, folder), log=log, check=False)
+    with task(f"download {names}") as shown:
+        done = run(pip_download(files, folder), log=log, check=False, on_line=shown.update)
     if done.returncode == 0 and not done.timed_out:
         return
     known = recognise(done.tail)
@@ -187,9 +188,12 @@ def _get(url: str, place: Path) -> None:
     import pooch
     import requests
 
-    with task(f"download {url}"):
+    with task(f"download {url}") as shown:
+        get = pooch.HTTPDownloader(
+            progressbar=_Bar(shown), timeout=CONNECT_SECONDS, hooks={"response": _refuse_downgrade}
+        )
         try:
-            pooch.HTTPDownloader(timeout=CONNECT_SECONDS, hooks={"response": _refuse_downgrade})(url, str(place), None)
+            get(url, str(place), None)
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "unknown"
             raise NetworkError(
@@ -201,6 +205,24 @@ def _get(url: str, place: Path) -> None:
                 f"{url} could not be fetched ({type(error).__name__}).",
                 remedy="Check the network and the proxy variables, then run it again: this file starts anew.",
             ) from error
+
+
+class _Bar:
+    """What pooch tells its progress bar, passed on to a task's."""
+
+    def __init__(self, shown: Task) -> None:
+        self.total = 0
+        self._shown, self._done = shown, 0
+
+    def update(self, size: int) -> None:
+        self._done += size
+        self._shown.progress(self._done, self.total or None, unit="bytes")
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        """Pooch wants it."""
 
 
 def _refuse_downgrade(answer: requests.Response, *_: object, **__: object) -> None:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from wheelhouse import memory
-from wheelhouse.console import say
+from wheelhouse import console, memory
 from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.processes import exits, job_object
 from wheelhouse.processes.lifeline import die_with_parent
@@ -93,14 +92,14 @@ def run(
     `on_line` receives each line of the output as it comes. With `check`, a failure raises StepFailedError with the
     output's tail. A missing program raises ToolchainError; a time-out ends the process and everything it started.
     """
-    typed = f"+ {render(command, own_shell())}"
+    typed = render(command, own_shell())
     if echo:
-        say(typed, style="dim")
+        console.command(typed)
     log.parent.mkdir(parents=True, exist_ok=True)
     started, kills = time.monotonic(), memory.kills()
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:
-        stream.write(f"{typed}\n")
+        stream.write(f"+ {typed}\n")
         with (
             _start(command) as process,
             ending_with_us(process),

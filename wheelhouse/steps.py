@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse.console import say
+from wheelhouse.console import remark
 from wheelhouse.errors import BusyError, ResourceError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import disk_full, move, remove_tree, sha256_bytes, write_atomic
@@ -97,7 +97,7 @@ def ensure(
         why = reason()  # another run may have made it while we waited for the lock
         if why is None:
             return _fresh(step, quiet=quiet_when_fresh)
-        say(f"{step.name}: {why}")
+        remark(f"{step.name}: {why}")
         started = time.monotonic()
         partial = partial_of(step.output)
         remove_tree(partial)
@@ -125,7 +125,7 @@ def _make_or_free(step: Step, make: Callable[[Path], None], partial: Path) -> No
 def _fresh(step: Step, *, quiet: bool) -> Outcome:
     why = "nothing changed"
     if not quiet:
-        say(f"{step.name}: {why}", style="dim")
+        remark(f"{step.name}: {why}")
     return Outcome(ran=False, why=why, seconds=0.0)
 
 

@@ -77,6 +77,8 @@ class FrontDoor(Program):
             Argument(names=("list-format",), default="flat"),
             Argument(names=("version", "V"), kind=bool, default=False, help="print the version"),
             Argument(names=("dry", "R"), kind=bool, default=False, help="as --plan, for the tasks that have it"),
+            Argument(names=("quiet", "q"), kind=bool, default=False, help="only results, warnings and errors"),
+            Argument(names=("verbose", "v"), kind=bool, default=False, help="every command as it would be typed, too"),
             Argument(names=("debug", "d"), kind=bool, default=False, help="show where in the code an error arose"),
             Argument(names=("print-completion-script",), help="print the tab completion for bash, zsh or fish"),
             Argument(names=("complete",), kind=bool, default=False),
@@ -108,11 +110,21 @@ class FrontDoor(Program):
         result = self.parser.parse_argv(self.argv[1:])
         self.core = ParseResult(result[:1])
         self.tasks = ParseResult(result[1:])
+        self._set_loudness()
         if self.args["dry"].value:
             for context in self.tasks:
                 if "plan" not in context.args:
                     raise UsageError(f"--dry: {context.name} cannot say beforehand what it would do.")
                 context.args["plan"].set_value(True, cast=False)
+
+    def _set_loudness(self) -> None:
+        quiet, verbose = self.args["quiet"].value, self.args["verbose"].value
+        if quiet and verbose:
+            raise UsageError("--quiet and --verbose contradict each other.", remedy="Give one of the two.")
+        if quiet or verbose:
+            from wheelhouse.console import Loudness, set_loudness
+
+            set_loudness(Loudness.QUIET if quiet else Loudness.VERBOSE)
 
     def _said(self) -> bool:
         """Answer what asks for text only; return whether anything did."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recipes.audit.findings import Finding, Severity, worst
 from recipes.audit.readers.binary import Binary, Reading
 from recipes.audit.readers.wheel import Wheel
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from wheelhouse.console import Column, Table
 
 FORMAT = "dml-wheelhouse/audit/1"
+_COLUMNS = (
+    Column(name="severity"),
+    Column(name="rule", wraps=True),
+    Column(name="where", wraps=True),
+    Column(name="what, and what to do", wraps=True),
+)
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 
 
@@ -23,12 +27,9 @@ def to_table(findings: Sequence[Finding], *, explained: bool = False) -> Table:
 
     With `explained`, each rule's explanation is in it too.
     """
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_lines=True, header_style="bold")
-    for name in ("severity", "rule", "where", "what, and what to do"):
-        table.add_column(name, overflow="fold")
+    table = Table(columns=_COLUMNS, spaced=True)
     alike: dict[Finding, list[str]] = {}
     for finding in findings:
         alike.setdefault(replace(finding, wheel=""), []).append(finding.wheel)
@@ -39,7 +40,7 @@ def to_table(findings: Sequence[Finding], *, explained: bool = False) -> Table:
         what.append(finding.remedy, style="dim")
         where = Text("\n".join([*wheels, finding.where] if finding.where else wheels))
         severity = Text(finding.severity.value, style=_STYLES[finding.severity])
-        table.add_row(severity, finding.rule, where, what)
+        table.add(severity, finding.rule, where, what)
     return table
 
 

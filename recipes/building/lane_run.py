@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from wheelhouse.console import Task, task
+from wheelhouse.console import task
 from wheelhouse.files import remove_tree, sha256_bytes, write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command, run
-
-_PROGRESS = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
 def run_all(commands: Iterable[Command], title: str) -> None:
@@ -21,18 +19,7 @@ def run_all(commands: Iterable[Command], title: str) -> None:
     stem = re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-").lower()
     with task(title) as shown:
         for number, command in enumerate(commands, start=1):
-            run(command, log=log_dir() / f"{stem}-{number}.log", on_line=_follow(shown))
-
-
-def _follow(shown: Task) -> Callable[[str], None]:
-    """Show each line as the task's note; Ninja's '[12/203]' moves the bar."""
-
-    def note(line: str) -> None:
-        shown.update(line)
-        if found := _PROGRESS.match(line):
-            shown.progress(int(found[1]), int(found[2]))
-
-    return note
+            run(command, log=log_dir() / f"{stem}-{number}.log", on_line=shown.follow)
 
 
 def keep_if_same(folder: Path, key: str) -> None:

@@ -7,6 +7,7 @@ all there is. A row says which of them it rests on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from smoke.backends import npu
 from smoke.backends.npu import Npu
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report, Result
+from wheelhouse.console import Column, Table
 from wheelhouse.files import human_size
 from wheelhouse.machine.facts import Facts
 from wheelhouse.paths import cache_dir
@@ -124,11 +126,8 @@ def need_of(model: str) -> Need:
     return Need(name=model, parameters=resolve(model).facts.parameters)
 
 
-def tell(model: str) -> None:
-    """Do what `invoke advise` says: print the conclusion, then the table."""
-    from rich import box
-    from rich.table import Table
-
+def tell(model: str, *, as_json: bool = False) -> None:
+    """Do what `invoke advise` says: print the conclusion, then the table; or both as JSON."""
     from smoke.advice import successor, survey
     from wheelhouse import console
     from wheelhouse.machine import host
@@ -137,13 +136,28 @@ def tell(model: str) -> None:
     facts = msgspec.structs.replace(host.gather(), webgpu=survey.webgpu_adapter())
     report = last_report(model)
     found = advise(facts, npus, need, report)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("backend", "basis", "tokens/s", "why", "command", "source"):
-        table.add_column(column, overflow="fold")
-    for row in found:
-        rate = f"{row.tokens_per_s:.1f}" if row.tokens_per_s else ""
-        command = "" if row.basis is Basis.IMPOSSIBLE else row.command(model)
-        table.add_row(row.backend, row.basis.value, rate, row.why, command, row.source)
-    console.result(conclusion(found, need, npus))
+    said = conclusion(found, need, npus)
+    if as_json:
+        ways = [{**asdict(way), "command": _command(way, model)} for way in found]
+        console.result(console.as_json({"model": model, "conclusion": said, "ways": ways}))
+        return
+    table = Table(
+        columns=(
+            Column(name="backend"),
+            Column(name="basis"),
+            Column(name="tokens/s", right=True),
+            Column(name="why", wraps=True),
+            Column(name="command", wraps=True, drop=2),
+            Column(name="source", wraps=True, drop=1),
+        )
+    )
+    for way in found:
+        rate = f"{way.tokens_per_s:.1f}" if way.tokens_per_s else ""
+        table.add(way.backend, way.basis.value, rate, way.why, _command(way, model), way.source)
+    console.result(said)
     console.result(table)
     console.result(successor.table(report))
+
+
+def _command(way: Advice, model: str) -> str:
+    return "" if way.basis is Basis.IMPOSSIBLE else way.command(model)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from recipes.spec import load
 from smoke.environments import environment_recipes
 from smoke.parity.verdicts import Verdict
+from wheelhouse.console import Column, Table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from smoke.report.results import Report, Result
 
 PLUGIN = ("onnxruntime", "onnxruntime-genai", "onnxruntime-ep-webgpu")
@@ -63,10 +62,10 @@ def _result(result: Result) -> str:
 
 def table(report: Report | None) -> Table:
     """Return the comparison for a terminal."""
-    from rich import box
-    from rich.table import Table
-
-    made = Table("", "DirectML", "WebGPU", box=box.SIMPLE_HEAD, pad_edge=False, title="DirectML or WebGPU?")
+    made = Table(
+        columns=(Column(name=""), Column(name="DirectML", wraps=True), Column(name="WebGPU", wraps=True)),
+        title="DirectML or WebGPU?",
+    )
     for row in rows(report):
-        made.add_row(*row)
+        made.add(*row)
     return made

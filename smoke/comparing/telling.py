@@ -7,8 +7,6 @@ from pathlib import Path
 
 from smoke.comparing.compare import compare
 from smoke.report import terminal, writing
-from wheelhouse import console
-from wheelhouse.paths import display
 
 
 def tell(dumps: Sequence[str], *, report: str, strict: bool) -> None:
@@ -20,7 +18,5 @@ def tell(dumps: Sequence[str], *, report: str, strict: bool) -> None:
     folder = writing.report_folder(report, "comparisons")
     writing.make_folder(folder)
     writing.write(found, folder)
-    for part in terminal.render(found):
-        console.result(part)
-    console.say(f"report: {display(folder / writing.HTML)} (also {writing.JSON}, {writing.JUNIT})")
+    terminal.show(found, folder, also=f"{writing.JSON}, {writing.JUNIT}")
     writing.require_success(found, strict=strict)

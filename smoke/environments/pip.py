@@ -83,8 +83,14 @@ def _required() -> tuple[str, ...]:
 def _run(argv: Sequence[str], log: Path, shown: Task, variables: Mapping[str, str] | None = None) -> None:
     env = {**_SETTINGS, **(variables or {})}
     command = Command(argv=tuple(argv), env=env, unset=_MISLEADING, timeout=SECONDS)
+
+    def note(line: str) -> None:
+        shown.update(line)
+        if line.startswith("Collecting "):
+            shown.advance()
+
     try:
-        process.run(command, log=log, on_line=shown.update)
+        process.run(command, log=log, on_line=note)
     except StepFailedError as error:
         raise explain(error, log) from error
 

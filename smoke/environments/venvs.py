@@ -40,6 +40,7 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
         pins = folder / "pins.txt"
         kept = [pin for pin in recipe.packages if not wheels or _still_wanted(pin, recipe, wheels)]
         pins.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        shown.progress(0, len(kept), unit="packages")
         pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown)
         if recipe.resolved:
             pip.install(installer, ["-c", str(pins), *recipe.resolved], title=f"{name}-resolved", shown=shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from smoke.exports.exporters import EXPORTERS, Exporter
 from smoke.heal.hook import mode_for, stabilise
 from smoke.models.model import Model
 from wheelhouse import manifests, process, steps
-from wheelhouse.console import say, task
+from wheelhouse.console import remark, task
 from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
 from wheelhouse.files import disk_full, remove_tree, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
@@ -75,7 +75,7 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
         title = f"Export {model.name} as {kind}"
         needs.require(needs.of(model.facts, exporter), partial, title, ignore_memory=ignore_memory)
         if plain:
-            say(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
+            remark(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
         source = own_code.without(model.folder, config, partial) if plain else model.folder
         _export(model, source, exporter, settings, environment, partial)
 
@@ -86,12 +86,17 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
 
 
 def export_all(
-    model: Model, kinds: Sequence[str], *, stable_norms: str = "", ignore_memory: bool = False
+    model: Model,
+    kinds: Sequence[str],
+    *,
+    stable_norms: str = "",
+    ignore_memory: bool = False,
+    each: Callable[[], object] = lambda: None,
 ) -> dict[str, Path | WheelhouseError]:
     """Export `model` as every kind, two at a time where the memory allows; a failure is the value, not the end.
 
-    `stable_norms` and `ignore_memory` are as for `export`. Raise only what concerns all of them: UsageError for an
-    unknown kind, and what making the environment may raise.
+    `stable_norms` and `ignore_memory` are as for `export`; `each` is called after every one. Raise only what concerns
+    all of them: UsageError for an unknown kind, and what making the environment may raise.
     """
     for kind in kinds:
         _exporter(kind)
@@ -103,6 +108,8 @@ def export_all(
             return export(model, kind, stable_norms=stable_norms, ignore_memory=ignore_memory)
         except WheelhouseError as error:
             return error
+        finally:
+            each()
 
     largest = max((needs.of(model.facts, EXPORTERS[kind]).memory for kind in kinds), default=0)
     pool = ThreadPoolExecutor(max_workers=needs.at_once(largest, AT_ONCE))

@@ -9,7 +9,7 @@ from smoke.heal.healing import fill, mode_of, scripts_key
 from smoke.heal.known_norms import Mode
 from smoke.models import catalogue
 from wheelhouse import manifests, steps
-from wheelhouse.console import say, task, warn
+from wheelhouse.console import remark, task, warn
 from wheelhouse.errors import UnsupportedError
 from wheelhouse.steps import Step
 
@@ -43,7 +43,7 @@ def stabilise(export: Path, *, model: str, mode: Mode) -> Path:
     def make(partial: Path) -> None:
         with task(title) as shown:
             record = fill(export, partial, mode=mode, shown=shown, share=True, log=f"{model}-{export.name}")
-        say(f"{model} {export.name}: {record.summary}; {len(record.rewritten)} rewritten")
+        remark(f"{model} {export.name}: {record.summary}; {len(record.rewritten)} rewritten")
         manifests.write(partial)
 
     try:

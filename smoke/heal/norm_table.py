@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoke.heal.known_norms import Answer, NormRecord
+from wheelhouse.console import Column, Table
 from wheelhouse.errors import UsageError
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_COLUMNS = (
+    Column(name="layer", right=True),
+    Column(name="norm"),
+    Column(name="form", drop=3),
+    Column(name="worst mean square", right=True, drop=1),
+    Column(name="token", right=True, drop=4),
+    Column(name="smallest", right=True, drop=5),
+    Column(name="verdict"),
+    Column(name="scale", drop=2),
+)
 _WORDS = {
     "overflows": "overflows",
     "near": "close to overflowing",
@@ -22,11 +29,9 @@ _WORDS = {
 
 def table(answer: Answer) -> Table:
     """Return the norms that matter: those at risk, those healed, and of the others the one with the largest square."""
-    from rich.table import Table
-
-    drawn = Table("layer", "norm", "form", "worst mean square", "token", "smallest", "verdict", "scale", box=None)
+    drawn = Table(columns=_COLUMNS)
     for norm in _interesting(answer):
-        drawn.add_row(
+        drawn.add(
             "" if norm.layer is None else str(norm.layer),
             norm.name,
             f"{norm.form} {norm.kind}",

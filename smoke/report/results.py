@@ -29,8 +29,8 @@ class Result(Struct, frozen=True, kw_only=True):
     against: str = ""
     checks: tuple[Check, ...] = ()
     """What the gate looked at, each number beside its limit."""
-    called: str = ""
-    """What people call the backend."""
+    summary: str = ""
+    """The runtime in a few words."""
     metrics: Metrics = Metrics()
     performance: Performance = Performance()
     text: tuple[str, ...] = ()

@@ -1,63 +1,88 @@
-"""The report on the terminal: the table, what is to be said about its rows, the answers, and where the time went."""
+"""The report on the terminal: what ran as a table, one line for all that was skipped for one reason, the answers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smoke.parity.verdicts import Verdict
 from smoke.report import wording
 from smoke.report.results import Report, Result, Section
+from wheelhouse import console
+from wheelhouse.console import Column, Loudness, Table
+from wheelhouse.paths import display
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
 _COLUMNS = (
-    ("backend", "left"),
-    ("variant", "left"),
-    ("device", "left"),
-    ("verdict", "left"),
-    ("equal tokens", "left"),
-    ("KL", "right"),
-    ("quality", "left"),
-    ("first token", "right"),
-    ("tokens/s", "right"),
-    ("memory", "right"),
-    ("load", "right"),
+    Column(name="backend"),
+    Column(name="variant"),
+    Column(name="device", drop=1),
+    Column(name="verdict"),
+    Column(name="equal tokens", drop=3),
+    Column(name="KL", right=True, drop=4),
+    Column(name="quality", drop=8),
+    Column(name="first token", right=True, drop=6),
+    Column(name="tokens/s", right=True, drop=2),
+    Column(name="memory", right=True, drop=5),
+    Column(name="load", right=True, drop=7),
 )
 ANSWER = 300
 """Characters of an answer that are shown here; the other forms have all of it."""
+
+
+def show(report: Report, folder: Path, *, also: str) -> None:
+    """Print a report and where it was written to, with what `also` lies there; to be --quiet, its outcome only."""
+    from smoke.report.writing import HTML
+
+    quiet = console.loudness() is Loudness.QUIET
+    for part in [outcome(report)] if quiet else render(report):
+        console.result(part)
+    console.say(f"report: {display(folder / HTML)} (also {also})")
 
 
 def render(report: Report) -> list[RenderableType]:
     """Return what to print, in order."""
     from rich.text import Text
 
-    parts: list[RenderableType] = [_table(report), Text()] if report.results else []
-    parts += [_remark(result) for result in report.results if result.reason]
-    if report.prompts:  # none when only operators were run
+    ran = [result for result in report.results if result.verdict is not Verdict.SKIPPED]
+    parts: list[RenderableType] = [_table(ran), Text()] if ran else []
+    parts += [_remark(alike) for alike in wording.alike(result for result in ran if result.reason)]
+    parts += [_skipped(alike) for alike in wording.alike(set_apart(report.results))]
+    answers = wording.first_answers(report.results)
+    if report.prompts and answers:  # none when only operators were run
         question = wording.printable(report.prompts[0])
-        parts += [Text(), Text(f"Answers to “{question}”", style="bold")]
-        parts += [_answer(name, answer) for name, answer in wording.first_answers(report.results)]
+        parts += [Text(), Text(f"Answers to “{question}”", style="bold"), *_answers(answers)]
     for section in report.sections:
-        parts += [Text(), _section(section)]
-    style = "green" if report.passed else "bold red"
-    return [*parts, Text(), _times(report), Text(wording.headline(report), style=style)]
+        parts += [Text(), section_table(section)]
+    return [*parts, Text(), _times(report), outcome(report)]
 
 
-def _table(report: Report) -> RenderableType:
-    from rich import box
-    from rich.table import Table
+def outcome(report: Report) -> Text:
+    """Return the outcome in one sentence."""
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in _COLUMNS:
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
-    for result in report.results:
+    return Text(wording.headline(report), style="green" if report.passed else "bold red")
+
+
+def set_apart(results: Iterable[Result]) -> list[Result]:
+    """Return the results of what was not run."""
+    return [result for result in results if result.verdict is Verdict.SKIPPED]
+
+
+def _table(results: Iterable[Result]) -> Table:
+    from rich.text import Text
+
+    table = Table(columns=_COLUMNS)
+    for result in results:
         speed = result.performance
-        table.add_row(
+        table.add(
             f"{result.machine} {result.backend}".lstrip(),
             result.variant,
-            Text(wording.printable(result.device)),
+            wording.printable(result.device),
             Text(wording.verdict(result.verdict), style=wording.STYLES[result.verdict]),
             wording.prefix(result),
             wording.divergence(result),
@@ -70,35 +95,45 @@ def _table(report: Report) -> RenderableType:
     return table
 
 
-def _remark(result: Result) -> Text:
+def _remark(alike: Sequence[Result]) -> Text:
+    return _said(wording.names(alike), alike)
+
+
+def _skipped(alike: Sequence[Result]) -> Text:
+    return _said(f"{len(alike)} SKIPPED ({wording.names(alike)})", alike)
+
+
+def _said(about: str, alike: Sequence[Result]) -> Text:
     from rich.text import Text
 
-    text = Text(f"{result.name}: ", style=wording.STYLES[result.verdict])
-    said = " ".join(part for part in (result.reason, result.remedy) if part)
-    text.append(wording.printable(said, keep_lines=True), style="none")
+    text = Text(f"{about}: ", style=wording.STYLES[alike[0].verdict])
+    text.append(wording.printable(wording.said(alike), keep_lines=True), style="none")
     return text
 
 
-def _answer(name: str, answer: str) -> Text:
+def _answers(answers: Sequence[tuple[str, str]]) -> list[Text]:
+    """Return a line for each different answer, with who gave it."""
     from rich.text import Text
 
-    shown = wording.printable(answer)
-    text = Text(f"  {name}: ", style="bold")
-    text.append(shown if len(shown) <= ANSWER else shown[:ANSWER] + " …", style="none")
-    return text
+    givers: dict[str, list[str]] = {}
+    for name, answer in answers:
+        givers.setdefault(answer, []).append(name)
+    lines = []
+    for answer, (first, *others) in givers.items():
+        text = Text(f"  {first}{f' and {len(others)} more' if others else ''}: ", style="bold", no_wrap=True)
+        shown = wording.printable(answer)
+        text.append(shown if len(shown) <= ANSWER else shown[:ANSWER] + " …", style="none")
+        text.overflow = "ellipsis"
+        lines.append(text)
+    return lines
 
 
-def _section(section: Section) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    title = Text(section.title)
-    table = Table(title=title, title_justify="left", caption=section.note or None, box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in section.columns:
-        table.add_column(Text(column))
+def section_table(section: Section) -> Table:
+    """Return a section as a table; where there is little room, its last columns give way first."""
+    columns = [Column(name=name, wraps=True, drop=number) for number, name in enumerate(section.columns)]
+    table = Table(columns=columns, title=section.title, note=section.note)
     for row in section.rows:
-        table.add_row(*(Text(wording.printable("" if cell is None else str(cell))) for cell in row))
+        table.add(*(wording.printable("" if cell is None else str(cell)) for cell in row))
     return table
 
 

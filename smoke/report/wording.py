@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report, Result
@@ -80,9 +80,7 @@ def seconds(value: float | None) -> str:
     """Return seconds, below one of them in milliseconds."""
     if value is None:
         return ""
-    if value < 1:
-        return f"{number(value * 1000)} ms" if value < 0.01 else f"{value * 1000:.0f} ms"
-    return f"{value:.1f} s"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
 def memory(value: int | None) -> str:
@@ -104,11 +102,35 @@ def headline(report: Report) -> str:
     return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
 
 
+def alike(results: Iterable[Result]) -> list[list[Result]]:
+    """Return the results in groups of those of which the same is to be said."""
+    groups: dict[tuple[Verdict, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.verdict, _general(result)), []).append(result)
+    return list(groups.values())
+
+
+def said(group: Sequence[Result]) -> str:
+    """Return reason and remedy of results that are alike; where they name themselves, NAME stands for each."""
+    return _general(group[0]) if len(group) > 1 else _reason(group[0])
+
+
+def names(group: Sequence[Result]) -> str:
+    """Return the names of results, each backend once: "cuda fp16, int4; npu int4"."""
+    found: dict[str, list[str]] = {}
+    for result in group:
+        found.setdefault(f"{result.machine} {result.backend}".lstrip(), []).append(result.variant)
+    return "; ".join(f"{backend} {', '.join(variants)}" for backend, variants in found.items())
+
+
+def _reason(result: Result) -> str:
+    return " ".join(part for part in (result.reason, result.remedy) if part)
+
+
+def _general(result: Result) -> str:
+    return _reason(result).replace(f"{result.backend}:{result.variant}", "NAME")
+
+
 def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Return (backend and variant, answer to the first prompt) of those that gave one."""
     return [(result.name, result.text[0]) for result in results if result.text]
-
-
-def rate(value: float | None) -> str:
-    """Return tokens per second."""
-    return number(value, 3)

@@ -22,7 +22,7 @@ from smoke.running.records import RunRecord
 from smoke.running.shorter import Share
 from smoke.running.smoke_request import Request
 from wheelhouse import manifests
-from wheelhouse.console import say, task
+from wheelhouse.console import remark, task
 from wheelhouse.errors import InputError, WheelhouseError
 from wheelhouse.files import remove_tree
 from wheelhouse.process import Completed
@@ -102,7 +102,7 @@ class Attempts:
 
     def _kept(self, item: Planned, folder: Path) -> Attempt:
         """Return the attempt that made a kept dump, with its log among this run's."""
-        say(f"{item.backend.name} {item.variant.name}: from the cache, nothing changed", style="dim")
+        remark(f"{item.backend.name} {item.variant.name}: from the cache, nothing changed")
         self._log(item).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / goldens.LOG, self._log(item))
         record = records.read(folder)
@@ -133,7 +133,7 @@ class Attempts:
         return RunRecord(
             format=1,
             backend=item.backend.name,
-            called=item.backend.called,
+            summary=item.backend.summary,
             variant=variant.name,
             gate=variant.gate.name,
             against="" if isinstance(variant.gate, IsGolden) else variant.against,

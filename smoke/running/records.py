@@ -26,8 +26,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
 
     format: Literal[1]
     backend: str
-    called: str = ""
-    """What people call the backend."""
+    summary: str = ""
+    """The runtime in a few words."""
     variant: str
     gate: str
     against: str
@@ -95,7 +95,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         gate=record.gate,
         against=record.against,
         checks=gates.checks(GATES[record.gate], judgement.metrics),
-        called=record.called,
+        summary=record.summary,
         requested_device=record.requested_device,
         device=dump.device.name if dump else "",
         verdict=judgement.verdict,

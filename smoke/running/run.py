@@ -27,6 +27,7 @@ from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
 from smoke.running.judge_queue import Bench, Finished, not_run
 from smoke.running.smoke_request import Request
+from wheelhouse.console import Task, phase
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space
 
@@ -40,24 +41,23 @@ def smoke(request: Request) -> Report:
     plan = selection.without_idle_bases(request.plan, lambda item: _why_not(item) is None)
     request = replace(request, plan=plan)
     runnable = [item for item in plan if _why_not(item) is None]
-    with clock.part("environments"):
-        environments = _prepare(runnable)
-    with clock.part("model"):
+    with clock.part("environments"), phase("environments", len({item.backend.name for item in runnable})) as shown:
+        environments = _prepare(runnable, shown)
+    with clock.part("model"), phase(f"model {request.model}"):
         model = resolve(request.model)
-    kinds = [item.variant.export for item in runnable if item.variant.export and _has(environments, item)]
-    with clock.part("exports"):
-        exports = export_all(model, tuple(dict.fromkeys(kinds)), stable_norms=request.stable_norms) if kinds else {}
+    wanted = (item.variant.export for item in runnable if item.variant.export and _has(environments, item))
+    kinds = tuple(dict.fromkeys(wanted))
+    with clock.part("exports"), phase("exports", len(kinds)) as shown:
+        made = export_all(model, kinds, stable_norms=request.stable_norms, each=shown.advance) if kinds else {}
     with scratch.folder() as folder:
         require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
         attempts = Attempts(
-            request=request, model=model, environments=environments, exports=exports, folder=folder, clock=clock
+            request=request, model=model, environments=environments, exports=made, folder=folder, clock=clock
         )
         run = Run(request=request, attempts=attempts, clock=clock, bench=Bench(Clock(started=clock.started)))
-        try:
-            results = run.all()
-        finally:
-            run.bench.close()
-    norms, after = reporting.section(exports), this_machine.steadiness()
+        with phase("workers", len(runnable)) as shown:
+            results = run.all(shown)
+    norms, after = reporting.section(made), this_machine.steadiness()
     return Report(
         schema=3,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -92,7 +92,7 @@ def _why_not(item: Planned) -> Judgement | None:
     return Judgement(verdict=Verdict.SKIPPED, reason=status.reason, remedy=status.remedy)
 
 
-def _prepare(plan: Sequence[Planned]) -> dict[str, Environment | WheelhouseError]:
+def _prepare(plan: Sequence[Planned], shown: Task) -> dict[str, Environment | WheelhouseError]:
     """Make the environments of all backends. Raise the error of the reference's: without it nothing can be judged."""
     made: dict[str, Environment | WheelhouseError] = {}
     for item in plan:
@@ -105,6 +105,7 @@ def _prepare(plan: Sequence[Planned]) -> dict[str, Environment | WheelhouseError
             if isinstance(item.variant.gate, IsGolden):
                 raise
             made[name] = error
+        shown.advance()
     return made
 
 
@@ -123,13 +124,19 @@ class Run:
     devices: dict[str, str] = field(default_factory=dict)
     _futures: dict[str, Future[Finished] | Finished] = field(default_factory=dict)
 
-    def all(self) -> list[Result]:
+    def all(self, shown: Task) -> list[Result]:
         """Run everything that is planned, and what turns out to be possible here; return the results in order."""
+        try:
+            return self._all(shown)
+        finally:
+            self.bench.close()
+
+    def _all(self, shown: Task) -> list[Result]:
         plan = list(self.request.plan)
         waiting = list(plan)
         while waiting:
             item = waiting.pop(0)
-            self._futures[item.name] = self._one(item, plan)
+            self._futures[item.name] = self._one(item, plan, shown)
             if not waiting:
                 self._note_devices()
                 waiting = selection.present(plan, self.devices)
@@ -149,7 +156,7 @@ class Run:
         with self.clock.part("comparing, beyond the workers"):
             return found.result()
 
-    def _one(self, item: Planned, plan: Sequence[Planned]) -> Future[Finished] | Finished:
+    def _one(self, item: Planned, plan: Sequence[Planned], shown: Task) -> Future[Finished] | Finished:
         why_not = _why_not(item)
         if why_not is not None:
             return Finished(result=not_run(item, why_not))
@@ -162,6 +169,7 @@ class Run:
         golden = None if is_golden else self._finished(REFERENCE).dump
         share = self.attempts.share(item)
         attempt = self.attempts.make(item, golden and share.dump(golden))
+        shown.advance()
         return self.bench.submit(attempt, base and share.golden(base), keep=keep)
 
     def _with_base(self, item: Planned) -> tuple[Planned, Golden | None]:

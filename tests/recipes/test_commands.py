@@ -1,5 +1,8 @@
 """What the tasks of the git lane print and refuse."""
 
+import json
+import re
+
 import pytest
 
 import tasks
@@ -65,12 +68,26 @@ def test_shells(request_):
         transcript(request_, "posix")
 
 
-def test_recipes_are_listed():
-    text = commands.list_recipes()
-    recipes = {part.split(":")[0]: part for part in text.split("\n") if not part.startswith(" ")}
-    assert {"dml", "dml-1.24", "cpu", "published"} <= recipes.keys()
-    rows = [line.split("  ") for line in commands.list_recipes(recipe="cpu").splitlines()[1:]]
-    assert [row[1].strip() for row in rows] == ["linux-x64", "linux-arm64", "windows-x64"]
+def test_recipes_are_listed(capsys):
+    commands.tell()
+    lines = capsys.readouterr().out.splitlines()
+    assert {"dml", "dml-1.24", "cpu", "published"} <= {line.split()[0] for line in lines if line and line[0] != " "}
+    commands.tell(recipe="cpu")
+    rows = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()[1:4]]
+    assert [row[1] for row in rows] == ["linux-x64", "linux-arm64", "windows-x64"]
     assert all(row[-1] == "plan only" for row in rows)
-    assert "pinned" in commands.list_recipes(recipe="published")
-    assert "compiles nothing" in commands.list_recipes(check=True, recipe="published")
+    commands.tell(recipe="published")
+    assert "pinned" in capsys.readouterr().out
+
+
+def test_recipes_as_json(capsys):
+    commands.tell(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [row["target"] for row in told if row["recipe"] == "dml"] == ["windows-x64", "windows-arm64"]
+    commands.tell(check=True, recipe="published", as_json=True)
+    assert "compiles nothing" in json.loads(capsys.readouterr().out)["published"][0]
+
+
+def test_what_compiles_nothing_has_no_drift(capsys):
+    commands.tell(check=True, recipe="published")
+    assert "compiles nothing" in capsys.readouterr().out

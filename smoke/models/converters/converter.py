@@ -31,4 +31,4 @@ def run(script: str, *arguments: str, title: str, online: bool = False, seconds:
     env = {"HF_HUB_OFFLINE": "0"} if online else {}
     command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=seconds)
     with task(title) as shown:
-        process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.update)
+        process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.follow)

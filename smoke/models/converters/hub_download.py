@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx  # type: ignore[import-not-found]  # it comes with huggingface_hub
 from huggingface_hub import constants, hf_hub_url
@@ -23,6 +24,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 
 CHUNK = 1 << 20
 FAILED = 75
+SECONDS_BETWEEN = 1.0
 WRITTEN_AT_ONCE = 1 << 16
 """What a cut line can cost at most; the library's own ten megabytes are a minute of a slow one."""
 
@@ -39,6 +41,23 @@ def is_right(path: Path, file: dict[str, Any]) -> bool:
     return bool(digest.hexdigest() == (file["sha256"] or file["git"]))
 
 
+class _Counting:
+    """A file that says now and then how much of it is there."""
+
+    def __init__(self, opened: BinaryIO, file: dict[str, Any], done: int) -> None:
+        self._opened, self._file, self._done, self._said = opened, file, done, time.monotonic()
+
+    def write(self, data: bytes) -> int:
+        self._done += len(data)
+        if time.monotonic() - self._said > SECONDS_BETWEEN:
+            self._said = time.monotonic()
+            print(f"{self._file['name']}: {self._done} of {self._file['size']} bytes", flush=True)
+        return self._opened.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+
 def fetch(listing: dict[str, Any], file: dict[str, Any], folder: Path) -> None:
     """Have a file in `folder`. A part that does not fit what follows it is thrown away, once."""
     target = folder / file["name"]
@@ -52,7 +71,8 @@ def fetch(listing: dict[str, Any], file: dict[str, Any], folder: Path) -> None:
             part.unlink()
             resumed = 0
         print(f"{file['name']}: {f'{resumed} of ' if resumed else ''}{file['size']} bytes", flush=True)
-        with part.open("ab") as sink:
+        with part.open("ab") as opened:
+            sink: Any = _Counting(opened, file, resumed)
             http_get(url, sink, resume_size=resumed, headers=build_hf_headers(), expected_size=file["size"])
         if is_right(part, file):
             part.replace(target)

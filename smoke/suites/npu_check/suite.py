@@ -6,21 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoke.backends import npu_compiler
 from smoke.environments.source import Environment, Readiness
 from smoke.models.resolving import resolve
 from smoke.report.results import Section
+from smoke.report.terminal import section_table
 from smoke.suites.npu_check import settings
 from smoke.suites.npu_check.check import Finding, as_json, check
 from wheelhouse import console
 from wheelhouse.errors import AuditError, WheelhouseError
 from wheelhouse.files import human_size
 from wheelhouse.paths import log_dir
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 NAME = "npu-check"
 SUMMARY = "Intel's NPU compiler: for which NPUs a model compiles"
@@ -106,7 +103,7 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
         save=Path(save).expanduser().resolve() if save else None,
     )
     if as_text:
-        console.result(_table(section(findings, resolved.name)))
+        console.result(section_table(section(findings, resolved.name)))
     else:
         print(json.dumps(as_json(findings), indent=1))
     refused = [finding.product for finding in findings if finding.compiled is None]
@@ -115,15 +112,3 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
             f"{resolved.name} does not compile for {', '.join(refused)} with any of the settings that were tried.",
             remedy="The table says why; on such a machine use --backend openvino on its CPU or GPU.",
         )
-
-
-def _table(found: Section) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=found.title, caption=found.note, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    for column in found.columns:
-        table.add_column(column, overflow="fold")
-    for row in found.rows:
-        table.add_row(*(str(cell) for cell in row))
-    return table

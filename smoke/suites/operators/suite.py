@@ -182,7 +182,7 @@ class _Attempt:
             traced.command(name(WORKER_FILE), name(self.folder / "job.json"), timeout=timeout),
             log=self._log,
             check=False,
-            on_line=lambda line: shown.update(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
+            on_line=lambda line: shown.follow(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
         )
 
 

@@ -193,7 +193,7 @@ def test_sums_and_summary_name_every_wheel(built: Checkout) -> None:
 
 def test_second_run_changes_nothing_and_packs_nothing(built: Checkout) -> None:
     before = {p: p.stat().st_mtime_ns for p in built.wheels.rglob("*") if p.is_file()}
-    done = built.invoke("build-dml", "--lane", "published")
+    done = built.invoke("--verbose", "build-dml", "--lane", "published")
     assert done.returncode == 0
     assert "+ " not in done.stderr  # the mark before every process that is started
     assert done.stdout.count("unchanged") == len(built.hashes())

@@ -129,7 +129,7 @@ def test_check_changes_nothing_and_names_the_first_norm(tmp_path: Path) -> None:
     assert "2 of 3 norms" in answer.summary
     assert "layer 1, /model/layers.1/norm" in answer.summary
     assert "62" in answer.summary
-    assert norm_table.table(answer).row_count == 3
+    assert len(norm_table.table(answer).rows) == 3
     assert any("single tokens" in line for line in norm_table.lines(answer))
 
 

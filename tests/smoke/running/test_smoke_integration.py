@@ -56,7 +56,7 @@ def test_the_parent_stays_small(report):
 
 
 def test_a_second_run_makes_nothing(report, tmp_path):
-    done = invoke("smoke", "--backend", "ort-cpu:fp32", "--model", "tiny-phi3", "--report", str(tmp_path))
+    done = invoke("smoke", "--backend", "ort-cpu:fp32", "--model", "tiny-phi3", "--report", str(tmp_path), "--verbose")
     started = [line for line in done.stderr.splitlines() if line.startswith("+ ")]
     assert len(started) == 1, started  # the worker that was asked for: the reference is kept
     assert all("worker" in line for line in started)

@@ -1,14 +1,12 @@
+"""What is said without a terminal: in a pipe, in a file, in CI."""
+
 import threading
 
 import pytest
+from rich.text import Text
 
 from wheelhouse import console
-
-
-@pytest.fixture(autouse=True)
-def fresh_consoles() -> None:
-    console.stderr.cache_clear()
-    console.stdout.cache_clear()
+from wheelhouse.console import Loudness, working
 
 
 def test_task_prints_its_begin_and_its_end_with_the_duration(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,7 +45,7 @@ def test_tasks_in_threads_do_not_disturb_each_other(capsys: pytest.CaptureFixtur
         thread.join()
     ended = [line for line in capsys.readouterr().err.splitlines() if line.startswith("✓")]
     assert len(ended) == 8
-    assert console._open_tasks == 0
+    assert working._state.open == 0
 
 
 def test_results_and_messages_go_to_different_streams(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,3 +56,38 @@ def test_results_and_messages_go_to_different_streams(capsys: pytest.CaptureFixt
     assert captured.out == "result\n"
     assert "message [not markup]\n" in captured.err
     assert "warning: mind this" in captured.err
+
+
+def test_steps_of_a_phase_are_all_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.phase("exports", 2), console.task("export one"):
+        console.remark("model changed")
+    said = [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["… exports", "… export one", "model changed", "✓ export one", "✓ exports"]
+
+
+def test_quiet_leaves_results_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    console.set_loudness(Loudness.QUIET)
+    with console.task("t"):
+        console.say("s")
+        console.command("c")
+    console.warn("w")
+    console.result("r")
+    assert capsys.readouterr() == ("r\n", "warning: w\n")
+
+
+@pytest.mark.parametrize(("loudness", "said"), [(Loudness.NORMAL, ""), (Loudness.VERBOSE, "+ python x.py\n")])
+def test_commands_are_said_when_that_is_wanted(
+    capsys: pytest.CaptureFixture[str], loudness: Loudness, said: str
+) -> None:
+    console.set_loudness(loudness)
+    console.command("python x.py")
+    assert capsys.readouterr().err == said
+
+
+def test_nothing_is_wrapped_or_padded_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result("word " * 60 + "end")
+    console.say("word " * 60 + "end")
+    console.result(Text("padded   "))
+    out, err = capsys.readouterr()
+    assert out == "word " * 60 + "end\npadded\n"
+    assert err == "word " * 60 + "end\n"

@@ -1,0 +1,35 @@
+"""What does the program say while it works, and how does a table fit where it is read?"""
+
+from wheelhouse.console.speaking import (
+    Loudness,
+    as_json,
+    command,
+    loudness,
+    result,
+    say,
+    set_loudness,
+    stderr,
+    stdout,
+    warn,
+)
+from wheelhouse.console.tables_that_fit import Column, Table
+from wheelhouse.console.working import Task, phase, remark, task
+
+__all__ = [
+    "Column",
+    "Loudness",
+    "Table",
+    "Task",
+    "as_json",
+    "command",
+    "loudness",
+    "phase",
+    "remark",
+    "result",
+    "say",
+    "set_loudness",
+    "stderr",
+    "stdout",
+    "task",
+    "warn",
+]

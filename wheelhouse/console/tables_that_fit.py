@@ -1,0 +1,98 @@
+"""Tables that fit where they are read: columns give way in order, then the rows stand one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+GAP = 2
+LEAST = 20
+"""Columns below which a text is not wrapped into a column: it had better stand alone."""
+INDENT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column: `right` for numbers, `wraps` for sentences; `drop` says how soon it gives way (0: never)."""
+
+    name: str
+    right: bool = False
+    wraps: bool = False
+    drop: int = 0
+
+
+@dataclass(kw_only=True)
+class Table:
+    """Rows under columns, drawn for the width that there is."""
+
+    columns: Sequence[Column]
+    rows: list[Sequence[str | Text]] = field(default_factory=list)
+    title: str = ""
+    note: str = ""
+    spaced: bool = False
+    """With a blank line between rows, for those of several lines."""
+
+    def add(self, *cells: str | Text) -> None:
+        """Add a row: a text for each column."""
+        self.rows.append(cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield what rich draws."""
+        from rich.text import Text
+
+        rows = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in self.rows]
+        shown = self._that_fit(rows, options.max_width)
+        if self.title:
+            yield Text(self.title, style="bold")
+        if shown:
+            yield self._drawn(rows, shown)
+        elif rows:
+            yield from self._stacked(rows)
+        if self.note:
+            yield Text(self.note, style="dim italic")
+
+    def _that_fit(self, rows: Sequence[Sequence[Text]], room: int) -> list[int] | None:
+        """Return the numbers of the columns that there is room for; None where not even the needed ones fit."""
+        shown = [n for n in range(len(self.columns)) if any(row[n].plain for row in rows)]
+        while shown and sum(self._needs(rows, n) for n in shown) + GAP * (len(shown) - 1) > room:
+            least = max(shown, key=lambda n: self.columns[n].drop)
+            if not self.columns[least].drop:
+                return None
+            shown.remove(least)
+        return shown
+
+    def _needs(self, rows: Sequence[Sequence[Text]], number: int) -> int:
+        column = self.columns[number]
+        widths = [len(column.name), *(line.cell_len for row in rows for line in row[number].split())]
+        return min(max(widths), LEAST) if column.wraps else max(widths)
+
+    def _drawn(self, rows: Sequence[Sequence[Text]], shown: Sequence[int]) -> Drawn:
+        from rich.table import Table as Drawn
+
+        drawn = Drawn(box=None, pad_edge=False, padding=(0, GAP, int(self.spaced), 0), header_style="bold underline")
+        for column in (self.columns[n] for n in shown):
+            drawn.add_column(
+                column.name, justify="right" if column.right else "left", no_wrap=not column.wraps, overflow="fold"
+            )
+        for row in rows:
+            drawn.add_row(*(row[n] for n in shown))
+        return drawn
+
+    def _stacked(self, rows: Sequence[Sequence[Text]]) -> Iterator[RenderableType]:
+        """Yield each row as its first text, and below it the others, with their columns' names."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        for row in rows:
+            yield Text.assemble(row[0], style="bold")
+            for column, cell in zip(self.columns[1:], row[1:], strict=True):
+                if cell.plain:
+                    yield Padding(Text.assemble((f"{column.name}: ", "dim"), cell), (0, 0, 0, INDENT))
+            if self.spaced:
+                yield Text()
