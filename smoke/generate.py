@@ -111,7 +111,7 @@ def generate(request: Request) -> None:
     model = resolve(request.model)
     folder = export(model, variant.export) if variant.export else model.folder
     with scratch.folder() as work:
-        told, code = _run(request, backend, variant, environment, folder, work)
+        told, code = _run(request, backend, variant, environment, (folder, model.folder), work)
     _report(told, code, f"{backend.name}:{variant.name}", variant)
 
 
@@ -124,12 +124,18 @@ def chosen(name: str, known: Sequence[Backend] = BACKENDS) -> tuple[Backend, Var
 
 
 def _run(
-    request: Request, backend: Backend, variant: Variant, environment: Environment, folder: Path, work: Path
+    request: Request,
+    backend: Backend,
+    variant: Variant,
+    environment: Environment,
+    folders: tuple[Path, Path],
+    work: Path,
 ) -> tuple[Told, int]:
     named = environment.host_path
     job = {
         "engine": named(backend.engine),
-        "model": named(folder),
+        "model": named(folders[0]),
+        "source": named(folders[1]),
         "device": variant.device,
         "options": dict(variant.options),
         "output": named(work),

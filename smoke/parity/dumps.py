@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from smoke.parity import pace
+from smoke.parity.textual import Made, Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,6 +115,10 @@ class Dump(Struct, frozen=True, kw_only=True):
     text_ids: tuple[Token, ...] = ()
     end_ids: tuple[Token, ...] = ()
     """Tokens that end an answer, by the model's own files."""
+    made: Made | None = None
+    """Of the reference: what it makes of texts and conversations."""
+    texts: Texts | None = None
+    """Of all others: where they are unlike it."""
     weights: tuple[MatrixDump, ...] = ()
     """Of the quantised matrices, where the worker was given them to exchange the model's for."""
     nll: float | None = None

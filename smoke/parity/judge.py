@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.parity import accounted, dumps, gates, matrices, parity
+from smoke.parity import accounted, dumps, gates, matrices, parity, textual
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import Gate, IsGolden
@@ -105,6 +105,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         *_tokenization(dump, base),
         *gates.violations(expected.gate, metrics),
         *_answer_problems(dump, expected, base),
+        *textual.violations(dump.texts),
         *matrices.violations(dump.weights),
         *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
     ]
@@ -216,6 +217,7 @@ def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
             *matrices.remarks(dump.weights),
             *tied,
             *looping,
+            *textual.remarks(dump.texts),
             *dump.notes,
         ]
     )

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from smoke.backends.registry import WORKER
 from smoke.backends.variants import Variant
 from smoke.environments.source import Environment
 from smoke.parity.dumps import Dump
+from smoke.running import corpus
 from wheelhouse import process
 from wheelhouse.files import write_atomic
 from wheelhouse.process import Completed
@@ -44,6 +47,11 @@ class Questions:
             "repeat": self.repeat,
             "lengths": list(self.lengths),
         }
+        if self.golden is None or self.golden.made is None:
+            chats = [{"name": n, "messages": list(c), "plain": n in corpus.PLAIN} for n, c in corpus.CHATS.items()]
+            common["texts"] = {"corpus": corpus.TEXTS, "chats": chats}
+        else:
+            common["texts"] = msgspec.to_builtins(self.golden.made)
         if self.golden is None:
             return {**common, "prompts": [{"message": prompt} for prompt in self.prompts]}
         asked = [
@@ -51,6 +59,7 @@ class Questions:
                 "text": prompt.text,
                 "ids": prompt.ids,
                 "continuation": prompt.tokens,
+                "answer": prompt.answer,
                 "probes": sorted({*range(0, len(prompt.tokens), PROBE_EVERY), len(prompt.tokens) - 1}),
             }
             for prompt in self.golden.prompts

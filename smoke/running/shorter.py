@@ -42,6 +42,7 @@ class Share:
                 prompt,
                 tokens=prompt.tokens[: self.tokens],
                 pieces=prompt.pieces[: self.tokens],
+                answer=prompt.answer if len(prompt.tokens) <= self.tokens else "",
                 probes=tuple(probe for probe in prompt.probes if probe[0] < self.tokens),
             )
             for prompt in golden.prompts[: self.prompts]

@@ -14,16 +14,16 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import main as worker
 import worker_engine
+from worker_stream import Writer
 
-UNFINISHED = "\ufffd"
-"""What a decoder shows for a character whose bytes have not all arrived."""
 INTERRUPTED = 130
+CANNOT_RENDER = "This runtime's template engine cannot render the model's chat template"
 
 
 class CtrlC:
@@ -53,44 +53,11 @@ class CtrlC:
             return False
 
 
-class Writer:
-    """Shows tokens as text: what has become certain, at once. `heard` says whether Ctrl-C was pressed meanwhile."""
-
-    def __init__(
-        self, decode: Callable[[Sequence[int]], str], stream: TextIO, heard: Callable[[], bool] = lambda: False
-    ) -> None:
-        self._decode = decode
-        self._stream = stream
-        self._heard = heard
-        self.tokens: list[int] = []
-        self.shown = ""
-        self.first: float | None = None
-        self.stopping = False
-
-    def stop(self, *_: object) -> None:
-        """Handle Ctrl-C: end with the next token, when text and record agree; a second one ends at once."""
-        if self.stopping:
-            raise KeyboardInterrupt
-        self.stopping = True
-
-    def add(self, token: int) -> None:
-        """Take one more token. Raise KeyboardInterrupt to end the answer with it."""
-        self.first = self.first or time.perf_counter()
-        self.tokens.append(token)
-        text = self._decode(self.tokens)
-        if text.startswith(self.shown) and not text.endswith(UNFINISHED):
-            self._stream.write(text[len(self.shown) :])
-            self._stream.flush()
-            self.shown = text
-        if self.stopping or self._heard():
-            raise KeyboardInterrupt
-
-
 def answer(
     engine: worker_engine.Engine, messages: Sequence[dict[str, str]], limit: int, stream: TextIO
 ) -> dict[str, Any]:
     """Answer a conversation; return the text, and how long it took. An interrupted answer counts as far as it got."""
-    ids = engine.encode(engine.conversation(messages))
+    ids = engine.encode(rendered(engine, messages))
     with CtrlC() as pressed:
         writer = Writer(engine.decode, stream, pressed.heard)
         started = time.perf_counter()
@@ -104,8 +71,8 @@ def answer(
         finally:
             signal.signal(signal.SIGINT, former)
     ended = time.perf_counter()
-    rest = engine.decode(writer.tokens) if writer.tokens else ""
-    stream.write(rest[len(writer.shown) :] + "\n" if rest.startswith(writer.shown) else "\n")
+    rest = writer.finish()
+    stream.write("\n")
     stream.flush()
     first = (writer.first or ended) - started
     after = len(writer.tokens) - 1
@@ -117,6 +84,14 @@ def answer(
         "tokens_per_s": after / (ended - started - first) if after > 0 else None,
         "interrupted": interrupted,
     }
+
+
+def rendered(engine: worker_engine.Engine, messages: Sequence[dict[str, str]]) -> str:
+    """Return a conversation in the model's chat template, before anything is generated."""
+    try:
+        return engine.conversation(messages)
+    except Exception as error:
+        raise RuntimeError(f"{CANNOT_RENDER}: {error}") from error
 
 
 def asked(turns: Sequence[str], source: TextIO | None, stream: TextIO) -> Iterator[str]:

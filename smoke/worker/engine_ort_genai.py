@@ -35,9 +35,26 @@ class OrtGenaiEngine(worker_engine.Engine):
 
     def decode(self, ids: Sequence[int]) -> str:
         """See Engine."""
-        import numpy as np
+        rest, text = list(ids), ""
+        while rest:
+            part = str(self.tokenizer.decode(self._ids(rest)))
+            text += part
+            if not part.endswith("\ufffd"):
+                break
+            # GenAI's text ends at the first bytes that are no character: what comes after them is decoded by itself.
+            rest = rest[self._tokens_of(rest, part) :]
+        return text
 
-        return str(self.tokenizer.decode(np.array(list(ids), dtype=np.int32))) if len(ids) else ""
+    def _tokens_of(self, ids: Sequence[int], text: str) -> int:
+        """Return how many of `ids` are enough for `text`, which those after them do not change."""
+        low, high = 1, len(ids)
+        while low < high:
+            middle = (low + high) // 2
+            if str(self.tokenizer.decode(self._ids(ids[:middle]))) == text:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def _generator(self, length: int) -> Any:
         params = self.og.GeneratorParams(self.model)

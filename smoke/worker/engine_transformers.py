@@ -105,6 +105,10 @@ class TransformersEngine(worker_engine.Engine):
         known = self.model.generation_config.eos_token_id
         return [] if known is None else [int(i) for i in (known if isinstance(known, (list, tuple)) else [known])]
 
+    def added_tokens(self) -> dict[str, int]:
+        """See Engine."""
+        return {str(text): int(token) for text, token in self.tokenizer.get_added_vocab().items()}
+
     def device(self) -> dict[str, str]:
         """See Engine."""
         device = str(self.model.device)

@@ -7,6 +7,7 @@ works on Python 3.9. The job (written by smoke/running/jobs.py):
   `options`: for the engine; `output`: folder for the dump
 - `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`
 - `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
+- `texts`: for the reference what to make ids and conversations of, for all others what the reference made of it
 - `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
 - `repeat`: how often each answer is generated, for its speed; `lengths`: prompts of how many tokens are timed, too
 - `scored_only`: no answers of its own, only the logits after given tokens
@@ -32,6 +33,7 @@ import worker_dump
 import worker_engine
 import worker_host
 import worker_speed
+import worker_texts
 
 
 class Run:
@@ -71,6 +73,7 @@ class Run:
             self.enter("score", which)
             self._score(engine, prompt, number)
         self._perplexity(engine)
+        self._texts(engine)
         unlike = self._speed(engine, prompts)
         self.enter("end")
         engine.close()
@@ -136,6 +139,15 @@ class Run:
         ids = self.job.get("text_ids") or own
         rows = worker_dump.collect_rows(engine.score(ids[:-1], 0), 0)
         self.dump["nll"] = worker_dump.finite(worker_dump.negative_log_likelihood(rows, ids[1:]))
+
+    def _texts(self, engine: worker_engine.Engine) -> None:
+        if self.job.get("scored_only") or "texts" not in self.job:
+            return
+        self.enter("texts")
+        if "text_ids" in self.job:
+            self.dump["texts"] = worker_texts.differences(engine, self.job)
+        else:
+            self.dump["made"] = worker_texts.made(engine, self.job)
 
     def _speed(self, engine: worker_engine.Engine, prompts: list[dict[str, Any]]) -> list[str]:
         if self.job.get("repeat", 1) > 1:

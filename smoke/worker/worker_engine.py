@@ -89,6 +89,10 @@ class Engine:
         """Return the tokens that end an answer, as the model's own files say; the reference and its like only."""
         return []
 
+    def added_tokens(self) -> dict[str, int]:
+        """Return the tokens that the model adds to its vocabulary (text to id); the reference and its like only."""
+        return {}
+
     def matrices(self) -> list[dict[str, Any]]:
         """Return how far each quantised matrix is from the original, where the engine has both."""
         return []

@@ -54,12 +54,28 @@ class FakeEngine(worker_engine.Engine):
     def template(self, message):
         return f"<user>{message}<answer>"
 
+    def conversation(self, messages):
+        if self.fault == "no template":
+            raise ValueError("no method named replace")
+        rendered = "".join(f"<{m['role']}>{m['content']}" for m in messages)
+        return rendered if self.fault == "no generation prompt" else rendered + "<answer>"
+
+    def added_tokens(self):
+        return {"<answer>": 1}
+
     def encode(self, text):
+        if text == "<answer>" and self.fault != "special as text":
+            return [1]
         shift = 5 if self.fault == "other tokenizer" else 4
         return [ord(c) % 50 + shift for c in text]
 
     def decode(self, ids):
-        return "".join(chr(96 + i) for i in ids)
+        text = "".join(chr(96 + i) for i in ids)
+        if self.fault == "other city":
+            return text[::-1]
+        if self.fault == "half a stream" and len(ids) > 9:
+            return text[:4] + "!" + text[5:]
+        return text
 
     def generate(self, ids, limit):
         if self.fault == "hang":

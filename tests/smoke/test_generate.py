@@ -29,7 +29,9 @@ class Echo(worker_engine.Engine):
     def __init__(self, job): self.options = job["options"]; print("noise of a library")
     def encode(self, text): return list(text.encode())
     def decode(self, ids): return bytes(ids).decode("utf-8", "replace")
-    def conversation(self, messages): return " ".join(m["content"] for m in messages)
+    def conversation(self, messages):
+        if self.options.get("old template engine"): raise ValueError("no method named replace")
+        return " ".join(m["content"] for m in messages)
     def device(self): return {"name": self.options.get("device", "CPU"), "evidence": "the stand-in says so"}
     def generate(self, ids, limit, on_token=None):
         if self.options.get("fails"): raise RuntimeError("no kernel")
@@ -109,6 +111,9 @@ def test_what_goes_wrong_has_its_error(ask):
         ask(absent=True)
     with pytest.raises(StepFailedError, match="no kernel"):
         ask(fails=True)
+    with pytest.raises(StepFailedError, match="no method named replace") as caught:
+        ask(**{"old template engine": True})
+    assert "openvino" in caught.value.remedy
 
 
 def test_bad_input():
