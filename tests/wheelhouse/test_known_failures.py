@@ -72,7 +72,7 @@ KeyError: 'type'
     "disk-full": "fatal error: error writing to x.s: No space left on device",
     "certificate": "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
     "unreachable": "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
-    "chat-template": "RuntimeError: This runtime's template engine cannot render the model's chat template: no method replace",
+    "chat-template": "RuntimeError: This runtime's template engine cannot render the model's chat template: no replace",
 }
 
 
