@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec import Struct
 
-from front import lane_checks, webgpu_lane
+from front import directml_lane, lane_checks, webgpu_lane
 from front.lane_checks import Lane
 from recipes.spec.load import available, load
 from smoke.advice import survey
@@ -49,6 +49,7 @@ def examine(facts: Facts, *, cmake: str) -> Report:
         lane_checks.git_dml(facts, cmake),
         lane_checks.smoke(facts),
         lane_checks.wine(facts),
+        directml_lane.directml(facts),
         webgpu_lane.webgpu(facts),
     )
     return Report(schema=1, facts=facts, lanes=lanes, warnings=tuple(warnings(facts)))

@@ -115,6 +115,7 @@ _WEBGPU = (
 BACKENDS: tuple[Backend, ...] = (
     Backend(
         name="reference",
+        called="transformers in float32",
         summary="transformers, float32, CPU",
         engine=WORKER / "engine_transformers.py",
         source=Pinned(name=pinned.MAIN),
@@ -129,6 +130,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="ort-cpu",
+        called="ONNX Runtime on the CPU",
         summary="ONNX Runtime GenAI, CPU provider",
         engine=WORKER / "engine_ort_genai.py",
         source=Pinned(name=pinned.ORT, packages=("onnxruntime", "onnxruntime-genai")),
@@ -136,6 +138,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="dml",
+        called="DirectML",
         summary="ONNX Runtime GenAI, DirectML",
         engine=WORKER / "engine_ort_genai_dml.py",
         source=dml.source(),
@@ -156,6 +159,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="webgpu",
+        called="WebGPU",
         summary="ONNX Runtime GenAI, WebGPU plug-in",
         engine=WORKER / "engine_ort_genai_webgpu.py",
         source=webgpu.WebGpuSource(),
@@ -175,6 +179,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="cuda",
+        called="CUDA",
         summary="ONNX Runtime GenAI, CUDA",
         engine=WORKER / "engine_ort_genai.py",
         source=cuda.CudaSource(),
@@ -196,6 +201,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="openvino",
+        called="OpenVINO",
         summary="OpenVINO by optimum-intel",
         engine=WORKER / "engine_openvino.py",
         source=Pinned(name=pinned.MAIN),
@@ -203,6 +209,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="openvino-genai",
+        called="OpenVINO GenAI",
         summary="OpenVINO GenAI's LLMPipeline",
         engine=WORKER / "engine_openvino_genai.py",
         source=Pinned(name=pinned.MAIN),
@@ -210,6 +217,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="npu",
+        called="OpenVINO on an NPU",
         summary="OpenVINO's NPU device",
         engine=WORKER / "engine_npu.py",
         source=Pinned(name=pinned.MAIN),
@@ -217,6 +225,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         name="npu-legacy",
+        called="Intel's archived NPU library",
         summary="intel-npu-acceleration-library (archived)",
         engine=WORKER / "engine_npu_legacy.py",
         source=Pinned(name=pinned.NPU_LEGACY),

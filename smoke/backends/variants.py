@@ -64,10 +64,11 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A runtime: its engine (a file), its environment, its variants."""
+    """A runtime: its engine (a file), its environment, its variants; `called`: its name for people."""
 
     name: str
     summary: str
     engine: Path
     source: Source
     variants: tuple[Variant, ...]
+    called: str = ""

@@ -29,8 +29,8 @@ class Result(Struct, frozen=True, kw_only=True):
     against: str = ""
     checks: tuple[Check, ...] = ()
     """What the gate looked at, each number beside its limit."""
-    summary: str = ""
-    """The runtime in a few words."""
+    called: str = ""
+    """What people call the backend."""
     metrics: Metrics = Metrics()
     performance: Performance = Performance()
     text: tuple[str, ...] = ()

@@ -80,7 +80,9 @@ def seconds(value: float | None) -> str:
     """Return seconds, below one of them in milliseconds."""
     if value is None:
         return ""
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+    if value < 1:
+        return f"{number(value * 1000)} ms" if value < 0.01 else f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s"
 
 
 def memory(value: int | None) -> str:
@@ -134,3 +136,8 @@ def _general(result: Result) -> str:
 def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Return (backend and variant, answer to the first prompt) of those that gave one."""
     return [(result.name, result.text[0]) for result in results if result.text]
+
+
+def rate(value: float | None) -> str:
+    """Return tokens per second."""
+    return number(value, 3)

@@ -1,4 +1,4 @@
-"""The report in four forms: a table on the terminal, report.json, JUnit XML for CI systems, and one HTML page."""
+"""The report in its forms beside the terminal's: report.json, JUnit XML and Markdown for CI systems, one HTML page."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from wheelhouse.paths import cache_dir
 JSON = "report.json"
 JUNIT = "junit.xml"
 HTML = "report.html"
+MARKDOWN = "report.md"
 
 
 def write(report: Report, folder: Path) -> None:
     """Write all files of a report into `folder`. Raise ResourceError when they cannot be written."""
-    from smoke.report import html, junit
+    from smoke.report import html, junit, markdown
 
     files = {
         JSON: msgspec.json.format(msgspec.json.encode(report)) + b"\n",
         JUNIT: junit.render(report),
         HTML: html.render(report),
+        MARKDOWN: markdown.render(report),
     }
     try:
         for name, content in files.items():

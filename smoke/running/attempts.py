@@ -133,7 +133,7 @@ class Attempts:
         return RunRecord(
             format=1,
             backend=item.backend.name,
-            summary=item.backend.summary,
+            called=item.backend.called,
             variant=variant.name,
             gate=variant.gate.name,
             against="" if isinstance(variant.gate, IsGolden) else variant.against,

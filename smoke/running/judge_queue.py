@@ -119,5 +119,5 @@ def not_run(planned: Planned, judgement: Judgement) -> Result:
         reason=judgement.reason,
         remedy=judgement.remedy,
         announced=planned.variant.announced,
-        summary=planned.backend.summary,
+        called=planned.backend.called,
     )

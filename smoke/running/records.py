@@ -26,8 +26,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
 
     format: Literal[1]
     backend: str
-    summary: str = ""
-    """The runtime in a few words."""
+    called: str = ""
+    """What people call the backend."""
     variant: str
     gate: str
     against: str
@@ -95,7 +95,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         gate=record.gate,
         against=record.against,
         checks=gates.checks(GATES[record.gate], judgement.metrics),
-        summary=record.summary,
+        called=record.called,
         requested_device=record.requested_device,
         device=dump.device.name if dump else "",
         verdict=judgement.verdict,

@@ -30,7 +30,7 @@ class FakeEngine(worker_engine.Engine):
         self.answers = 0
         self.size = 80 if self.fault == "other vocabulary" else VOCABULARY
         self.scores = self.fault != "no logits" and not self.options.get("shows_no_logits")
-        seed = int(Path(job["model"], "seed").read_text())
+        seed = int(Path(job["model"], "seed").read_text(encoding="utf-8"))
         self.weights = np.random.default_rng(seed).normal(size=(3, self.size, self.size)).astype("f4") * 3
 
     def _row(self, ids, decoding):

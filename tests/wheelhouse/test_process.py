@@ -137,7 +137,8 @@ def test_interrupt_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(python("import time; print('x', flush=True); time.sleep(60)"), log=tmp_path / "x.log", on_line=interrupt)
     children = psutil.Process().children(recursive=True)
-    assert [c for c in children if c.status() != psutil.STATUS_ZOMBIE] == []
+    ours = [c for c in children if c.name() != "explorer.exe"]  # Wine's desktop, which any program may start
+    assert [c for c in ours if c.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_process_that_is_gone_before_its_turn_is_no_reason_to_spare_the_others(

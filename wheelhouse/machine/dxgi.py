@@ -23,7 +23,13 @@ NO_DISPLAY = 0x887A0004
 # Places in the tables of functions, counted over the inherited interfaces (IUnknown 0-2, IDXGIObject 3-6):
 RELEASE = 2
 ENUM_ADAPTERS1 = 12  # IDXGIFactory1, after the five of IDXGIFactory
+CHECK_INTERFACE_SUPPORT = 9  # IDXGIAdapter's third
 GET_DESC1 = 10  # IDXGIAdapter1, after the three of IDXGIAdapter
+
+IID_IDXGI_DEVICE = (0x54EC77FA, 0x1377, 0x44E6, bytes.fromhex("8C3288FD5F44C84C"))
+IID_ID3D12_DEVICE = (0x189819F1, 0x1DB6, 0x4B57, bytes.fromhex("BE541821339B85F7"))
+FEATURE_LEVELS = {"12_2": 0xC200, "12_1": 0xC100, "12_0": 0xC000, "11_1": 0xB100, "11_0": 0xB000}
+"""D3D_FEATURE_LEVEL_*, the highest first: DirectML needs 11_0."""
 
 _FLAG_REMOTE, _FLAG_SOFTWARE = 1, 2
 VENDORS = {0x1002: "AMD", 0x10DE: "NVIDIA", 0x8086: "Intel", 0x5143: "Qualcomm", 0x4D4F4351: "Qualcomm",
@@ -58,7 +64,10 @@ class AdapterDesc1(ctypes.Structure):
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """One adapter, in DXGI's order, which is the order of DirectML's `device_id`; memory in bytes."""
+    """One adapter, in DXGI's order, which is the order of DirectML's `device_id`; memory in bytes.
+
+    `feature_level` is "" where Direct3D 12 makes no device of it, `driver` where the driver does not tell its version.
+    """
 
     name: str
     vendor: str
@@ -68,6 +77,8 @@ class Adapter:
     shared_memory: int
     software: bool
     remote: bool
+    feature_level: str = ""
+    driver: str = ""
 
 
 class DxgiError(Exception):
@@ -76,19 +87,26 @@ class DxgiError(Exception):
 
 CreateFactory = Callable[..., int]
 """CreateDXGIFactory1(riid, out pointer) -> HRESULT."""
+CreateDevice = Callable[..., int]
+"""D3D12CreateDevice(adapter, least feature level, riid, null: only ask) -> HRESULT."""
 
 
-def list_adapters(create_factory: CreateFactory | None = None) -> list[Adapter]:
-    """Return all adapters, software ones included. Raise DxgiError when DXGI cannot be asked."""
+def list_adapters(
+    create_factory: CreateFactory | None = None, create_device: CreateDevice | None = None
+) -> list[Adapter]:
+    """Return all adapters, software ones included. Raise DxgiError when DXGI cannot be asked.
+
+    With the system's own factory the system's Direct3D 12 is asked, too; another one needs a `create_device` for that.
+    """
     create = create_factory or _system_factory()
+    device = create_device or (None if create_factory else _system_device())
     factory = c_void_p()
-    iid = Guid(*IID_IDXGI_FACTORY1[:3], (ctypes.c_uint8 * 8)(*IID_IDXGI_FACTORY1[3]))
-    _check(create(byref(iid), byref(factory)), "CreateDXGIFactory1")
+    _check(create(byref(_guid(IID_IDXGI_FACTORY1)), byref(factory)), "CreateDXGIFactory1")
     try:
         found: list[Adapter] = []
         while (adapter := _enumerate(factory, len(found))) is not None:
             try:
-                found.append(_describe(adapter))
+                found.append(_describe(adapter, device))
             finally:
                 _release(adapter)
         return found
@@ -109,6 +127,40 @@ def _system_factory() -> CreateFactory:
     return cast("CreateFactory", function)
 
 
+def _system_device() -> CreateDevice | None:
+    """Return Direct3D 12's function, or None where there is no Direct3D 12."""
+    library: Callable[[str], Any] | None = getattr(ctypes, "WinDLL", None)
+    try:
+        function = library("d3d12.dll").D3D12CreateDevice if library else None
+    except (OSError, AttributeError):
+        return None
+    if function is not None:
+        function.restype = c_int32
+        function.argtypes = (c_void_p, c_uint32, POINTER(Guid), c_void_p)
+    return cast("CreateDevice | None", function)
+
+
+def _guid(parts: tuple[int, int, int, bytes]) -> Guid:
+    return Guid(*parts[:3], (ctypes.c_uint8 * 8)(*parts[3]))
+
+
+def _feature_level(adapter: c_void_p, create: CreateDevice | None) -> str:
+    """Return the highest level at which Direct3D 12 would make a device of the adapter; none is made."""
+    if create is None:
+        return ""
+    device = byref(_guid(IID_ID3D12_DEVICE))
+    return next((name for name, level in FEATURE_LEVELS.items() if create(adapter, level, device, None) >= 0), "")
+
+
+def _driver_version(adapter: c_void_p) -> str:
+    """Return the version of the driver's part that programs load, as Windows shows it: four numbers of 16 bits."""
+    version = ctypes.c_int64()
+    ask = _method(adapter, CHECK_INTERFACE_SUPPORT, POINTER(Guid), POINTER(ctypes.c_int64))
+    if ask(adapter, byref(_guid(IID_IDXGI_DEVICE)), byref(version)) < 0:
+        return ""
+    return ".".join(str(version.value >> shift & 0xFFFF) for shift in (48, 32, 16, 0))
+
+
 def _method(this: c_void_p, place: int, *arguments: type) -> Callable[..., int]:
     """Return the method of a COM object at this place in its table of functions."""
     table = ctypes.cast(this, POINTER(POINTER(c_void_p)))[0]
@@ -126,7 +178,7 @@ def _enumerate(factory: c_void_p, number: int) -> c_void_p | None:
     return adapter
 
 
-def _describe(adapter: c_void_p) -> Adapter:
+def _describe(adapter: c_void_p, create_device: CreateDevice | None) -> Adapter:
     desc = AdapterDesc1()
     _check(_method(adapter, GET_DESC1, POINTER(AdapterDesc1))(adapter, byref(desc)), "GetDesc1")
     name = bytes(desc.description).decode("utf-16-le", errors="replace").split("\0")[0]
@@ -139,6 +191,8 @@ def _describe(adapter: c_void_p) -> Adapter:
         shared_memory=desc.shared_system_memory,
         software=bool(desc.flags & _FLAG_SOFTWARE),
         remote=bool(desc.flags & _FLAG_REMOTE),
+        feature_level=_feature_level(adapter, create_device),
+        driver=_driver_version(adapter),
     )
 
 

@@ -72,6 +72,28 @@ class Adapter(_Fact, frozen=True, kw_only=True):
     shared_memory: int
     software: bool
     remote: bool
+    feature_level: str = ""
+    """The highest that Direct3D 12 offers on it: "12_1"; "" if none."""
+    driver: str = ""
+
+
+class Driver(_Fact, frozen=True, kw_only=True):
+    """An installed Windows driver: what for (`kind`: "gpu" or "npu"; PCI's ids), which version, of which day."""
+
+    kind: str
+    name: str
+    vendor_id: int
+    device_id: int
+    version: str
+    date: str
+    """As 2026-01-31, "" where the registry does not say."""
+
+
+class Library(_Fact, frozen=True, kw_only=True):
+    """A DLL that is there, by its path and the version in its resources."""
+
+    path: str
+    version: str
 
 
 class VisualStudio(_Fact, frozen=True, kw_only=True):
@@ -100,6 +122,13 @@ class Windows(_Fact, frozen=True, kw_only=True):
     long_paths: bool | None = None
     system_onnxruntime: str = ""
     """Version of an onnxruntime.dll in System32 ("" if there is none): it gets loaded instead of a wheel's."""
+    build: int = 0
+    """Of Windows: 26100 is Windows 11 24H2; 0 where it was not asked."""
+    drivers: tuple[Driver, ...] = ()
+    directml: tuple[Library, ...] = ()
+    """Every DirectML.dll that this Python could load; the first is the one it does."""
+    vc_runtime: dict[str, str] = {}
+    """Of the C++ runtime's DLLs, each with its version, "" for one that is missing."""
 
 
 class Readiness(_Fact, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from wheelhouse.files import sha256_bytes
-from wheelhouse.machine import host_linux, host_windows
+from wheelhouse.machine import host_linux, host_windows, interpreters
 from wheelhouse.machine.facts import Cpu, Facts, Interpreter, Memory, Package, Tool
 from wheelhouse.paths import ROOT, cache_dir, log_dir
 
@@ -141,8 +141,11 @@ def _ask(path: str, arguments: tuple[str, ...]) -> str:
 
 
 def _find_python(version: str) -> Interpreter | None:
-    tool = find_tool(f"python{version}")
-    return Interpreter(path=tool.path, version=tool.version) if tool and tool.version else None
+    found = interpreters.located(version)
+    if found is None:
+        return None
+    told = parse_version(_ask(found[0], (*found[1:], "--version")))
+    return Interpreter(path=" ".join(found), version=told or version)
 
 
 def _this_python() -> Interpreter:

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wheelhouse.machine import dxgi
-from wheelhouse.machine.facts import Adapter, Sdk, VisualStudio, Windows
+from wheelhouse.machine import dxgi, windows_drivers
+from wheelhouse.machine.facts import Adapter, Library, Sdk, VisualStudio, Windows
+
+DIRECTML = "DirectML.dll"
+VC_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
+"""What the pair's DLLs import, and a fresh Windows need not have."""
 
 SDK_PROBE = ("um/dxcore_interface.h", "DXCoreHardwareIDParts")
 _PROCESSOR_FEATURES = {"avx": 39, "avx2": 40, "avx512f": 41, "asimd": 19, "asimddp": 43}
@@ -33,7 +39,21 @@ def gather() -> Windows:
         adapters_problem=problem,
         long_paths=_long_paths(),
         system_onnxruntime=dll_version(system_root / "System32" / "onnxruntime.dll"),
+        build=int(platform.version().rpartition(".")[2] or 0),
+        drivers=windows_drivers.installed(),
+        directml=directml_libraries([Path(entry) for entry in sys.path], system_root / "System32"),
+        vc_runtime={name: dll_version(system_root / "System32" / name) for name in VC_RUNTIME},
     )
+
+
+def directml_libraries(packages: Sequence[Path], system: Path) -> tuple[Library, ...]:
+    """Return every DirectML.dll that a Python with these folders could load, in the order in which it would.
+
+    The one beside onnxruntime.dll comes first: ONNX Runtime's wheels load it from their own folder.
+    """
+    places = [folder / "onnxruntime" / "capi" / DIRECTML for folder in packages]
+    found = [path for path in (*places, system / DIRECTML) if path.is_file()]
+    return tuple(Library(path=str(path), version=dll_version(path)) for path in dict.fromkeys(found))
 
 
 def adapters_or_problem(create_factory: dxgi.CreateFactory | None = None) -> tuple[tuple[Adapter, ...], str]:

@@ -25,12 +25,17 @@ def find(version: str) -> tuple[str, ...]:
     """
     if version == running():
         return (sys.executable,)
-    found = _found(version, os.environ.get("PATH", ""))
+    found = located(version)
     if found is None:
         raise ToolchainError(
             f"Python {version} is needed and was not found (this one is {running()}).", remedy=how_to_get(version)
         )
     return found
+
+
+def located(version: str) -> tuple[str, ...] | None:
+    """Return the argv prefix of a Python of that minor version, on PATH or where its installers put it, or None."""
+    return _found(version, os.environ.get("PATH", ""))
 
 
 def how_to_get(version: str) -> str:
@@ -50,8 +55,7 @@ def choose(versions: Sequence[str]) -> str:
     """
     if running() in versions:
         return running()
-    path = os.environ.get("PATH", "")
-    return next((version for version in versions if _found(version, path) is not None), versions[0])
+    return next((version for version in versions if located(version) is not None), versions[0])
 
 
 def running() -> str:
@@ -118,6 +122,7 @@ def _registered(version: str) -> Iterator[Path]:
     yield from ()
 
 
+@cache
 def _version_of(candidate: tuple[str, ...]) -> str | None:
     """Ask a candidate; a pyenv shim, or Windows' shop alias, is there and still starts nothing."""
     try:

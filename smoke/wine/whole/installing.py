@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-import subprocess
+import tomllib
 from pathlib import Path
 
 from smoke.wine.whole import machine as windows
 from smoke.wine.whole import pythons
 from smoke.wine.whole.machine import Machine
 from wheelhouse.console import task
-from wheelhouse.errors import ToolchainError
+from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.file_locks import locked
-from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.files import remove_tree, require_space, sha256_bytes, write_atomic
 from wheelhouse.paths import ROOT, log_dir
 from wheelhouse.process import Command, run
 
 _SECONDS = 1800.0
-_MADE_FROM = "installed-from.txt"
-"""In the virtual environment: what it was made from."""
 
 
 def ensure(machine: Machine) -> tuple[str, ...]:
@@ -47,14 +46,18 @@ def copy_checkout(source: Path, target: Path) -> None:
 
 
 def _files(source: Path) -> list[str]:
-    argv = ["git", "-c", "safe.directory=*", "-C", str(source), "ls-files", "-z", "-co", "--exclude-standard"]
+    """Return the files that git has or would take, relative to `source`."""
+    lines: list[str] = []
+    git = ("git", "-c", "safe.directory=*", "-c", "core.quotepath=off", "-C", str(source))
+    log = log_dir() / "wine" / "checkout.log"
     try:
-        done = subprocess.run(argv, capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
+        listing = Command(argv=(*git, "ls-files", "-co", "--exclude-standard"), timeout=60)
+        run(listing, log=log, echo=False, on_line=lines.append)
+    except StepFailedError as error:
         raise ToolchainError(
-            f"git cannot say what belongs to {source}.", remedy="It has to be a clone, and git on PATH."
+            f"git cannot say what belongs to {source}.", remedy="It has to be a clone.", log=log
         ) from error
-    return [name for name in done.stdout.decode("utf-8").split("\0") if name]
+    return lines
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -68,20 +71,35 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _install(machine: Machine, start: tuple[str, ...]) -> None:
+    """Make the virtual environment unless it is there, and let pip follow what pyproject.toml says of the project."""
     python = next(each for each in pythons.recipe().pythons if each.minor == machine.minor)
-    wanted = sha256_bytes(f"{pythons.step(python).key} {sha256_file(ROOT / 'pyproject.toml')}".encode())
     environment = machine.checkout / machine.environment
-    note = environment / _MADE_FROM
-    if note.is_file() and note.read_text(encoding="utf-8") == wanted:
-        return
-    require_space(environment, pythons.recipe().size, "The project in Windows Python")
-    remove_tree(environment)
-    words = (
-        (windows.program_of(machine.minor), "-m", "venv", machine.environment),
-        (machine.python, "-m", "pip", "install", "--quiet", "-e", ".[test]"),
-    )
-    for number, argv in enumerate(words):
-        log = log_dir() / "wine" / f"install-{machine.minor}-{number}.log"
-        with task(f"Windows Python {machine.minor}: {' '.join(argv[1:])}") as shown:
-            run(Command(argv=(*start, *argv), timeout=_SECONDS), log=log, on_line=shown.update)
-    write_atomic(note, wanted)
+    venv = (windows.program_of(machine.minor), "-m", "venv", machine.environment)
+    pip = (machine.python, "-m", "pip", "install", "--quiet", "-e", ".[test]")
+    if _open(environment / "made-from.txt", pythons.step(python).key):
+        require_space(environment, pythons.recipe().size, "The project in Windows Python")
+        remove_tree(environment)
+        _run(machine, "venv", (*start, *venv))
+        write_atomic(environment / "made-from.txt", pythons.step(python).key)
+    wanted = project_key((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    if _open(environment / "installed.txt", wanted):
+        _run(machine, "pip", (*start, *pip))
+        write_atomic(environment / "installed.txt", wanted)
+
+
+def _open(note: Path, wanted: str) -> bool:
+    """Return whether it has still to be done: the note does not say that it is."""
+    return not note.is_file() or note.read_text(encoding="utf-8") != wanted
+
+
+def project_key(text: str) -> str:
+    """Return what identifies what pip makes of a pyproject.toml: how tests and checkers are set up is not of it."""
+    tables = tomllib.loads(text)
+    decisive = (tables["build-system"], tables["project"], tables.get("tool", {}).get("scikit-build"))
+    return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())
+
+
+def _run(machine: Machine, name: str, argv: tuple[str, ...]) -> None:
+    log = log_dir() / "wine" / f"whole-{machine.minor}-{name}.log"
+    with task(f"Windows Python {machine.minor}: {name}") as shown:
+        run(Command(argv=argv, timeout=_SECONDS), log=log, on_line=shown.update)

@@ -108,7 +108,7 @@ def _spec(machine: Machine, *, start: str) -> Spec:
     binds[profile] = str(machine.home)
     binds[f"{profile}/{machine.folder}/.cache/downloads"] = str(downloads)  # they are checked by their hashes anyway
     folders = [str(PureWindowsPath(program_of(minor)).parent) for minor in own]
-    system = "drive_c/windows/system32"
+    plant = {f"{places.SYSTEM32}/{name}": str(libraries / name) for name in (compiled.RUNTIME, compiled.FORWARDED)}
     return Spec(
         root=places.ground().tree,
         prefix=str(places.prefix() / places.FILES),
@@ -119,10 +119,23 @@ def _spec(machine: Machine, *, start: str) -> Spec:
              "WINEDLLOVERRIDES": f"{wine_variables()['WINEDLLOVERRIDES']};{compiled.RUNTIME.removesuffix('.dll')}=n,b"},
         pass_env=PASSED,
         binds={**rounding.binds(), **binds},
-        plant={f"{system}/{name}": str(libraries / name) for name in (compiled.RUNTIME, compiled.FORWARDED)},
+        plant={**plant, "user.reg": str(_registry(machine))},
         uses=(str(places.use_lock(places.runtime())),),
         start=f"{profile}/{start}",
     )  # fmt: skip
+
+
+def registry_of(text: str, user: str) -> str:
+    """Return the user's part of the registry with the profile of `user` in place of the one who made the prefix."""
+    name = "".join(c if c.isascii() else f"\\x{ord(c):04x}" for c in user)
+    return text.replace(r"\\users\\root", rf"\\users\\{name}")
+
+
+def _registry(machine: Machine) -> Path:
+    own = places.base() / "users" / f"{machine.user}.user.reg"
+    made = (places.prefix() / places.FILES / "user.reg").read_text(encoding="utf-8")
+    write_atomic(own, registry_of(made, machine.user))
+    return own
 
 
 def _certificates() -> dict[str, str]:

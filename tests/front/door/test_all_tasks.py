@@ -92,7 +92,7 @@ def test_more_words_than_a_task_takes(typed, name):
 
 def outcome_into(monkeypatch, where, words, err=None):
     """Return the exit code of a command whose standard output (and error) is that file."""
-    with monkeypatch.context() as patch, open(where, "w") as out:  # noqa: PTH123 - a descriptor, or a device
+    with monkeypatch.context() as patch, open(where, "w", encoding="utf-8") as out:  # noqa: PTH123 - a descriptor, or a device
         patch.setattr(sys, "stdout", out)
         if err is not None:
             patch.setattr(sys, "stderr", err)

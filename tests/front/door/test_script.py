@@ -18,7 +18,9 @@ FOREIGN = "from invoke.tasks import task\n\n@task\ndef theirs(_c):\n    'Theirs.
 
 def run(command, cwd, *words):
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([*command, *words], cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [*command, *words], cwd=cwd, env=environ, capture_output=True, text=True, encoding="utf-8", check=False
+    )
 
 
 @pytest.mark.parametrize("words", [["smoke"], ["--help"], []])

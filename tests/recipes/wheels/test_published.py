@@ -120,7 +120,7 @@ class TestWithoutScikitBuild:
 
     def test_a_changed_recipe_packs_again(self, pair: schema.Recipe, toml: Path, tmp_path: Path) -> None:
         build_published(pair, toml, tmp_path / "out")
-        toml.write_text("# changed\n")
+        toml.write_text("# changed\n", encoding="utf-8")
         build_published(pair, toml, tmp_path / "out")
         assert len(self.packed) == 2
 

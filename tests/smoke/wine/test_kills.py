@@ -72,7 +72,7 @@ def belonging_to(cache: Path) -> list[str]:
     for process in psutil.process_iter(["pid", "cmdline"]):
         line = " ".join(process.info["cmdline"] or ())
         try:
-            seen = Path(f"/proc/{process.pid}/mountinfo").read_text(errors="replace")
+            seen = Path(f"/proc/{process.pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
         except OSError:  # it has just ended
             continue
         if process.pid != os.getpid() and (runtime in line or runtime in seen):

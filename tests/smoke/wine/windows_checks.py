@@ -21,11 +21,11 @@ def arguments_of(lines):
     found = []
     with tempfile.TemporaryDirectory() as folder:
         show = Path(folder, "show.py")
-        show.write_text("import sys; print(repr(sys.argv[1:]))")
+        show.write_text("import sys; print(repr(sys.argv[1:]))", encoding="utf-8")
         for number, line in enumerate(lines):
             script = Path(folder, f"run{number}.cmd")
             # In a file, cmd.exe reads %% as %.
-            script.write_text(f'@"{sys.executable}" "{show}" {line.replace("%", "%%")}\r\n')
+            script.write_text(f'@"{sys.executable}" "{show}" {line.replace("%", "%%")}\r\n', encoding="utf-8")
             said = subprocess.run(["cmd.exe", "/c", str(script)], capture_output=True, text=True, check=True).stdout
             found += eval(said)
     return found
@@ -42,12 +42,12 @@ def main():
             raise SystemExit("a read-only file was not removed")
     found = {
         "platform": sys.platform,
-        "arguments": arguments_of(json.loads(Path(JOB).read_text())["lines"]),
+        "arguments": arguments_of(json.loads(Path(JOB).read_text(encoding="utf-8"))["lines"]),
         "adapters": [asdict(adapter) for adapter in dxgi.list_adapters()],
         "peak_memory": worker_host.peak_memory(),
         "loaded": [entry["path"] for entry in worker_host.loaded_libraries(["python"])],
     }
-    Path(OUTPUT).write_text(json.dumps(found))
+    Path(OUTPUT).write_text(json.dumps(found), encoding="utf-8")
 
 
 main()

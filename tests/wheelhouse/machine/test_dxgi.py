@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from ctypes import POINTER, c_int32, c_uint32, c_void_p
+from ctypes import POINTER, c_int32, c_int64, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,16 @@ class FakeDxgi:
             out.contents.flags = self.flags
             return 0
 
-        return ComObject({dxgi.GET_DESC1: (describe, (POINTER(AdapterDesc1),))})
+        def version(_this: int, _iid: Any, out: Any) -> int:
+            out[0] = (32 << 48) + (101 << 16) + 6972
+            return self.fail.get("CheckInterfaceSupport", 0)
+
+        return ComObject(
+            {
+                dxgi.GET_DESC1: (describe, (POINTER(AdapterDesc1),)),
+                dxgi.CHECK_INTERFACE_SUPPORT: (version, (POINTER(Guid), POINTER(c_int64))),
+            }
+        )
 
     def _enum(self, _this: int, number: int, out: Any) -> int:
         if number >= len(self.adapters):
@@ -103,6 +112,24 @@ def test_everything_is_released_once_also_after_a_failure() -> None:
             list_adapters(fake.create)
         assert fake.factory.released == 1
         assert [a.released for a in fake.adapters] == ([1, 0] if fail else [1, 1])
+
+
+def test_the_highest_feature_level_that_gives_a_device_is_told() -> None:
+    asked: list[int] = []
+
+    def create(_adapter: Any, level: int, _iid: Any, out: Any) -> int:
+        asked.append(level)
+        assert out is None  # only asked: no device is made
+        return 1 if level <= 0xC000 else c_int32(0x887A0004).value
+
+    assert list_adapters(FakeDxgi("A").create, create)[0].feature_level == "12_0"
+    assert asked == [0xC200, 0xC100, 0xC000]
+    assert list_adapters(FakeDxgi("A").create, lambda *_: -1)[0].feature_level == ""
+
+
+def test_the_version_of_the_driver_is_that_of_windows_settings() -> None:
+    assert list_adapters(FakeDxgi("A").create)[0].driver == "32.0.101.6972"
+    assert list_adapters(FakeDxgi("A", fail={"CheckInterfaceSupport": -1}).create)[0].driver == ""
 
 
 def test_a_name_that_fills_its_field_has_no_end_mark() -> None:

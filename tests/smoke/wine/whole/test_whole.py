@@ -60,6 +60,12 @@ def test_a_folder_that_is_no_clone_is_said(tmp_path):
         installing.copy_checkout(tmp_path, tmp_path / "copy")
 
 
+def test_pip_is_asked_again_only_for_what_it_installs():
+    text = '[build-system]\nrequires = ["x"]\n[project]\nname = "a"\ndependencies = ["b"]\n'
+    assert installing.project_key(text) == installing.project_key(text + "[tool.ruff]\nline-length = 3\n")
+    assert installing.project_key(text) != installing.project_key(text.replace('"b"', '"c"'))
+
+
 def test_the_choice():
     usual = machine.choose(python="", user="", folder="")
     assert usual.python == r"C:\users\Zoë Müller\src\dml-wheelhouse\.venv\Scripts\python.exe"
@@ -100,7 +106,10 @@ def test_a_program_is_given_a_machine_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(pythons, "ensure", lambda python: tmp_path / python.minor)
     monkeypatch.setattr(compiled, "ensure", lambda: tmp_path / "compiled")
     chosen = machine.choose(python="3.11", user="Ann Ö", folder="x")
+    (places.prefix() / places.FILES).mkdir(parents=True)
+    (places.prefix() / places.FILES / "user.reg").write_text('"TEMP"="C:\\\\users\\\\root\\\\Temp"', encoding="utf-8")
     spec = machine._spec(chosen, start="x")
+    assert Path(spec.plant["user.reg"]).read_text(encoding="utf-8") == r'"TEMP"="C:\\users\\Ann \x00d6\\Temp"'
     assert spec.binds["/prefix/drive_c/users/Ann Ö"] == str(chosen.home)
     assert spec.binds["/prefix/drive_c/Python311"] == str(tmp_path / "3.11")
     assert spec.env["USER"] == "Ann Ö"

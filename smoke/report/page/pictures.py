@@ -1,0 +1,45 @@
+"""Charts as pictures, drawn in a process of its own. One that fails costs its pictures, never the report."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from smoke.report.page.chart_data import Chart, Drawn
+from wheelhouse import process
+from wheelhouse.console import say
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.paths import ROOT, cache_dir
+
+SECONDS = 120.0
+
+
+def draw(charts: Sequence[Chart]) -> list[Drawn]:
+    """Return the charts with their pictures, which are "" where they cannot be drawn; then it is said why."""
+    if not charts:
+        return []
+    try:
+        with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-") as folder:
+            return [Drawn(chart=c, svg=svg) for c, svg in zip(charts, _drawn(charts, Path(folder)), strict=True)]
+    except (OSError, WheelhouseError, msgspec.MsgspecError, ValueError) as error:
+        say(f"The charts could not be drawn ({error}); their numbers are in the report all the same.", style="yellow")
+        return [Drawn(chart=chart, svg="") for chart in charts]
+
+
+def _drawn(charts: Sequence[Chart], folder: Path) -> list[str]:
+    asked, made = folder / "charts.json", folder / "pictures.json"
+    asked.write_bytes(msgspec.json.encode(list(charts)))
+    command = process.Command(
+        argv=(sys.executable, "-m", "smoke.report.page.drawing", str(asked), str(made)),
+        cwd=ROOT,
+        env={"MPLCONFIGDIR": str(cache_dir("matplotlib"))},
+        timeout=SECONDS,
+    )
+    done = process.run(command, log=folder / "log", check=False, echo=False)
+    if done.returncode != 0:
+        raise ValueError(done.tail[-1] if done.tail else f"exit code {done.returncode}")
+    return msgspec.json.decode(made.read_bytes(), type=list[str])

@@ -1,0 +1,248 @@
+"""What a run says in words: the sentence at the top, why something did not run, how to run it again, a bug report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+
+from smoke.parity import speeds
+from smoke.parity.gates import IsGolden
+from smoke.parity.verdicts import Verdict
+from smoke.report import wording
+from smoke.report.results import Report, Result
+
+TWIN = "twin"
+"""The backend that is the reference with rounded weights."""
+DEVICES = {"NPU": "an NPU", "DirectML": "DirectML", "CUDA": "CUDA", "GPU": "a GPU", "WebGPU": "WebGPU"}
+"""Devices that people ask about, and how they are called in a sentence."""
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def named(results: Iterable[Result]) -> str:
+    """Return results by backend, each with its variants: "ort-cpu (fp32, int4) and openvino (fp16)"."""
+    variants: dict[str, list[str]] = {}
+    for result in results:
+        name = f"{result.machine} {result.called or result.backend}".strip()
+        variants.setdefault(name, []).append(result.variant)
+    return listed([f"{name} ({', '.join(dict.fromkeys(each))})" for name, each in variants.items()])
+
+
+def is_reference(result: Result) -> bool:
+    """Say whether a result is that of the reference."""
+    return result.gate == IsGolden().name
+
+
+def is_base(result: Result) -> bool:
+    """Say whether a result is no way to run a model, but what others are compared with."""
+    return is_reference(result) or result.backend == TWIN
+
+
+def is_quantised(result: Result) -> bool:
+    """Say whether a result's weights are rounded, so that its answers are others than the reference's."""
+    return result.metrics.quality is not None or "int4" in result.gate
+
+
+def summary(report: Report) -> list[str]:
+    """Return what a customer wants to know, in sentences: who agrees, who drifts, who does not, what is missing."""
+    ran = [result for result in report.results if result.verdict is not Verdict.SKIPPED and not is_base(result)]
+    elsewhere = [r for r in ran if not r.is_fault and r.verdict is Verdict.FELL_BACK]
+    exact = [r for r in ran if r.verdict is Verdict.PASS and not is_quantised(r)]
+    drifting = [r for r in ran if r.verdict is Verdict.PASS and is_quantised(r)]
+    wrong = [r for r in ran if r.is_fault]
+    said = []
+    if exact:
+        said.append(f"On this machine {named(exact)} {_verb(exact, 'gives', 'give')} the reference's answers.")
+    if drifting:
+        said.append(_drift(drifting))
+    if wrong:
+        said.append(f"{named(wrong)} {_verb(wrong, 'does', 'do')} not: {'; '.join(map(_fault, wrong))}.")
+    said += [f"{r.name} ran on {r.device}, as its name says, and is right there." for r in elsewhere]
+    if not ran:
+        said.append("Nothing but the reference ran." if report.results else "No model was run.")
+    return said + _absent(report)
+
+
+def _verb(results: Sequence[Result], one: str, many: str) -> str:
+    return one if len(results) == 1 else many
+
+
+def _fault(result: Result) -> str:
+    reason = first_sentence(result.reason)
+    return f"{result.backend} {result.variant} {wording.verdict(result.verdict).lower()}" + (
+        f" ({reason.rstrip('.')})" if reason else ""
+    )
+
+
+def _drift(results: Sequence[Result]) -> str:
+    text = f"{named(results)}, with rounded weights, {_verb(results, 'stays', 'stay')} within {_limits(results)}"
+    shares = [share for result in results if (share := _equal_choices(result)) is not None]
+    if shares:
+        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+        between = low if low == high else f"{low} to {high}"
+        text += f": the next token is the reference's at {between} of the positions"
+    return text + "."
+
+
+def _equal_choices(result: Result) -> float | None:
+    """Return at which share of the positions the reference's token is the best one, as far as that was measured."""
+    if result.metrics.quality is not None:
+        return result.metrics.quality.top1
+    return result.metrics.logits.top1 if result.metrics.logits else None
+
+
+def _limits(results: Sequence[Result]) -> str:
+    return "its limits" if len(results) == 1 else "their limits"
+
+
+def _absent(report: Report) -> list[str]:
+    """Return why nothing ran on a device that was asked for."""
+    by_reason: dict[str, list[str]] = {}
+    for device, name in DEVICES.items():
+        asked = [result for result in report.results if result.requested_device.split(".")[0] == device]
+        if not asked or any(_ran_on(result, device) for result in asked):
+            continue
+        reason = min((first_sentence(result.reason) for result in asked if result.reason), key=len, default="")
+        by_reason.setdefault(reason, []).append(name)
+    missing = [
+        " or ".join(names) + (f" ({reason[:1].lower()}{reason[1:].rstrip('.')})" if reason else "")
+        for reason, names in by_reason.items()
+    ]
+    return [f"Nothing ran on {' or on '.join(missing)}."] if missing else []
+
+
+def _ran_on(result: Result, device: str) -> bool:
+    names = [name.strip().split(".")[0] for name in result.device.split(",")]
+    return result.verdict is not Verdict.SKIPPED and device in names
+
+
+def first_sentence(text: str) -> str:
+    """Return a text's first sentence, or first line where that ends sooner."""
+    line = text.strip().split("\n", 1)[0]
+    end = line.find(". ")
+    return line if end < 0 else line[: end + 1]
+
+
+def skipped(report: Report) -> list[tuple[str, str, list[Result]]]:
+    """Return the results that did not run, by reason: reason, remedy, results."""
+    groups: dict[str, list[Result]] = {}
+    for result in report.results:
+        if result.verdict is Verdict.SKIPPED:
+            groups.setdefault(result.reason, []).append(result)
+    return [(reason, results[0].remedy, results) for reason, results in groups.items()]
+
+
+def command(report: Report, result: Result) -> str:
+    """Return the command that runs one result again."""
+    if result.machine:
+        return ""  # a dump of another machine: it is made there
+    options = report.options or ("--model", report.model.name, "--max-new-tokens", str(report.max_new_tokens))
+    return shlex.join(["invoke", "smoke", "--backend", f"{result.backend}:{result.variant}", *options])
+
+
+def bug_report(report: Report) -> str:
+    """Return what somebody who is to mend something needs to know first, as Markdown."""
+    host = report.host
+    lines = [
+        f"dml-wheelhouse smoke report of {report.created}: {wording.headline(report)}",
+        f"machine: {host.system}, {host.machine}, {host.cpu}, {host.cores} cores, {wording.memory(host.memory_bytes)}",
+        f"devices seen: {', '.join(f'{name} = {value}' for name, value in sorted(host.devices.items())) or 'none'}",
+        f"model: {report.model.name}, key {report.model.key}",
+        "",
+    ]
+    wanted = report.faults() or [r for r in report.results if r.verdict is not Verdict.SKIPPED]
+    for result in wanted:
+        lines.append(f"- {result.name}: {wording.verdict(result.verdict)} on {result.device or 'no device'}")
+        lines += [f"  {line}" for line in result.reason.splitlines() if line]
+        lines += [f"  {_measured(result)}"] if result.checks else []
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))
+        lines += [f"  versions: {versions}"] if versions else []
+        lines += [f"  settings: {', '.join(f'{k}={v}' for k, v in sorted(result.settings.items()))}"] * bool(
+            result.settings
+        )
+        again = command(report, result)
+        lines += [f"  again: {again}"] if again else []
+    return "\n".join(wording.printable(line) for line in lines)
+
+
+def _measured(result: Result) -> str:
+    parts = [
+        f"{check.name} {wording.number(check.value, 3) or 'not finite'} ({'at least' if check.at_least else 'at most'} "
+        f"{wording.number(check.limit)})"
+        for check in result.checks
+    ]
+    return f"{result.gate}: {'; '.join(parts)}"
+
+
+def gate_kind(name: str) -> str:
+    """Return the kind of a gate, for people who know none."""
+    if name == IsGolden().name:
+        return "the reference"
+    return "bounded drift" if name.startswith("across quantisation") else "the same answers"
+
+
+def title(report: Report) -> str:
+    """Return the outcome in a few words."""
+    ran = [r for r in report.results if r.verdict is not Verdict.SKIPPED and not is_base(r)]
+    judged = [r for r in ran if r.is_fault or r.verdict is Verdict.PASS]
+    wrong = [r for r in judged if r.is_fault]
+    if not judged:
+        return wording.headline(report)
+    if len(judged) == 1:
+        return f"The one way to run {report.model.name} that was tried {'fails' if wrong else 'passes'}"
+    if not wrong:
+        return f"All {len(judged)} ways to run {report.model.name} pass"
+    return f"{len(wrong)} of {len(judged)} ways to run {report.model.name} {_verb(wrong, 'fails', 'fail')}"
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Return what was run where, by name."""
+    host = report.host
+    asked = f"{len(report.prompts)}, answers of up to {report.max_new_tokens} tokens" if report.prompts else ""
+    repeated = f"{report.repeat} times" if report.repeat > 1 else "once"
+    found = [
+        ("Processor", f"{host.cpu}, {host.cores} cores"),
+        ("Memory", wording.memory(host.memory_bytes)),
+        ("System", f"{host.system}, {host.machine}"),
+        ("Prompts", asked),
+        ("Speed measured", repeated if report.prompts else ""),
+        ("Run", f"{report.created[:16].replace('T', ' ')} UTC, {report.seconds:.0f} s"),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def noise(report: Report) -> str:
+    """Return how far this machine's speed can be trusted."""
+    share = report.host.noise
+    if share is None:
+        return "How much this machine's speed varies was not measured."
+    trust = (
+        "so smaller differences of speed mean nothing"
+        if share < _BUSY
+        else "so it was busy with something else, and its speeds are no measure of the backends"
+    )
+    return f"While this ran, the same piece of work varied by {share:.0%} in time on this machine, {trust}."
+
+
+_BUSY = 0.5
+
+
+def spread(samples: Sequence[float], shown: Callable[[float], str]) -> str:
+    """Return the interval of samples as it stands beside their median; "" where there is none."""
+    found = speeds.interval(samples)
+    return "" if found is None else f"{shown(found[0])} to {shown(found[1])}"
+
+
+def equal(result: Result) -> str:
+    """Return how many of all golden tokens are equal from the start, prompt by prompt."""
+    golden = sum(result.metrics.golden_tokens)
+    return f"{sum(result.metrics.prefix)} of {golden}" if golden else ""
+
+
+def equal_share(result: Result) -> float | None:
+    """Return the share of the golden tokens that are equal from the start."""
+    golden = sum(result.metrics.golden_tokens)
+    return sum(result.metrics.prefix) / golden if golden else None
