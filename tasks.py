@@ -28,6 +28,7 @@ namespace = opened(
             proving.smoke,
             proving.reference,
             proving.compare,
+            proving.history,
             proving.generate,
             proving.export,
             proving.heal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from front.door.declaring import task
+from front.door.options import Option
 
 MODEL = "smollm2-135m"
 
@@ -57,6 +58,7 @@ def smoke(
     stable_norms: str = "",
     repeat: int = 1,
     dump: str = "",
+    baseline: str = "",
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -79,6 +81,7 @@ def smoke(
         lengths=lengths,
         dump=dump,
         operators=operator,
+        baseline=baseline,
     )
 
 
@@ -116,6 +119,19 @@ def compare(_c: Context, dump: list[str], report: str = "", strict: bool = False
     from smoke.comparing.telling import tell
 
     tell(dump, report=report, strict=strict)
+
+
+@task(
+    texts={
+        "folder": Option(text="folder with folders that `invoke smoke --report` made", value="FOLDER"),
+        "out": "write the page here; default: history.html in that folder",
+    }
+)
+def history(_c: Context, folder: str, out: str = "") -> None:
+    """Show how smoke runs went over time."""
+    from smoke.comparing.telling import tell_history
+
+    tell_history(folder, out=out)
 
 
 @task

@@ -33,15 +33,16 @@ def smoke(
     lengths: Sequence[str] = (),
     dump: str = "",
     operators: Sequence[str] = (),
+    baseline: str = "",
 ) -> None:
     """Prove backends, print the table, write the report.
 
     Raise ParityError when something that ran went wrong (with `strict`, when something did not run either),
-    UnsupportedError when a backend that was asked for by name could not run, and before anything runs UsageError or
-    InputError for what cannot be asked for.
+    RegressionError when something got worse since the report `baseline`, UnsupportedError when a backend that was
+    asked for by name could not run, and before anything runs UsageError or InputError for what cannot be asked for.
     """
     from smoke.backends import selection
-    from smoke.report import terminal
+    from smoke.comparing import since
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
     from smoke.running.smoke_request import Request, numbers
@@ -66,16 +67,26 @@ def smoke(
             dump=Path(dump).expanduser().resolve() if dump else None,
             options=_typed(model, prompts, max_new_tokens, repeat, lengths, stable_norms, wheels),
         )
+        before = since.wanted(baseline, request) if baseline else None
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
-        found = _run(request)
+        found = _run(request) if before is None else since.compared(_run(request), before, request, _run)
     reports.make_folder(folder)
     found = all_suites.added(
         found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
     )
-    reports.write(found, folder)
-    terminal.show(found, folder, also=f"{reports.JSON}, {reports.JUNIT}, logs/")
+    _tell(found, folder)
+    since.require_no_regression(found.changes)
     reports.require_success(found, strict=strict)
     reports.require_named(found, backends)
+
+
+def _tell(found: Report, folder: Path) -> None:
+    from smoke.report import terminal
+    from smoke.report import writing as reports
+
+    reports.write(found, folder)
+    others = f"{reports.JSON}, {reports.MARKDOWN}, {reports.JUNIT}, logs/"
+    terminal.show(found, folder, also=others)
 
 
 def _typed(

@@ -103,6 +103,12 @@ class ParityError(WheelhouseError):
     exit_code = 13
 
 
+class RegressionError(WheelhouseError):
+    """Something got worse since the report that was given as a baseline."""
+
+    exit_code = 14
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the closest of `known`, or a list of all of them when none is close."""
     names = sorted(known)

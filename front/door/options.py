@@ -71,6 +71,9 @@ OPTIONS: dict[str, Option] = {
     "repeat": Option(text="how often each answer is generated, for its speed (median and interval)", least=1),
     "lengths": Option(text="time prompts of so many tokens, too: 32,256,1024", value="N"),
     "dump": Option(text="folder to keep every worker's tokens and logits in, for `invoke compare`", value="DIR"),
+    "baseline": Option(
+        text="an earlier report.json: what got worse, drifts more or is slower fails (exit code 14)", value="FILE"
+    ),
     "wheel": Option(
         text="wheel to run instead of the pinned one: file or pattern; repeatable, or with commas",
         value="FILE",

@@ -19,6 +19,7 @@ def render(report: Report) -> bytes:
         lines += [f"**{_plain(report.choice)}**", ""]
     if ran:
         lines += [_row(_HEAD), _row(["---"] * 4 + ["---:"] * 4), *(_row(_cells(result)) for result in ran), ""]
+    lines += _changes(report)
     for result in report.faults():
         lines += [f"- **{_plain(result.name)}**: {_plain(result.reason)} {_plain(result.remedy)}".rstrip()]
     for section in report.sections:
@@ -27,6 +28,13 @@ def render(report: Report) -> bytes:
         lines += [_row([_plain("" if cell is None else str(cell)) for cell in row]) for row in section.rows]
         lines += ["", _plain(section.note)] if section.note else []
     return ("\n".join(lines).rstrip() + "\n").encode()
+
+
+def _changes(report: Report) -> list[str]:
+    if not report.baseline:
+        return []
+    found = [f"- {change.kind}: **{_plain(change.name)}** {_plain(change.text)}" for change in report.changes]
+    return [f"#### Since {_plain(report.baseline)}", "", *(found or ["Nothing changed."]), ""]
 
 
 def _cells(result: Result) -> list[str]:

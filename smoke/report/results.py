@@ -82,6 +82,15 @@ class Section(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Change(Struct, frozen=True, kw_only=True):
+    """A difference from an earlier report, of the result `name`; only what is worse fails a run."""
+
+    kind: Literal["worse", "better", "note"]
+    name: str
+    about: Literal["verdict", "drift", "speed", "memory", "model"]
+    text: str
+
+
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """The model that was run; `key` is the SHA-256 over its files."""
 
@@ -127,6 +136,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """The command line's options that decide what is measured, the backends aside: they make a run like this one."""
     choice: str = ""
     """What `invoke advise` makes of it: which backend to use on this machine, in a sentence."""
+
+    baseline: str = ""
+    """When the report was made that this one was compared with."""
+    changes: tuple[Change, ...] = ()
 
     def faults(self) -> list[Result]:
         """Return the results that ran and went wrong."""

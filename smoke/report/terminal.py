@@ -58,7 +58,7 @@ def render(report: Report) -> list[RenderableType]:
         parts += [Text(), Text(f"Answers to “{question}”", style="bold"), *_answers(answers)]
     for section in report.sections:
         parts += [Text(), section_table(section)]
-    return [*parts, Text(), _times(report), outcome(report)]
+    return [*parts, *_changes(report), Text(), _times(report), outcome(report)]
 
 
 def outcome(report: Report) -> Text:
@@ -125,6 +125,26 @@ def _answers(answers: Sequence[tuple[str, str]]) -> list[Text]:
         text.append(shown if len(shown) <= ANSWER else shown[:ANSWER] + " …", style="none")
         text.overflow = "ellipsis"
         lines.append(text)
+    return lines
+
+
+def _changes(report: Report) -> list[RenderableType]:
+    """Return what changed since the baseline, the worse first."""
+    from rich.text import Text
+
+    if not report.baseline:
+        return []
+    since = f"Since {wording.printable(report.baseline)}"
+    worse = sum(change.kind == "worse" for change in report.changes)
+    lines: list[RenderableType] = [
+        Text(),
+        Text(
+            f"{since}: {worse} worse" if worse else f"{since}: nothing got worse", style="bold red" if worse else "bold"
+        ),
+    ]
+    for change in report.changes:
+        line = Text(f"  {change.kind} ", style={"worse": "bold red", "better": "green"}.get(change.kind, "dim"))
+        lines.append(line.append(wording.printable(f"{change.name}: {change.text}"), style="none"))
     return lines
 
 

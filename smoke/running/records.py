@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from smoke.parity import gates, speeds
 from smoke.parity.dumps import Dump, DumpError, Token
-from smoke.parity.gates import Gate
+from smoke.parity.gates import Check, Gate
 from smoke.parity.judge import Expectation, Judged
 from smoke.report.results import Host, ModelInfo, Result
 from wheelhouse.files import sha256_bytes, write_atomic
@@ -118,6 +118,12 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
 def _with_remark(reason: str, remark: str) -> str:
     said = f"{remark[:1].upper()}{remark[1:]}." if remark else ""
     return " ".join(part for part in (reason, said) if part)
+
+
+def numbers_of(result: Result) -> tuple[Check, ...]:
+    """Return a result's numbers beside their limits, also where an older report lacks them."""
+    gate = GATES.get(result.gate)
+    return result.checks or (() if gate is None else gates.checks(gate, result.metrics))
 
 
 def fingerprint(golden: Dump) -> str:
