@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 import msgspec
 from msgspec import MsgspecError, Struct
@@ -23,7 +23,7 @@ from smoke.environments.source import Environment
 from smoke.exports.making import export
 from smoke.models.resolving import resolve
 from smoke.parity.dumps import Device
-from smoke.running import scratch
+from smoke.running import generation_job, scratch
 from wheelhouse import console
 from wheelhouse.console import say, warn
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
@@ -34,8 +34,6 @@ from wheelhouse.process import render
 from wheelhouse.processes.quoting import own_shell
 
 SCRIPT = WORKER / "converse.py"
-CONTEXT = 1024
-"""Tokens that a backend with static shapes reserves for the conversation."""
 LONGEST = 4096
 GRACE_SECONDS = 20.0
 """How long a worker may take to end its answer after Ctrl-C."""
@@ -109,9 +107,10 @@ def generate(request: Request) -> None:
         warn(doubt)  # before minutes of exporting: the runtime has the last word
     environment = backend.source.prepare(())
     model = resolve(request.model)
+    asked = generation_job.asked(model, request.prompt, request.max_new_tokens, chat=request.chat)
     folder = export(model, variant.export) if variant.export else model.folder
     with scratch.folder() as work:
-        told, code = _run(request, backend, variant, environment, (folder, model.folder), work)
+        told, code = _run(asked, backend, variant, environment, (folder, model.folder), work)
     _report(told, code, f"{backend.name}:{variant.name}", variant)
 
 
@@ -124,7 +123,7 @@ def chosen(name: str, known: Sequence[Backend] = BACKENDS) -> tuple[Backend, Var
 
 
 def _run(
-    request: Request,
+    asked: Mapping[str, Any],
     backend: Backend,
     variant: Variant,
     environment: Environment,
@@ -133,31 +132,28 @@ def _run(
 ) -> tuple[Told, int]:
     named = environment.host_path
     job = {
+        **asked,
         "engine": named(backend.engine),
         "model": named(folders[0]),
         "source": named(folders[1]),
         "device": variant.device,
         "options": dict(variant.options),
         "output": named(work),
-        "turns": [request.prompt],
-        "chat": request.chat,
-        "max_new_tokens": request.max_new_tokens,
-        "prompts": [{"ids": [0] * CONTEXT, "continuation": []}],  # how much a static shape has to hold
     }
     write_atomic(work / "job.json", json.dumps(job, ensure_ascii=False))
     command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work)
     log = log_dir() / "generate" / f"{backend.name}-{variant.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     console.command(render(command, own_shell()))
-    say(f"… {request.model} on {backend.name}:{variant.name}", style="dim")
+    say(f"… {asked['name']} on {backend.name}:{variant.name}", style="dim")
     # Not process.run: the answer goes to the terminal as it comes, and the chat's lines come from there.
     with log.open("wb") as noise:
         direct = None if environment.reads_terminal else subprocess.PIPE
-        source = direct if request.chat else subprocess.DEVNULL
+        source = direct if asked["chat"] else subprocess.DEVNULL
         worker = subprocess.Popen(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
         if worker.stdin is not None:
             threading.Thread(target=_forward, args=[sys.stdin, worker.stdin], daemon=True).start()
-        code = _wait(worker, chat=request.chat)
+        code = _wait(worker, chat=bool(asked["chat"]))
     return _told(work / "answer.json", code, log), code
 
 

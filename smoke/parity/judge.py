@@ -83,7 +83,9 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
     except DumpError as error:
         return Judged(judgement=crashed(f"The worker ended well, but {error}."), dump=dump)
     wrong = wrong_device(dump, expected)
-    reason = "The reference that everything is compared with."
+    reason = " ".join(
+        ["The reference that everything is compared with.", *([_sentence(dump.notes)] if dump.notes else [])]
+    )
     return Judged(
         judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics), dump=dump, golden=itself
     )

@@ -14,7 +14,7 @@ from smoke.parity import pace
 from smoke.parity.dumps import Dump
 from smoke.parity.gates import IsGolden
 from smoke.report.results import ModelInfo
-from smoke.running import goldens, prompts, records, shorter, this_machine
+from smoke.running import goldens, prompts, records, shorter, this_machine, token_room
 from smoke.running.clock import Clock
 from smoke.running.jobs import Questions, Worker
 from smoke.running.judge_queue import Attempt
@@ -85,6 +85,7 @@ class Attempts:
             max_new_tokens=share.tokens,
             repeat=self.request.repeat,
             lengths=tuple(self.request.lengths),
+            most=None if (limit := token_room.of(self.model.facts)) is None else limit.tokens,
         )
         return asked if golden is None else replace(asked, golden=golden)
 

@@ -29,13 +29,17 @@ PROBE_EVERY = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """What every worker of a run is asked. `golden` is the reference's dump; None for the reference itself."""
+    """What every worker of a run is asked. `golden` is the reference's dump; None for the reference itself.
+
+    `most` are the tokens that the model takes; None: it names no limit.
+    """
 
     prompts: Sequence[str]
     text: str
     max_new_tokens: int
     repeat: int = 1
     lengths: Sequence[int] = ()
+    most: int | None = None
     golden: Dump | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -46,6 +50,7 @@ class Questions:
             "decode_steps": DECODE_STEPS,
             "repeat": self.repeat,
             "lengths": list(self.lengths),
+            **({} if self.most is None else {"most": self.most}),
         }
         if self.golden is None or self.golden.made is None:
             chats = [{"name": n, "messages": list(c), "plain": n in corpus.PLAIN} for n, c in corpus.CHATS.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -22,12 +22,12 @@ from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
 from smoke.report.results import ModelInfo, Report, Result
-from smoke.running import scratch, this_machine
+from smoke.running import scratch, this_machine, token_room
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
 from smoke.running.judge_queue import Bench, Finished, not_run
 from smoke.running.smoke_request import Request
-from wheelhouse.console import Task, phase
+from wheelhouse.console import Task, phase, say
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space
 
@@ -45,6 +45,7 @@ def smoke(request: Request) -> Report:
         environments = _prepare(runnable, shown)
     with clock.part("model"), phase(f"model {request.model}"):
         model = resolve(request.model)
+    _require_fit(request, model, environments)
     wanted = (item.variant.export for item in runnable if item.variant.export and _has(environments, item))
     kinds = tuple(dict.fromkeys(wanted))
     with clock.part("exports"), phase("exports", len(kinds)) as shown:
@@ -74,6 +75,15 @@ def smoke(request: Request) -> Report:
         options=request.options,
         choice=advise.choice(results),
     )
+
+
+def _require_fit(request: Request, model: Model, environments: Mapping[str, Environment | WheelhouseError]) -> None:
+    """Raise InputError when the model does not take what is asked; say what else a person should know of it."""
+    for note in model.facts.notes:
+        say(f"{model.name}: {note}")
+    main = environments.get(REFERENCE.partition(":")[0])
+    if isinstance(main, Environment):
+        token_room.require(model, request.prompts, request.max_new_tokens, lambda: main, lengths=request.lengths)
 
 
 def _dump_size(request: Request, model: Model) -> int:

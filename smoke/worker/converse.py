@@ -1,8 +1,10 @@
 """Answers one prompt, or several in turn, and shows each answer as it is written: `python converse.py JOB.json`.
 
 The job is that of main.py with `turns` (prompts), `chat` (further ones are read from standard input, line by line),
-`max_new_tokens` and `output`, a folder for answer.json. Standard output gets the answers and nothing else: whatever
-libraries print goes to standard error. Ctrl-C ends the answer, in a chat not the conversation.
+`max_new_tokens`, `most` (tokens that the model takes, or null), `begin` (what stands before a prompt that is continued
+as plain text; null: there is a chat template) and `output`, a folder for answer.json. Standard output gets the answers
+and nothing else: whatever libraries print goes to standard error. Ctrl-C ends the answer, in a chat not the
+conversation.
 """
 
 from __future__ import annotations
@@ -53,11 +55,8 @@ class CtrlC:
             return False
 
 
-def answer(
-    engine: worker_engine.Engine, messages: Sequence[dict[str, str]], limit: int, stream: TextIO
-) -> dict[str, Any]:
-    """Answer a conversation; return the text, and how long it took. An interrupted answer counts as far as it got."""
-    ids = engine.encode(rendered(engine, messages))
+def answer(engine: worker_engine.Engine, ids: Sequence[int], limit: int, stream: TextIO) -> dict[str, Any]:
+    """Continue `ids`; return the text, and how long it took. An interrupted answer counts as far as it got."""
     with CtrlC() as pressed:
         writer = Writer(engine.decode, stream, pressed.heard)
         started = time.perf_counter()
@@ -113,11 +112,18 @@ def converse(job: dict[str, Any], stream: TextIO, source: TextIO | None) -> dict
     engine = worker._engine_module(job["engine"]).load(job)  # noqa: SLF001 - one folder, one worker
     messages: list[dict[str, str]] = []
     answers: list[dict[str, Any]] = []
+    notes: list[str] = []
     for said in asked(job["turns"], source, stream):
         messages.append({"role": "user", "content": said})
-        answers.append(answer(engine, messages, job["max_new_tokens"], stream))
+        begin, most = job.get("begin"), job.get("most")
+        ids = engine.encode(rendered(engine, messages) if begin is None else begin + said)
+        room = job["max_new_tokens"] if most is None else min(job["max_new_tokens"], most - len(ids))
+        if room < 1:
+            notes.append(f"the conversation has {len(ids)} tokens and the model takes {most}: begin another one")
+            break
+        answers.append(answer(engine, ids, room, stream))
         messages.append({"role": "assistant", "content": answers[-1]["text"]})
-    return {"status": "ok", "device": engine.device(), "notes": engine.notes(), "answers": answers}
+    return {"status": "ok", "device": engine.device(), "notes": [*engine.notes(), *notes], "answers": answers}
 
 
 def main(arguments: list[str]) -> int:

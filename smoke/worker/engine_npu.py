@@ -111,7 +111,9 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
         require_npu()
     extra = {str(k): str(v) for k, v in dict(chosen.get("config") or {}).items()}
     if chosen.get("route") == "genai":
-        sizes = {"MAX_PROMPT_LEN": 1024, "MIN_RESPONSE_LEN": 128}  # choices after long prompts: the documented default
+        prompt, response = lengths(job)
+        # A choice after given tokens is asked for as a prompt of its own; the documented defaults at least.
+        sizes = {"MAX_PROMPT_LEN": max(1024, prompt + response), "MIN_RESPONSE_LEN": max(128, response)}
         return engine_openvino_genai.load({**job, "options": {"config": {**sizes, **extra}}})
     worker_engine.require_file(job["model"], "openvino_model.xml")
     return _load(job, on, {**properties(*lengths(job), on), **extra})

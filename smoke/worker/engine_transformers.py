@@ -37,8 +37,18 @@ class TransformersEngine(worker_engine.Engine):
         self.tokenizer = tokenizer
 
     def template(self, message: str) -> str:
-        """See Engine."""
-        return self.conversation([{"role": "user", "content": message}])
+        """See Engine. Without a chat template, the message itself, after what the tokenizer puts in front of a text."""
+        if getattr(self.tokenizer, "chat_template", None):
+            return self.conversation([{"role": "user", "content": message}])
+        return self._begin(message) + message
+
+    def _begin(self, text: str) -> str:
+        """Return the special tokens that the tokenizer puts in front of a text, written out."""
+        whole, plain = (
+            [int(i) for i in self.tokenizer(text, add_special_tokens=s)["input_ids"]] for s in (True, False)
+        )
+        starts = [n for n in range(len(whole) - len(plain) + 1) if whole[n : n + len(plain)] == plain]
+        return "".join(self.tokenizer.convert_ids_to_tokens(whole[: starts[0]])) if starts else ""
 
     def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
         """See Engine."""
@@ -121,6 +131,16 @@ class TransformersEngine(worker_engine.Engine):
         return {"dtype": str(self.model.dtype), "threads": str(torch.get_num_threads())}
 
 
+class Reference(TransformersEngine):
+    """The model as transformers has it, in float32."""
+
+    def notes(self) -> list[str]:
+        """See Engine."""
+        if getattr(self.tokenizer, "chat_template", None):
+            return []
+        return ["the model has no chat template: the prompts are continued as plain text"]
+
+
 def require_complete(report: Mapping[str, Any]) -> None:
     """Raise ValueError for tensors that transformers had to invent or left out, by its report on loading."""
     for kind, what in (("missing_keys", "are missing, and would be invented"), ("mismatched_keys", "have other shapes"),
@@ -133,7 +153,7 @@ def require_complete(report: Mapping[str, Any]) -> None:
 def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     """Load the Hugging Face folder `job["model"]` in float32."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     worker_engine.require_file(job["model"], "config.json")
     # With more threads, torch spins and collapses on a machine that is busy with anything else.
@@ -143,4 +163,11 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     )
     require_complete(report)
     model.eval()
-    return TransformersEngine(model, AutoTokenizer.from_pretrained(job["model"], local_files_only=True))
+    return Reference(model, load_tokenizer(job["model"]))
+
+
+def load_tokenizer(folder: str) -> Any:
+    """Return the tokenizer of a Hugging Face folder."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -8,6 +8,7 @@ works on Python 3.9. The job (written by smoke/running/jobs.py):
 - `prompts`: for the reference `{"message"}`, for all others `{"text", "ids", "continuation", "probes"}`
 - `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
 - `texts`: for the reference what to make ids and conversations of, for all others what the reference made of it
+- `most`: tokens that the model takes, where it names a limit; the fixed text is cut to them
 - `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
 - `repeat`: how often each answer is generated, for its speed; `lengths`: prompts of how many tokens are timed, too
 - `scored_only`: no answers of its own, only the logits after given tokens
@@ -42,6 +43,7 @@ class Run:
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
         self.dump: dict[str, Any] = {"status": "failed", "seconds": {}, "prompts": []}
+        self.cuts: list[str] = []
         self.stage = "start"
         self._since = time.perf_counter()
 
@@ -80,7 +82,7 @@ class Run:
         self.dump.update(
             device=engine.device(),  # once more: some runtimes tell only at the end where they ran
             settings=engine.settings(),
-            notes=[*engine.notes(), *unlike],
+            notes=[*engine.notes(), *self.cuts, *unlike],
             weights=engine.matrices(),
             end_ids=engine.end_ids(),
             devices=engine.devices(),
@@ -96,6 +98,9 @@ class Run:
         own = engine.encode(text)
         if not own:
             raise ValueError("The tokenizer made no tokens of a prompt.")
+        most = self.job.get("most")
+        if "message" in prompt and most is not None and len(own) + self.job["max_new_tokens"] > most:
+            raise ValueError(f"A prompt has {len(own)} tokens; with its answer that is more than the model takes.")
         entry = {**prompt, "text": text, "own_ids": own, "ids": prompt.get("ids", own)}
         self.dump["prompts"].append({"text": text, "ids": own})
         return entry
@@ -131,7 +136,10 @@ class Run:
             entry.update(worker_answers.rechecked(engine, ids, entry["tokens"], continuation, rows))
 
     def _perplexity(self, engine: worker_engine.Engine) -> None:
-        own = engine.encode(self.job["text"])
+        whole = engine.encode(self.job["text"])
+        own = whole[: self.job.get("most")]
+        if len(own) < len(whole) and "text_ids" not in self.job:
+            self.cuts.append(f"the fixed text is cut to {len(own)} of {len(whole)} tokens, which the model takes")
         self.dump["text_ids"] = own
         if not engine.scores:
             return

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from smoke.environments.source import Environment
 from smoke.generate import Answer, Request
 from smoke.parity.dumps import Device
 from tests.smoke import fakes
-from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
+from wheelhouse.errors import InputError, ParityError, StepFailedError, UnsupportedError, UsageError
 
 sys.path.insert(0, str(WORKER))
 import converse
@@ -234,3 +235,30 @@ def test_a_dash_takes_the_prompt_from_standard_input(monkeypatch):
 def test_a_chat_does_not_take_all_of_standard_input_for_its_first_prompt():
     with pytest.raises(UsageError, match="further prompts"):
         generate.Request.asked("-", backend="ort-cpu", model="m", max_new_tokens=8, chat=True)
+
+
+def test_a_chat_ends_where_the_model_takes_no_more(tmp_path):
+    argv = _job(tmp_path, turns=["one"], chat=True, most=10)
+    done = subprocess.run(argv, input="two\nthree\n", capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "one\n> "
+    answers = json.loads((tmp_path / "answer.json").read_text())
+    assert len(answers["answers"]) == 1
+    assert "the model takes 10: begin another one" in answers["notes"][0]
+
+
+def test_a_model_without_a_template_is_continued_and_has_no_chat(ask, capfd, monkeypatch, tmp_path):
+    base = fakes.model(tmp_path / "base")
+    object.__setattr__(base, "facts", msgspec.structs.replace(base.facts, template=False, begin="<s>"))
+    monkeypatch.setattr(generate, "resolve", lambda _: base)
+    ask("once")
+    shown = capfd.readouterr()
+    assert shown.out == "<s>once\n"
+    assert "no chat template: the prompt is continued as plain text" in shown.err
+    with pytest.raises(UnsupportedError, match="has no chat template") as caught:
+        ask("once", chat=True)
+    assert "chat_template.jinja" in caught.value.remedy
+
+
+def test_a_prompt_beyond_the_context_is_refused_before_anything_runs(ask):
+    with pytest.raises(InputError, match="leaves no room for a prompt: stand-in takes 1024"):
+        ask("x", limit=1024)

@@ -45,6 +45,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What the tokenizer puts in front of a text, written out."""
     template: bool
     """Whether it has a chat template."""
+    template_size: int = 0
+    """Bytes of the chat template."""
     tokens: int
     """Of the tokenizer, the added ones included."""
     parameters: int

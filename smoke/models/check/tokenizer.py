@@ -42,7 +42,8 @@ class Tokenizer(Struct, frozen=True, kw_only=True):
     largest: int
     """The largest id of an ordinary token."""
     begin: str
-    template: bool
+    template_size: int
+    """Bytes of the chat template, 0 where there is none."""
     own_code: dict[str, str]
 
 
@@ -65,7 +66,7 @@ def load(folder: Path) -> Tokenizer:
         tokens=largest + 1,
         largest=ordinary,
         begin=_begin(file, config, added),
-        template=_has_template(folder, config),
+        template_size=_template_size(folder, config),
         own_code=own_code(config),
     )
 
@@ -108,18 +109,16 @@ def _begin(file: _File, config: Values, added: dict[int, str]) -> str:
     return begin
 
 
-def _has_template(folder: Path, config: Values) -> bool:
+def _template_size(folder: Path, config: Values) -> int:
     own = config.content.get("chat_template")
     if isinstance(own, list):
         own = next((entry.get("template") for entry in own if isinstance(entry, dict)), None)
     if own is not None and not isinstance(own, str):
         raise config.refusal("chat_template", "neither a text nor a list of named texts")
-    if own:
-        return True
     path = folder / "chat_template.jinja"
-    if path.is_file() and path.stat().st_size:
-        return True
-    return bool(optional(folder / "chat_template.json").text("chat_template"))
+    beside = path.stat().st_size if path.is_file() else 0
+    older = optional(folder / "chat_template.json").text("chat_template")
+    return max(len((own or "").encode("utf-8", "replace")), beside, len(older.encode("utf-8", "replace")))
 
 
 def own_code(config: Values) -> dict[str, str]:

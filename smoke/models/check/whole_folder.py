@@ -54,7 +54,8 @@ def facts_of(folder: Path) -> Facts:
         rope=configuration.rope(config, sizes.head_width, positions),
         ends=generation.ends,
         begin=text.begin,
-        template=text.template,
+        template=text.template_size > 0,
+        template_size=text.template_size,
         tokens=text.tokens,
         parameters=sum(stored.tensor.parameters for stored in found.tensors.values()),
         dtypes=_dtypes(found),
@@ -132,7 +133,7 @@ def _notes(folder: Path, text: Tokenizer, sizes: Sizes, generation: Generation) 
     notes = []
     if text.tokens > sizes.vocabulary:
         notes.append(f"added tokens from {sizes.vocabulary} on are beyond the vocabulary, and cannot be used")
-    if not text.template:
+    if not text.template_size:
         notes.append("it has no chat template: prompts are continued as plain text")
     if not generation.ends:
         notes.append("it names no token that ends an answer")

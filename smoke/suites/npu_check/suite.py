@@ -9,13 +9,15 @@ from pathlib import Path
 
 from smoke.backends import npu_compiler
 from smoke.environments.source import Environment, Readiness
+from smoke.models.model import Model
 from smoke.models.resolving import resolve
 from smoke.report.results import Section
 from smoke.report.terminal import section_table
+from smoke.running import token_room
 from smoke.suites.npu_check import settings
 from smoke.suites.npu_check.check import Finding, as_json, check
 from wheelhouse import console
-from wheelhouse.errors import AuditError, WheelhouseError
+from wheelhouse.errors import AuditError, UsageError, WheelhouseError
 from wheelhouse.files import human_size
 from wheelhouse.paths import log_dir
 
@@ -75,7 +77,7 @@ def for_report(model: str, *, report: Path) -> Section:
         findings = check(
             resolved,
             settings.platforms(""),
-            prompt=settings.PROMPT,
+            prompt=min(settings.PROMPT, most_tokens(resolved)),
             environment=npu_compiler.prepare(),
             logs=report / "logs",
             save=None,
@@ -94,6 +96,11 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
     wanted = settings.platforms(platforms)
     prompt = settings.prompt_length(max_prompt_len)
     resolved = resolve(model)
+    if prompt > most_tokens(resolved):
+        raise UsageError(
+            f"--max-prompt-len is {prompt}, and {resolved.name} takes {most_tokens(resolved)} tokens.",
+            remedy="Ask for less.",
+        )
     findings = check(
         resolved,
         wanted,
@@ -112,3 +119,9 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
             f"{resolved.name} does not compile for {', '.join(refused)} with any of the settings that were tried.",
             remedy="The table says why; on such a machine use --backend openvino on its CPU or GPU.",
         )
+
+
+def most_tokens(model: Model) -> int:
+    """Return the longest prompt that a model takes."""
+    limit = token_room.of(model.facts)
+    return settings.LONGEST if limit is None else limit.tokens

@@ -1,0 +1,41 @@
+"""What `invoke generate` asks of a worker, checked against what the model is, before anything is exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smoke.environments import pinned
+from smoke.models.model import Model
+from smoke.running import token_room
+from wheelhouse.console import say
+from wheelhouse.errors import UnsupportedError
+
+CONTEXT = 1024
+"""Tokens that a backend with static shapes reserves for the conversation, at least."""
+
+
+def asked(model: Model, prompt: str, max_new_tokens: int, *, chat: bool) -> dict[str, Any]:
+    """Return the part of the job that is the same for all backends.
+
+    Raise UnsupportedError for a chat without a template, InputError for a prompt that the model does not take.
+    """
+    if chat and not model.facts.template:
+        raise UnsupportedError(
+            f"{model.name} has no chat template, so that nothing says how the turns of a chat are written.",
+            remedy="Without --chat its prompt is continued as plain text. Take the model that was trained to chat, or "
+            "put its chat_template.jinja beside tokenizer.json.",
+        )
+    if not model.facts.template:
+        say(f"{model.name} has no chat template: the prompt is continued as plain text", style="dim")
+    most = token_room.require(model, [prompt], max_new_tokens, lambda: pinned.prepare(pinned.MAIN))
+    limit = token_room.of(model.facts)
+    return {
+        "name": model.name,
+        "turns": [prompt],
+        "chat": chat,
+        "begin": None if model.facts.template else model.facts.begin,
+        "max_new_tokens": max_new_tokens,
+        "most": None if limit is None else limit.tokens,
+        # How much a static shape has to hold.
+        "prompts": [{"ids": [0] * (max(CONTEXT, most)), "continuation": []}],
+    }

@@ -1,0 +1,25 @@
+"""Counts the tokens of prompts in a model's chat template, as the reference does: `python count_tokens.py JOB.json`.
+
+The job: `model` (a Hugging Face folder), `messages`, `output` (the file that gets the list of numbers).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from engine_transformers import TransformersEngine, load_tokenizer
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job of the file `arguments[0]`."""
+    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    engine = TransformersEngine(None, load_tokenizer(job["model"]))
+    counts = [len(engine.encode(engine.template(message))) for message in job["messages"]]
+    Path(job["output"]).write_text(json.dumps(counts), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
