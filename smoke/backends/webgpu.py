@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import json
 import os
 import platform
 import sys
@@ -17,7 +18,8 @@ from wheelhouse.errors import InputError, UnsupportedError
 ENVIRONMENT = "webgpu"
 PACKAGES = ("onnxruntime-ep-webgpu",)
 VARIABLE = "DML_WHEELHOUSE_WEBGPU_ADAPTER"
-"""What to compute on: "gpu", "software", or a Vulkan driver's manifest (JSON). Unset: a GPU, else software."""
+"""What to compute on: one of WAYS, or a Vulkan driver's manifest (JSON). Unset: a GPU, else software."""
+WAYS = ("gpu", "software", "swiftshader", "lavapipe")
 LOADER = "DML_WHEELHOUSE_VULKAN_LOADER"
 """Read by worker_webgpu: the Vulkan loader where the system has none."""
 
@@ -30,10 +32,15 @@ SWIFTSHADER = (
     "/usr/lib/chromium-browser/vk_swiftshader_icd.json",
     "/opt/google/chrome/vk_swiftshader_icd.json",
 )
-SOFTWARE = "SwiftShader"
+SOFTWARE, LAVAPIPE = "SwiftShader", "lavapipe"
+LEAST_VULKAN = (1, 4)
+"""Of lavapipe: Mesa 25.0 has it and computes; the 1.3 of Mesa 22.3 is refused by the plug-in; between is not tried."""
 SECONDS_PER_TOKEN = 5.0
 """What software takes at most for a token of SmolLM2-135M, on two cores that others use, too."""
-REMEDY = "Install the GPU's Vulkan driver; without a GPU: apt-get install libvulkan1 chromium (Debian, Ubuntu)."
+REMEDY = (
+    "Install the GPU's Vulkan driver. Without a GPU: apt-get install chromium (Debian; Google Chrome brings the "
+    "same), or, with Mesa 25 or newer, apt-get install libvulkan1 mesa-vulkan-drivers."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +64,52 @@ def choose(root: Path = Path("/")) -> Adapter:
     if system == "win32":
         return Adapter(label="Direct3D 12", variables={})
     wanted = os.environ.get(VARIABLE, "")
-    if wanted not in {"", "gpu", "software"}:
+    if wanted not in {"", *WAYS}:
         manifest = Path(wanted)
         if not manifest.is_file():
-            raise InputError(f"{VARIABLE} names {wanted}, which is no file.", remedy="Say gpu, software or a manifest.")
-        return _driven_by(manifest, manifest.stem)
-    if wanted != "software" and _has_gpu(root):
+            remedy = f"Say {', '.join(WAYS)}, or a Vulkan driver's manifest."
+            raise InputError(f"{VARIABLE} names {wanted}, which is no file.", remedy=remedy)
+        known = {"swiftshader": SOFTWARE, "lvp": LAVAPIPE}
+        return _driven_by(manifest, next((known[part] for part in known if part in manifest.name), manifest.stem))
+    if wanted in {"", "gpu"} and _has_gpu(root):
         # Where ONNX Runtime sees no GPU in the system's tables, the plug-in could not be asked for without this.
         return Adapter(label="the GPU's Vulkan driver", variables={"ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1"})
     if wanted == "gpu":
         raise UnsupportedError("This machine has no GPU with a Vulkan driver.", remedy=REMEDY)
+    for name, find in (("swiftshader", _swiftshader), ("lavapipe", _lavapipe)):
+        found = find(root) if wanted in {"", "software", name} else None
+        if found is not None:
+            return found
+    what = wanted if wanted in {"swiftshader", "lavapipe"} else "a Vulkan device"
+    raise UnsupportedError(f"WebGPU needs {what}, and this machine has none.", remedy=REMEDY)
+
+
+def _swiftshader(root: Path) -> Adapter | None:
     found = next((path for path in (root / name.lstrip("/") for name in SWIFTSHADER) if path.is_file()), None)
-    if found is None:
-        raise UnsupportedError("WebGPU needs a Vulkan device, and this machine has none.", remedy=REMEDY)
-    return _driven_by(found, SOFTWARE)
+    return None if found is None else _driven_by(found, SOFTWARE)
+
+
+def _lavapipe(root: Path) -> Adapter | None:
+    """Return Mesa's Vulkan in software, where it is new enough by its manifest."""
+    for manifest in _manifests(root):
+        if "lvp" not in manifest.name:
+            continue
+        try:
+            told = json.loads(manifest.read_text(encoding="utf-8"))["ICD"]["api_version"]
+            version = tuple(int(part) for part in str(told).split(".")[:2])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if version >= LEAST_VULKAN:
+            return _driven_by(manifest, LAVAPIPE)
+    return None
+
+
+def _manifests(root: Path) -> list[Path]:
+    return [file for folder in MANIFESTS for file in sorted((root / folder.lstrip("/")).glob("*.json"))]
 
 
 def _has_gpu(root: Path) -> bool:
-    drivers = [file for folder in MANIFESTS for file in (root / folder.lstrip("/")).glob("*.json")]
-    vendors = [file for file in drivers if "lvp" not in file.name]  # Mesa's own software driver
+    vendors = [file for file in _manifests(root) if "lvp" not in file.name]  # Mesa's own software driver
     return bool(vendors) and any(any(root.glob(node.lstrip("/"))) for node in NODES)
 
 
@@ -88,7 +122,7 @@ def _driven_by(manifest: Path, label: str) -> Adapter:
         "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1",
         **({LOADER: str(beside)} if own_loader else {}),
     }
-    return Adapter(label=label, variables=variables, software=label == SOFTWARE)
+    return Adapter(label=label, variables=variables, software=label in {SOFTWARE, LAVAPIPE})
 
 
 def what_would_change(adapter: Adapter) -> str:
@@ -100,9 +134,9 @@ def what_would_change(adapter: Adapter) -> str:
     if adapter.software:
         return (
             f"A GPU is taken once its Vulkan driver has a manifest in {MANIFESTS[0]} and it has a node in /dev/dri; "
-            f"{VARIABLE}=FILE names another driver's manifest."
+            f"{VARIABLE} takes lavapipe, of Mesa 25 or newer, which has f16, or another driver's manifest."
         )
-    return f"{VARIABLE}=software takes {SOFTWARE}, {VARIABLE}=FILE another driver's manifest."
+    return f"{VARIABLE}=software takes {SOFTWARE} or lavapipe, {VARIABLE}=FILE another driver's manifest."
 
 
 def why_not_unasked() -> str:
@@ -116,7 +150,7 @@ def why_no_f16() -> str:
     reason = why_not_unasked()
     if reason or sys.platform != "linux":
         return reason
-    return f"{SOFTWARE} has no f16 (WebGPU's feature shader-f16)." if choose().software else ""
+    return f"{SOFTWARE} has no f16 (WebGPU's feature shader-f16)." if choose().label == SOFTWARE else ""
 
 
 @dataclass(frozen=True, kw_only=True)

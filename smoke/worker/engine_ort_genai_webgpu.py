@@ -53,7 +53,7 @@ class WebGpuEngine(worker_profile.ProfiledEngine):
         if self._adapter.at_once:
             said.append(
                 f"prompts went in in pieces of {self._adapter.at_once} tokens, because this plug-in's attention is "
-                "wrong for longer ones where subgroups are smaller than 8 (docs/webgpu.md)"
+                "wrong for longer ones in software (docs/webgpu.md)"
             )
         return said
 

@@ -30,13 +30,12 @@ SYSTEM_LOADER = "libvulkan.so.1"
 # What is said without an adapter: by the plug-in, by GenAI, and by ONNX Runtime, which then has no device to offer.
 NO_ADAPTER = ("Failed to get a WebGPU adapter", "WebGPU execution provider is not supported in this build",
               "Must provide one or more OrtEpDevice instances")  # fmt: skip
-WHOLE_SUBGROUP = 8
-"""Attention over `LONG` or more new tokens is computed in steps of a subgroup, each as if it had at least so many."""
 LONG = 32
+"""From so many new tokens on, attention is computed by a kernel that is wrong in software (docs/webgpu.md)."""
 NO_F16 = "requires f16 but the device does not support it"
 DRIVER_REMEDY = (
     "Install the GPU's driver with Vulkan (Direct3D 12 on Windows). Without a GPU, on Debian or Ubuntu: "
-    "apt-get install libvulkan1 chromium (its SwiftShader is Vulkan in software); `invoke doctor` looks for it."
+    "apt-get install chromium (its SwiftShader is Vulkan in software); `invoke doctor` says what is taken."
 )
 _TAKEN = re.compile(r'Using "(?P<name>[^"]+)" with driver: "(?P<driver>[^"]+)"')
 _OF_LOADER = re.compile(r"\[Vulkan Loader\]|(\w+ \| )?(DRIVER|INFO|DEBUG|LAYER):")
@@ -103,8 +102,8 @@ class Adapter:
 
     @property
     def at_once(self) -> int:
-        """The most tokens that attention computes rightly at a time on this adapter; 0 where that is no question."""
-        return LONG - 1 if 0 < self._facts.get("subgroup size", 0) < WHOLE_SUBGROUP else 0
+        """The most tokens that attention computes rightly at a time in software; 0 on a GPU, which is held to all."""
+        return LONG - 1 if self.is_software() else 0
 
     def is_software(self) -> bool:
         """Say whether the device that was taken is a program."""

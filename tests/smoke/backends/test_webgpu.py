@@ -1,5 +1,6 @@
 """WebGPU is given a GPU where there is one, else SwiftShader, else it is skipped with what to install."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ MANIFEST = "usr/lib/chromium/vk_swiftshader_icd.json"
 def root(monkeypatch, tmp_path):
     monkeypatch.delenv(webgpu.VARIABLE, raising=False)
     monkeypatch.setattr(webgpu.ctypes.util, "find_library", lambda _: None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(webgpu.platform, "machine", lambda: "x86_64")
     return tmp_path
 
 
@@ -34,7 +37,8 @@ def gpu(root):
 def test_without_any_vulkan_device_the_remedy_names_the_packages(root):
     with pytest.raises(UnsupportedError, match="this machine has none") as found:
         webgpu.choose(root)
-    assert "apt-get install libvulkan1 chromium" in found.value.remedy
+    assert "apt-get install chromium" in found.value.remedy
+    assert "apt-get install libvulkan1 mesa-vulkan-drivers" in found.value.remedy
 
 
 def test_chromium_brings_a_device_and_a_loader(root):
@@ -119,3 +123,76 @@ def test_takes_its_own_wheels_only():
     source = webgpu.WebGpuSource()
     assert source.takes(Path("onnxruntime_ep_webgpu-0.4.0-py3-none-manylinux_2_28_x86_64.whl"))
     assert not source.takes(Path("onnxruntime_directml-1.30.0-cp311-cp311-win_amd64.whl"))
+
+
+def lavapipe(root, version, name="lvp_icd.json"):
+    manifest = put(root, f"usr/share/vulkan/icd.d/{name}")
+    manifest.write_text(json.dumps({"ICD": {"api_version": version, "library_path": "libvulkan_lvp.so"}}))
+    return manifest
+
+
+@pytest.mark.parametrize(("version", "taken"), [("1.4.305", True), ("2.0", True), ("1.3.230", False), ("new", False)])
+def test_lavapipe_is_taken_where_it_is_new_enough(root, version, taken):
+    manifest = lavapipe(root, version)
+    if not taken:
+        with pytest.raises(UnsupportedError, match="this machine has none"):
+            webgpu.choose(root)
+        return
+    chosen = webgpu.choose(root)
+    assert (chosen.label, chosen.software) == ("lavapipe", True)
+    assert chosen.variables["VK_DRIVER_FILES"] == str(manifest)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"ICD": 1}', '{"ICD": {}}', "\x00"])
+def test_a_manifest_that_cannot_be_read_is_no_device(root, content):
+    lavapipe(root, "1.4.305").write_text(content)
+    with pytest.raises(UnsupportedError):
+        webgpu.choose(root)
+
+
+def test_swiftshader_comes_first_and_each_can_be_asked_for(root, monkeypatch):
+    put(root, MANIFEST)
+    assert webgpu.choose(root).label == "SwiftShader"
+    monkeypatch.setenv(webgpu.VARIABLE, "lavapipe")
+    with pytest.raises(UnsupportedError, match="needs lavapipe"):
+        webgpu.choose(root)
+    lavapipe(root, "1.4.305")
+    assert webgpu.choose(root).label == "lavapipe"
+    monkeypatch.setenv(webgpu.VARIABLE, "swiftshader")
+    assert webgpu.choose(root).label == "SwiftShader"
+    monkeypatch.setenv(webgpu.VARIABLE, "Software")
+    with pytest.raises(InputError, match="is no file") as found:
+        webgpu.choose(root)
+    assert "gpu, software, swiftshader, lavapipe" in found.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "software"), [("vk_swiftshader_icd.json", True), ("lvp_icd.x86_64.json", True), ("radeon_icd.json", False)]
+)
+def test_a_manifest_that_is_named_is_software_by_its_name(root, monkeypatch, name, software):
+    monkeypatch.setenv(webgpu.VARIABLE, str(put(root, f"own/{name}")))
+    assert webgpu.choose(root).software is software
+
+
+@pytest.mark.parametrize(("system", "machine"), [("linux", "aarch64"), ("darwin", "arm64"), ("win32", "x86")])
+def test_where_there_is_no_plugin_it_is_skipped(root, monkeypatch, system, machine):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(webgpu.platform, "machine", lambda: machine)
+    status = webgpu.WebGpuSource().status()
+    assert not status.makeable
+    assert f"no WebGPU plug-in for {system} on {machine}" in status.reason
+
+
+@pytest.mark.parametrize(
+    ("adapter", "variable", "words"),
+    [
+        (webgpu.Adapter(label="SwiftShader", variables={}, software=True), "", "A GPU is taken once its Vulkan driver"),
+        (webgpu.Adapter(label="the GPU's Vulkan driver", variables={}), "", "=software takes SwiftShader"),
+        (webgpu.Adapter(label="lavapipe", variables={}, software=True), "lavapipe", "decides it; unset, a GPU"),
+    ],
+)
+def test_what_would_change_the_adapter(root, monkeypatch, adapter, variable, words):
+    monkeypatch.setattr(sys, "platform", "linux")
+    if variable:
+        monkeypatch.setenv(webgpu.VARIABLE, variable)
+    assert words in webgpu.what_would_change(adapter)
