@@ -23,6 +23,7 @@ CHEAP = frozenset(
         "comparisons",
         "goldens",
         "logs",
+        "matplotlib",
         "published",
         "pythons.json",
         "reports",
