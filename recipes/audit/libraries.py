@@ -51,6 +51,11 @@ def is_runtime(name: str) -> bool:
     return bool(_RUNTIME.match(name))
 
 
+def is_loader(name: str) -> bool:
+    """Say whether it is the loader of glibc, which is always there."""
+    return bool(_GLIBC_LOADER.match(name))
+
+
 def python_of(name: str) -> str:
     """Return the Python that a library belongs to: "312", "313t", "3" for the stable ABI, "" for others."""
     found = _PYTHON.match(name)

@@ -35,7 +35,9 @@ class Binary:
     """A PE or ELF file of a wheel.
 
     `exports` maps names to ordinals (0 in ELF). `runtime` is the linker's version, (14, 40), in PE. `needs` are the
-    symbol versions that an ELF requires, "GLIBC_2.28". The four readings are of ONNX Runtime's API (compiled in,
+    symbol versions that an ELF requires, "GLIBC_2.28", `suppliers` (library, version) from which library; `defines` are
+    those that it defines itself, `c23` the functions of glibc 2.38 that it takes. `commit` is the one that the binary
+    says it was built from. The four readings are of ONNX Runtime's API (compiled in,
     offered) and of the D3D12 Agility SDK (asked for, carried). `problem` says why the file could not be read.
     """
 
@@ -46,6 +48,10 @@ class Binary:
     exports: Mapping[str, int] = field(default_factory=dict)
     rpaths: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    suppliers: tuple[tuple[str, str], ...] = ()
+    defines: tuple[str, ...] = ()
+    c23: tuple[str, ...] = ()
+    commit: str = ""
     runtime: tuple[int, int] | None = None
     debug_path: str = ""
     version: str = ""

@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -21,6 +21,8 @@ _PATH_END = rb"[^\x00-\x1f\"'<>|*?\x7f-\xff]{0,160}"
 _PERSON = re.compile(
     rb"(?:[A-Za-z]:[\\/]Users[\\/]|/home/|/Users/)([A-Za-z0-9_][A-Za-z0-9._ -]{0,39})[\\/]" + _PATH_END
 )
+_COMMIT_MARK = b"git-commit-id="
+_COMMIT = re.compile(_COMMIT_MARK + rb"([0-9a-f]{7,40})\b")
 _ANCHORS = (b"Users", b"/home/")
 _BEFORE_ANCHOR = 3  # bytes of "C:\\" before "Users"
 
@@ -45,13 +47,17 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What reading a member gave: SHA-256 (hexadecimal), size in bytes, its first bytes, traces, why it failed."""
+    """What reading a member gave: SHA-256 (hexadecimal), size in bytes, its first bytes, traces, why it failed.
+
+    `commit` is the one that a binary of ONNX Runtime says it was built from.
+    """
 
     sha256: str
     size: int
     head: bytes
     traces: tuple[Trace, ...] = ()
     problem: str = ""
+    commit: str = ""
 
 
 class Sink:
@@ -107,7 +113,7 @@ def read_member(
     Never unpacks more than the size that the directory states; a member that cannot be unpacked has a `problem`.
     """
     digest = hashlib.sha256()
-    size, head, tail = 0, b"", b""
+    size, head, tail, commit = 0, b"", b"", ""
     traces: dict[Trace, None] = {}
     try:
         with archive.open(info) as stream:
@@ -118,6 +124,7 @@ def read_member(
                 if sink is not None:
                     sink.write(piece)
                 if scan:
+                    commit = commit or (commit_in(tail + piece) if scan == "code" else "")
                     traces.update(
                         dict.fromkeys(islice(find_traces(tail + piece, scan, roots), max(room - len(traces), 0)))
                     )
@@ -125,7 +132,15 @@ def read_member(
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, ArithmeticError) as error:
         return Content(sha256=digest.hexdigest(), size=size, head=head, problem=f"cannot be unpacked: {error}")
     problem = "" if size == info.file_size else f"unpacks to {size} bytes where the directory says {info.file_size}"
-    return Content(sha256=digest.hexdigest(), size=size, head=head, traces=tuple(traces), problem=problem)
+    found = Content(sha256=digest.hexdigest(), size=size, head=head, traces=tuple(traces), problem=problem)
+    return replace(found, commit=commit)
+
+
+def commit_in(data: bytes) -> str:
+    """Return the commit in ONNX Runtime's own words about its build, "" where there are none."""
+    at = data.find(_COMMIT_MARK)
+    found = _COMMIT.match(data, at) if at >= 0 else None
+    return found[1].decode() if found else ""
 
 
 def find_traces(data: bytes, kind: Literal["code", "text"], roots: tuple[str, ...] = ()) -> Iterator[Trace]:

@@ -25,11 +25,14 @@ from recipes.audit.readers.elf_dynamic import (
     dynamic_tags,
     relocations,
     symbols,
+    version_definitions,
     version_needs,
 )
 
 _MACHINES: dict[str, Machine] = {"EM_X86_64": "x64", "EM_AARCH64": "arm64", "EM_386": "x86", "EM_ARM": "arm"}
 _EXECUTABLE = 1
+_C23 = "__isoc23_"  # what headers of glibc 2.38 and later make of strtol and scanf
+_MAX_C23 = 20
 _MAX_PLACES = 64  # one, in real libraries
 
 
@@ -92,12 +95,16 @@ def _dynamic(parsed: Any, data: bytes | mmap.mmap) -> bytes:
 
 def _all_facts(facts: Binary, elf: Image) -> Binary:
     exports, imported = symbols(elf)
+    needed = list(version_needs(elf))
     facts = replace(
         facts,
         imports=tuple(Import(library=name) for name in elf.texts(NEEDED)),
         exports={name: 0 for name, address in exports.items() if address},
         rpaths=elf.texts(RPATH, RUNPATH),
-        needs=tuple(sorted({version for _, version in version_needs(elf)})),
+        needs=tuple(sorted({version for _, version in needed})),
+        suppliers=tuple(sorted({(library, version) for library, version in needed})),
+        defines=tuple(version_definitions(elf)),
+        c23=tuple(sorted(name for name in imported if name.startswith(_C23)))[:_MAX_C23],
         version=next(iter(elf.texts(SONAME)), ""),
     )
     code = sum(s.size for s in elf.segments if s.executable)

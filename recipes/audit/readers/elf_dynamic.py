@@ -23,6 +23,7 @@ _WEAK, _GLOBAL = 2, 1
 NEEDED, PLTRELSZ, HASH, STRTAB, SYMTAB, RELA, RELASZ, STRSZ = 1, 2, 4, 5, 6, 7, 8, 10
 SONAME, RPATH, JMPREL, RUNPATH = 14, 15, 23, 29
 GNU_HASH, VERNEED, VERNEEDNUM = 0x6FFFFEF5, 0x6FFFFFFE, 0x6FFFFFFF
+VERDEF, VERDEFNUM = 0x6FFFFFFC, 0x6FFFFFFD
 
 
 class UnboundedError(ValueError):
@@ -148,6 +149,22 @@ def version_needs(image: Image) -> Iterator[tuple[str, str]]:
                 break
             inner += next_one
         if not following or left < 0:
+            return
+        at += following
+
+
+def version_definitions(image: Image) -> Iterator[str]:
+    """Yield the symbol versions that the library defines, from the chain at DT_VERDEF."""
+    at = image.number(VERDEF)
+    for _ in range(min(image.number(VERDEFNUM), MAX_TAGS)):
+        entry = image.read(at, 20)
+        if len(entry) < 20:
+            return
+        first, following = struct.unpack("<II", entry[12:])
+        name = image.read(at + first, 4)
+        if len(name) == 4:
+            yield image.text(int.from_bytes(name, "little"))
+        if not following:
             return
         at += following
 

@@ -20,7 +20,7 @@ from recipes.audit.readers.zip_archive import BrokenArchiveError, Problem, TooMu
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_BINARY_NAME = re.compile(r"\.(dll|pyd|so(\.\d+)*|dylib)$", re.IGNORECASE)
+_BINARY_NAME = re.compile(r"\.(dll|pyd|so(\.\d+[a-z]*)*|dylib)$", re.IGNORECASE)
 _TEXT_NAME = re.compile(r"[^/]+/[^/]+\.py|[^/]+\.dist-info/(METADATA|WHEEL|RECORD|provenance\.json|sboms/[^/]+\.json)")
 _SCANNED_NAME = re.compile(r"\.(json|toml|ya?ml|cfg|ini|txt|cmake|pc|env|pem|key)$|/direct_url\.json$", re.IGNORECASE)
 OWN_LABEL = "dmlwheelhouse"
@@ -221,7 +221,7 @@ def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, gathered: _Gathered, 
             if is_text:
                 gathered.add_text(info.filename, sink.data[: content.size])
             elif (binary := _facts(info.filename, content.head, sink.data)) is not None:
-                gathered.add_binary(info.filename, binary)
+                gathered.add_binary(info.filename, replace(binary, commit=content.commit))
     finally:
         if sink is not None:
             sink.close()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from recipes.audit.findings import Family, Finding, Severity
-from recipes.audit.libraries import policies
+from recipes.audit.libraries import is_loader, policies
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.wheel import Wheel
 from recipes.audit.surroundings import Context
@@ -29,8 +29,19 @@ LEVEL = _FAMILY.rule(
     Severity.ERROR,
     "The manylinux level is as tagged",
     "No library needs a newer GLIBC, GLIBCXX, CXXABI… than the level in the tag has, by auditwheel's policies. "
-    "Otherwise pip installs the wheel on systems where it cannot be loaded ('version GLIBC_2.34 not found').",
+    "Otherwise pip installs the wheel on systems where it cannot be loaded ('version GLIBC_2.34 not found'). The "
+    "functions __isoc23_strtol and its like are glibc 2.38's, whatever version they are asked for by.",
     "Build in the container of that level, or tag the wheel with the level it needs (`auditwheel show`).",
+)
+ORPHAN = _FAMILY.rule(
+    "symbol-version-orphan",
+    Severity.ERROR,
+    "Each needed symbol version has a library that brings it",
+    "A symbol version is wanted from a library by name. That library must be in DT_NEEDED, or the loader may not have "
+    "it when it looks ('version not found', or an assertion in ld.so); and where it lies in the wheel or its pair, it "
+    "must define that version.",
+    "Link with the library that has the symbol (-Wl,--no-undefined shows what is missing), and rename it with patchelf "
+    "in both places.",
 )
 UNTAGGED = _FAMILY.rule(
     "linux-unportable",
@@ -62,6 +73,8 @@ def level(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         for path, binary in native.items():
             versions = strictest.symbol_versions.get(_ARCHITECTURES.get(binary.machine, ""), {})
             newer = _newer(binary, versions)
+            if "GLIBC" in versions and "2.38" not in versions["GLIBC"]:
+                newer += [f"{name} of GLIBC_2.38" for name in binary.c23]
             if newer:
                 message = f"needs {', '.join(newer)}, which {strictest.name} does not have"
                 yield LEVEL.finding(wheel.file, message, where=path)
@@ -70,6 +83,20 @@ def level(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         yield UNTAGGED.finding(
             wheel.file, f"needs glibc {'.'.join(map(str, _glibc(highest)))} or newer", where=highest.path
         )
+
+
+def suppliers(wheel: Wheel, context: Context) -> Iterator[Finding]:
+    """Look for the library that every needed symbol version is to come from."""
+    beside = {b.version or b.name: b for w in (wheel, *context.partners(wheel)) for b in w.binaries.values()}
+    for path, binary in sorted(wheel.binaries.items()):
+        needed = {entry.library for entry in binary.imports}
+        for library, version in binary.suppliers:
+            if library not in needed and not is_loader(library):
+                message = f"wants {version} from {library or 'a library without a name'}, which is not in its DT_NEEDED"
+                yield ORPHAN.finding(wheel.file, message, where=path)
+            elif (found := beside.get(library)) and not found.problem and version not in found.defines:
+                message = f"wants {version} from {library}, which does not define that"
+                yield ORPHAN.finding(wheel.file, message, where=path)
 
 
 def _newer(binary: Binary, versions: dict[str, list[str]]) -> list[str]:
@@ -83,4 +110,4 @@ def _glibc(binary: Binary) -> tuple[int, ...]:
     return max((tuple(int(part) for part in m[1].split(".") if part) for m in found if m), default=(0,))
 
 
-CHECKS = (runpath, level)
+CHECKS = (runpath, level, suppliers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,15 @@ MISMATCH = _FAMILY.rule(
     "every wheel that has an SBOM of ours.",
     "Build the wheel again; something was changed after the SBOM was written.",
 )
+COMMIT = _FAMILY.rule(
+    "commit-mismatch",
+    Severity.ERROR,
+    "What is inside says the commit that it was built from",
+    "ONNX Runtime's libraries name their commit (git-commit-id=), GenAI's Python does (__commit__). It is one of those "
+    "that the recipe's lock pins, which the provenance record lists; otherwise the wheel is not what it says it is.",
+    "Build it again from the locked commit, or correct `origin` in the recipe of a wheel that is packed again.",
+)
+_TOLD = re.compile(rb"""^__commit__\s*=\s*['"]([0-9a-f]{7,40})['"]""", re.MULTILINE)
 
 
 def sbom(wheel: Wheel, _context: Context) -> Iterator[Finding]:
@@ -81,4 +91,19 @@ def _compare(wheel: Wheel, where: str, identity: tuple[str, str], listed: dict[s
             yield MISMATCH.finding(wheel.file, f"has another SHA-256 for {path}", where=where)
 
 
-CHECKS = (sbom,)
+def commits(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Compare the commits that the content tells with those of the provenance record."""
+    raw = wheel.texts.get(f"{wheel.dist_info}/{PROVENANCE_NAME}")
+    try:
+        listed = [str(s["commit"]).lower() for s in json.loads(raw)["sources"]] if raw is not None else []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return  # `sbom` says so
+    told = {path: binary.commit for path, binary in wheel.binaries.items()}
+    told |= {path: m[1].decode() for path, text in wheel.texts.items() if (m := _TOLD.search(text))}
+    for path, commit in sorted(told.items()):
+        if commit and listed and not any(one.startswith(commit) or commit.startswith(one) for one in listed if one):
+            message = f"says that it was built from {commit}, the provenance record lists {', '.join(listed)}"
+            yield COMMIT.finding(wheel.file, message, where=path)
+
+
+CHECKS = (sbom, commits)

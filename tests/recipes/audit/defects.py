@@ -231,7 +231,38 @@ DEFECTS: dict[str, list[Spec]] = {
                 versions={"libc.so.6": ["GLIBC_2.17", need]},
             ),
         )
-        for need in ("GLIBC_2.34", "GLIBCXX_3.4.29")
+        for need in ("GLIBC_2.34", "GLIBCXX_3.4.29", "GLIBC_2.38")
+    ]
+    + [
+        LINUX.with_file(
+            SO, build_elf(exports=OGA, code=genai_linux(), soname="libonnxruntime-genai.so", imports=[name])
+        )
+        for name in ("__isoc23_strtol", "__isoc23_sscanf")
+    ],
+    "symbol-version-orphan": [
+        LINUX.with_file(
+            SO, build_elf(exports=OGA, code=genai_linux(), soname="libonnxruntime-genai.so", versions=versions, **more)
+        )
+        for versions, more in (
+            ({"libstdc++.so.6": ["GLIBCXX_3.4.21"]}, {}),
+            ({"libonnxruntime.so.1": ["VERS_1.31"]}, {}),
+            ({"libc.so.6": ["GLIBC_2.17"], "libm.so.6": ["GLIBC_2.27"]}, {}),
+            ({"": ["VERS_1"]}, {}),
+        )
+    ]
+    + [
+        LINUX.with_file(f"{PACKAGE}/libhelper.so.1", build_elf(soname="libhelper.so.1", **defined)).with_file(
+            SO,
+            build_elf(
+                exports=OGA,
+                code=genai_linux(),
+                soname="libonnxruntime-genai.so",
+                needed=("libhelper.so.1", "libc.so.6"),
+                runpath="$ORIGIN",
+                versions={"libhelper.so.1": ["HELPER_2"]},
+            ),
+        )
+        for defined in ({}, {"defines": ["libhelper.so.1", "HELPER_1"]})
     ],
     "linux-unportable": [LINUX.but(tag="cp312-cp312-linux_x86_64")],
     "leaked-path": [
@@ -264,6 +295,11 @@ DEFECTS: dict[str, list[Spec]] = {
         GENAI.but(listed={DLL: "0" * 64}),
         GENAI.but(listed={f"{PACKAGE}/gone.dll": "0" * 64}),
         GENAI.but(own=False, extra={"sboms/dml-wheelhouse.cdx.json": b"[1]", "provenance.json": b'{"format": 1}'}),
+    ],
+    "commit-mismatch": [
+        GENAI.but(commit="00d66ef04e").with_file(f"{PACKAGE}/__init__.py", b'__commit__ = "b7a6ec307b"\n'),
+        GENAI.but(commit="0" * 40).with_file(DLL, genai_dll(payload=b"ORT git-commit-id=f2c39fe2f8, x")),
+        GENAI.but(commit="f2c39fe2f8").with_file(DLL, genai_dll(payload=b"git-commit-id=f2c39fe2f9, x")),
     ],
     "timestamps": [
         GENAI.but(pack=packed(DLL, lambda a, m, data: a.writestr(entry(m, (2024, 1, 1, 0, 0, 0)), data))),

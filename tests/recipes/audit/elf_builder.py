@@ -18,14 +18,17 @@ def build_elf(
     runpath: str = "",
     soname: str = "",
     versions: Mapping[str, Sequence[str]] | None = None,
+    defines: Sequence[str] = (),
+    imports: Sequence[str] = (),
     code: Callable[[int, int], bytes] | None = None,
     table_to_code: int | None = None,
     payload: bytes = b"",
 ) -> bytes:
     """Return a shared library.
 
-    `versions` maps libraries to needed symbol versions ("GLIBC_2.28"). `code` gets its own address and that of a
-    constant: the string OrtGetApiBase, or with `table_to_code` a pointer to the code at that offset.
+    `versions` maps libraries to needed symbol versions ("GLIBC_2.28"), `defines` are its own, `imports` undefined
+    names. `code` gets its own address and that of a constant: the string OrtGetApiBase, or with `table_to_code` a
+    pointer to the code at that offset.
     """
     body = bytearray()
 
@@ -45,12 +48,18 @@ def build_elf(
         body[constant - _HEADERS : constant - _HEADERS + 8] = struct.pack("<Q", code_at + table_to_code)
     strings = _Strings()
     symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", strings(n), 0x12, 0, 1, code_at, 8) for n in exports)
+    symbols += b"".join(struct.pack("<IBBHQQ", strings(n), 0x12, 0, 0, 0, 0) for n in imports)
+    definitions = b"".join(
+        struct.pack("<HHHHIII", 1, 0, n, 1, 0, 20, 28 if n < len(defines) else 0) + struct.pack("<II", strings(name), 0)
+        for n, name in enumerate(defines, start=1)
+    )
     needs, count = _needs(versions or {}, strings)
     tags = [(1, strings(n)) for n in needed]
     tags += [(29, strings(runpath))] if runpath else []
     tags += [(14, strings(soname))] if soname else []
-    tags += [(6, put(symbols)), (11, 24), (4, put(struct.pack("<IIII", 1, len(exports) + 1, 0, 0)))]
+    tags += [(6, put(symbols)), (11, 24), (4, put(struct.pack("<IIII", 1, len(symbols) // 24, 0, 0)))]
     tags += [(0x6FFFFFFE, put(needs)), (0x6FFFFFFF, count)] if needs else []
+    tags += [(0x6FFFFFFC, put(definitions)), (0x6FFFFFFD, len(defines))] if defines else []
     tags += [(5, put(bytes(strings.raw))), (10, len(strings.raw)), (0, 0)]
     dynamic = b"".join(struct.pack("<QQ", *tag) for tag in tags)
     dynamic_at = put(dynamic)

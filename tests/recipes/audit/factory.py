@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from recipes.bill.sbom import Binary, Materials, sbom_files
+from recipes.bill.sbom import Binary, Materials, Source, sbom_files
 
 from .elf_builder import build_elf
 from .machine_code import genai_linux, genai_x64, runtime_linux, runtime_x64
@@ -44,6 +44,7 @@ class Spec:
     filename: str = ""
     folder: str = ""
     listed: Mapping[str, str] | None = None
+    commit: str = ""
     record: Callable[[list[list[str]]], list[list[str]]] = lambda rows: rows
     pack: Callable[[zipfile.ZipFile, str, bytes], bool] = lambda archive, name, data: False
     archive: Callable[[bytes], bytes] = lambda data: data
@@ -99,6 +100,7 @@ def _sboms(spec: Spec) -> dict[str, str]:
         Materials(
             name=spec.name, version=spec.version, licence="MIT", recipe="dml", recipe_hash="a" * 64,
             binaries=binaries, epoch=EPOCH,
+            sources=(Source(name=spec.name, url="https://example.org/x", commit=spec.commit),) if spec.commit else (),
         )
     )  # fmt: skip
 

@@ -166,6 +166,30 @@ def test_a_requirement_of_another_platform_is_not_asked_for(tmp_path):
     assert ask(tmp_path, spec, Offer(source="PyPI")) == []
 
 
+@pytest.mark.parametrize("inside", ["00d66ef04e", "00d66ef04ec56c0d", ""])
+def test_a_commit_that_is_told_shortened_is_the_same(tmp_path, inside):
+    text = f'__commit__ = "{inside}"\n'.encode() if inside else b""
+    spec = GENAI.but(commit="00d66ef04ec5").with_file("onnxruntime_genai/__init__.py", text)
+    assert "commit-mismatch" not in rules(audit_wheels([make(tmp_path, spec)], online=False))
+
+
+@pytest.mark.parametrize("name", ["libhelper.so.1", "libhelper-5409cd36.so.1.1.1k"])
+def test_a_symbol_version_that_a_library_of_the_wheel_defines(tmp_path, name):
+    helper = build_elf(soname=name, defines=[name, "HELPER_1", "HELPER_2"])
+    user = build_elf(
+        exports=("PyInit_x",), needed=(name,), runpath="$ORIGIN",
+        versions={name: ["HELPER_2"], "ld-linux-x86-64.so.2": ["GLIBC_2.3"]},
+    )  # fmt: skip
+    spec = LINUX.with_file(f"onnxruntime_genai/{name}", helper).with_file("onnxruntime_genai/x.so", user)
+    assert audit_wheels([make(tmp_path, spec)], online=False) == []
+
+
+def test_glibc_2_38_may_be_needed_where_the_tag_says_so(tmp_path):
+    library = build_elf(imports=["__isoc23_strtol"], versions={"libc.so.6": ["GLIBC_2.38"]})
+    spec = LINUX.but(tag="cp312-cp312-manylinux_2_39_x86_64").with_file("onnxruntime_genai/libhelper.so.1", library)
+    assert "manylinux-level" not in rules(audit_wheels([make(tmp_path, spec)], online=False))
+
+
 def test_accounts_of_build_services_are_no_leak(tmp_path):
     data = b"C:\\Users\\cloudtest\\.cargo\\x.rs /home/runner/work/x /Users/you/x C:\\Users\\%USERNAME%\\x"
     assert audit_wheels([make(tmp_path, PLAIN.with_file("demo/x.json", data))], online=False) == []
