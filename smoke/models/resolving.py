@@ -49,6 +49,11 @@ def resolve(spec: str) -> Model:
     )
 
 
+def is_at_hand(spec: str) -> bool:
+    """Say whether a model is a folder or file of the user's, which can be checked at once."""
+    return spec not in catalogue.model_names() and Path(spec).expanduser().exists()
+
+
 def _looks_like_a_path(spec: str) -> bool:
     separators = {"/", os.sep, os.altsep or "/"}
     return spec.startswith((".", "~")) or any(separator in spec for separator in separators) or Path(spec).exists()

@@ -82,13 +82,23 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
         return Judged(judgement=_diverged(f"It computes nonsense: {error}."), dump=dump)
     except DumpError as error:
         return Judged(judgement=crashed(f"The worker ended well, but {error}."), dump=dump)
-    wrong = wrong_device(dump, expected)
+    wrong = wrong_device(dump, expected) or _not_greedy(dump, itself)
     reason = " ".join(
         ["The reference that everything is compared with.", *([_sentence(dump.notes)] if dump.notes else [])]
     )
     return Judged(
-        judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics), dump=dump, golden=itself
+        judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics),
+        dump=dump,
+        golden=None if wrong is not None and wrong.verdict is Verdict.DIVERGED else itself,
     )
+
+
+def _not_greedy(dump: Dump, itself: Golden) -> Judgement | None:
+    """Return DIVERGED for a reference whose answers are not what its own logits say: it would blame all others."""
+    if not all(prompt.rechecked for prompt in dump.prompts):
+        return None
+    found = accounted.violations(dump, tie=gates.FP32.tie, spread=itself.spread, ends=(), limit=0)
+    return _diverged(f"The reference itself is not greedy: {'; '.join(found)}.") if found else None
 
 
 def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> Judgement:

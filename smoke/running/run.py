@@ -16,7 +16,7 @@ from smoke.environments.source import Environment
 from smoke.exports.making import export_all
 from smoke.heal import reporting
 from smoke.models.model import Model
-from smoke.models.resolving import resolve
+from smoke.models.resolving import is_at_hand, resolve
 from smoke.parity import gates
 from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
@@ -41,6 +41,9 @@ def smoke(request: Request) -> Report:
     plan = selection.without_idle_bases(request.plan, lambda item: _why_not(item) is None)
     request = replace(request, plan=plan)
     runnable = [item for item in plan if _why_not(item) is None]
+    if is_at_hand(request.model):
+        with clock.part("model"):
+            resolve(request.model)  # what cannot be right is told before minutes of installing
     with clock.part("environments"), phase("environments", len({item.backend.name for item in runnable})) as shown:
         environments = _prepare(runnable, shown)
     with clock.part("model"), phase(f"model {request.model}"):
