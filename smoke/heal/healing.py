@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from wheelhouse import process
 from wheelhouse.console import Task, task
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
 from wheelhouse.file_locks import locked
-from wheelhouse.files import move, remove_tree, require_space, sha256_file, write_atomic
-from wheelhouse.paths import log_dir
+from wheelhouse.files import move, remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.paths import cache_dir, log_dir
 
 SCRIPTS = Path(__file__).resolve().parent / "norms"
 ORIGINAL = ".unhealed"
@@ -46,18 +47,21 @@ def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record
     chosen = mode_of(mode)
     graph = _graph(folder)
     if out is None:
-        with locked(folder.resolve()), task(f"heal {folder.name}") as shown:
+        with _locked(folder), task(f"heal {folder.name}") as shown:
             return _heal(graph, folder, mode=chosen, keep=True, shown=shown, log=folder.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already.", remedy="Give a folder that does not exist yet.")
     out = out.resolve()
-    with locked(out), task(f"heal {folder.name} into {out.name}") as shown:
+    with _locked(out), task(f"heal {folder.name} into {out.name}") as shown:
         partial = out.with_name(f".{out.name}.partial")
         remove_tree(partial)
-        fill(folder, partial, mode=chosen, shown=shown, share=False)
-        if out.exists():
-            out.rmdir()
-        move(partial, out)
+        try:
+            fill(folder, partial, mode=chosen, shown=shown, share=False)
+            if out.exists():
+                out.rmdir()
+            move(partial, out)
+        finally:
+            remove_tree(partial)
     record = load(out)
     assert record is not None  # noqa: S101 - `fill` has just written it
     return record
@@ -80,7 +84,8 @@ def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, share: bool, log:
             _share(path, target)
         else:
             shutil.copy2(path, target)
-    return _heal(copy / graph.relative_to(folder), copy, mode=mode, keep=False, shown=shown, log=log or folder.name)
+    copied = copy / graph.relative_to(folder)
+    return _heal(copied, copy, mode=mode, keep=False, shown=shown, log=log or folder.name, named=folder)
 
 
 def scripts_key() -> str:
@@ -96,12 +101,22 @@ def mode_of(mode: str) -> Mode:
     raise UsageError(f"There is no way '{mode}' to treat norms. {nearest(mode, MODES)}")
 
 
-def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log: str) -> Record:
-    """Rewrite the graph in `folder`, record what was done, and put the new graph in place of the old one."""
+def _locked(folder: Path) -> AbstractContextManager[None]:
+    """Lock a folder of the user's; the lock's file lies in the cache."""
+    return locked(cache_dir("locks", sha256_bytes(str(folder.resolve()).encode())[:16]))
+
+
+def _heal(
+    graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log: str, named: Path | None = None
+) -> Record:
+    """Rewrite the graph in `folder`, record what was done, and put the new graph in place of the old one.
+
+    `named` is what errors call the folder, where it is a copy of the user's.
+    """
     before = sha256_file(graph)
     healed = graph.with_name(f".healed-{graph.name}")
     try:
-        answer = _run(graph, folder, mode=mode, write=healed, shown=shown, log=log)
+        answer = _run(graph, folder, mode=mode, write=healed, shown=shown, log=log, named=named)
         known = load(folder)
         if known is not None and not healed.exists() and mode != "never":
             return known  # healed before, and still as that healing left it
@@ -109,6 +124,7 @@ def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log
         after = sha256_file(healed) if healed.exists() else before
         record = Record(graph=graph.relative_to(folder).as_posix(), graph_before=before, graph_after=after, **fields)
         if healed.exists():
+            _own(folder)
             if keep:
                 _keep(graph)
             move(healed, graph)
@@ -116,6 +132,22 @@ def _heal(graph: Path, folder: Path, *, mode: Mode, keep: bool, shown: Task, log
         return record
     finally:
         healed.unlink(missing_ok=True)
+
+
+def _own(folder: Path) -> None:
+    """Put the files themselves in place of links, as in a download cache.
+
+    Beside a graph that is no link any more, ONNX Runtime takes no data from outside the folder.
+    """
+    links = [path for path in sorted(folder.rglob("*")) if path.is_symlink() and path.is_file()]
+    require_space(folder, sum(path.stat().st_size for path in links), f"The files that {folder} links to")
+    for path in links:
+        real = path.with_name(f".real-{path.name}")
+        try:
+            shutil.copyfile(path, real)
+            move(real, path)
+        finally:
+            real.unlink(missing_ok=True)
 
 
 def _keep(graph: Path) -> None:
@@ -133,7 +165,9 @@ def _share(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str) -> Answer:
+def _run(
+    graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str, named: Path | None = None
+) -> Answer:
     """Run the job in the model environment and return its answer."""
     environment = pinned.prepare(pinned.MAIN)
     path = log_dir() / "heal" / f"{log or 'model'}.log"
@@ -150,7 +184,7 @@ def _run(graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Ta
         job.write_text(json.dumps(content), encoding="utf-8")
         command = environment.command(str(SCRIPTS), str(job), timeout=_SECONDS)
         process.run(command, log=path, on_line=shown.update)
-        return _decode(answer.read_bytes(), folder, path)
+        return _decode(answer.read_bytes(), named or folder, path)
 
 
 def _decode(content: bytes, folder: Path, log: Path) -> Answer:
@@ -184,6 +218,8 @@ def _graph(folder: Path) -> Path:
     for needed in (graph, folder / "tokenizer.json"):
         if not needed.is_file():
             raise InputError(f"{folder} has no {needed.name}.", remedy=remedy)
-    if folder.resolve() not in graph.resolve().parents:
+    # By its name: in a download cache every file is a link to elsewhere.
+    name = Path(str(decoder["filename"]))
+    if name.is_absolute() or name.drive or ".." in name.parts:
         raise InputError(f"The graph {graph} lies outside the model folder.", remedy="Copy it into the folder.")
     return graph

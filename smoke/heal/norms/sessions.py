@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ def serialize(model: ir.Model) -> bytes:
 
 def open_session(model: bytes, folder: Path, *, threads: int, optimize: bool = True) -> ort.InferenceSession:
     """Load a graph on the CPU provider; its external tensors are found in `folder`. Raise UnusableModelError."""
+    model, folder = _without_links(model, folder)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -70,6 +72,37 @@ def open_session(model: bytes, folder: Path, *, threads: int, optimize: bool = T
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnusableModelError(f"ONNX Runtime's CPU provider cannot load the graph: {error}") from error
+
+
+def _without_links(model: bytes, folder: Path) -> tuple[bytes, Path]:
+    """Return a graph and the folder of its data, with the data's own names and place where the names are links.
+
+    ONNX Runtime refuses data that a link leads out of the folder to, as all links of a download cache do.
+    """
+    if not any(path.is_symlink() for path in folder.iterdir()):
+        return model, folder
+    graph = onnx.ModelProto.FromString(model)
+    places = [entry for tensor in _tensors(graph.graph) for entry in tensor.external_data if entry.key == "location"]
+    real = {entry.value: (folder / entry.value).resolve() for entry in places}
+    homes = {path.parent for path in real.values()}
+    if not homes or homes == {folder.resolve()}:
+        return model, folder
+    if len(homes) > 1:
+        raise UnusableModelError("its data files are links into several folders; a copy of it can be healed (--out)")
+    for entry in places:
+        entry.value = real[entry.value].name
+    content: bytes = graph.SerializeToString()
+    return content, homes.pop()
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the tensors of a graph, and of the graphs inside its operators."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            if inner.node or inner.initializer:
+                yield from _tensors(inner)
 
 
 def feeds(session: ort.InferenceSession, decoder: Decoder, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

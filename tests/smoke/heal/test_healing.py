@@ -198,6 +198,48 @@ def test_an_interrupted_healing_leaves_the_folder_as_it_was(tmp_path: Path, monk
     assert not (tmp_path / "out").exists()
 
 
+def snapshot(tmp_path: Path) -> Path:
+    """Return a model folder as the hub's download cache has it: every file a link to a blob of another name."""
+    blobs, folder = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "0123abcd"
+    made = decoder.folder(tmp_path / "made")
+    blobs.mkdir(parents=True)
+    folder.mkdir(parents=True)
+    for number, path in enumerate(sorted(made.iterdir())):
+        path.rename(blobs / f"{number:040x}")
+        (folder / path.name).symlink_to(Path("../../blobs") / f"{number:040x}")
+    made.rmdir()
+    return folder
+
+
+@in_process
+def test_a_download_cache_is_healed_and_what_comes_out_are_files(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path / "users")
+    blobs = sha256_tree(tmp_path / "users" / "hub" / "blobs")
+    assert len(healing.check(folder).at_risk) == 2
+    found = healing.heal(folder, out=tmp_path / "users" / "out")
+    assert len(found.rewritten) == 2
+    assert all(path.is_symlink() for path in folder.iterdir())
+    assert healing.heal(folder).graph_after == found.graph_after
+    for made in (folder, tmp_path / "users" / "out"):
+        assert not [path for path in made.rglob("*") if path.is_symlink()]
+        assert onnx.load(made / "model.onnx").graph.node
+        assert healing.check(made).at_risk == ()
+    assert sha256_tree(tmp_path / "users" / "hub" / "blobs") == blobs
+    assert {path.name for path in (tmp_path / "users").iterdir()} == {"hub", "out"}
+
+
+@in_process
+def test_a_failed_healing_leaves_nothing_and_names_the_users_folder(tmp_path: Path) -> None:
+    folder = decoder.folder(tmp_path / "users" / "model")
+    (folder / "tokenizer.json").write_text("broken")
+    before = sha256_tree(folder)
+    for out in (tmp_path / "users" / "out", None):
+        with pytest.raises(UnsupportedError, match=f"norms of {folder} cannot be healed"):
+            healing.heal(folder, out=out)
+    assert sha256_tree(folder) == before
+    assert [path.name for path in (tmp_path / "users").iterdir()] == ["model"]
+
+
 @in_process
 def test_a_stale_record_is_not_believed(tmp_path: Path) -> None:
     folder = decoder.folder(tmp_path / "model")
