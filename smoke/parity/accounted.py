@@ -33,6 +33,12 @@ def violations(dump: Dump, *, tie: float, spread: float, ends: Sequence[int], li
     return found
 
 
+def not_greedy(dump: Dump, *, tie: float, spread: float) -> list[str]:
+    """Return where a reference's answers are not what its own logits say, in words: it would blame all others."""
+    numbered = enumerate(dump.prompts, 1)
+    return [said for number, prompt in numbered if (said := _unlike_its_logits(number, prompt, tie, spread, ()))]
+
+
 def loops(dump: Dump) -> list[str]:
     """Return which answers end in a loop, in words."""
     found = []

@@ -83,9 +83,7 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
     except DumpError as error:
         return Judged(judgement=crashed(f"The worker ended well, but {error}."), dump=dump)
     wrong = wrong_device(dump, expected) or _not_greedy(dump, itself)
-    reason = " ".join(
-        ["The reference that everything is compared with.", *([_sentence(dump.notes)] if dump.notes else [])]
-    )
+    reason = f"The reference that everything is compared with. {_sentence(dump.notes)}".rstrip()
     return Judged(
         judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics),
         dump=dump,
@@ -94,10 +92,7 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
 
 
 def _not_greedy(dump: Dump, itself: Golden) -> Judgement | None:
-    """Return DIVERGED for a reference whose answers are not what its own logits say: it would blame all others."""
-    if not all(prompt.rechecked for prompt in dump.prompts):
-        return None
-    found = accounted.violations(dump, tie=gates.FP32.tie, spread=itself.spread, ends=(), limit=0)
+    found = accounted.not_greedy(dump, tie=gates.FP32.tie, spread=itself.spread)
     return _diverged(f"The reference itself is not greedy: {'; '.join(found)}.") if found else None
 
 

@@ -291,3 +291,16 @@ def test_the_cause_is_found_in_the_log_where_the_last_lines_do_not_show_it(tmp_p
     assert judgement is not None
     assert "a DXIL shader only" in judgement.reason
     assert "ort-cpu" in judgement.remedy
+
+
+def test_a_reference_that_is_not_greedy_is_no_reference(tmp_path):
+    import json
+
+    dumping.write(tmp_path, dumping.golden_logits())
+    prompts = json.loads((tmp_path / "dump.json").read_text())["prompts"]
+    prompts[1]["unchosen"] = [[3, 17, 5.0]]
+    dumping.edit(tmp_path, prompts=prompts)
+    found = judge(ended(), 10.0, tmp_path, dumping.expectation(gates.GOLDEN), None)
+    assert found.judgement.verdict is Verdict.DIVERGED
+    assert "The reference itself is not greedy: token 3 of its answer to prompt 2" in found.judgement.reason
+    assert found.golden is None
