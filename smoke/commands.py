@@ -85,8 +85,7 @@ def _tell(found: Report, folder: Path) -> None:
     from smoke.report import writing as reports
 
     reports.write(found, folder)
-    others = f"{reports.JSON}, {reports.MARKDOWN}, {reports.JUNIT}, logs/"
-    terminal.show(found, folder, also=others)
+    terminal.show(found, folder)
 
 
 def _typed(

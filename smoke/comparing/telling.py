@@ -22,7 +22,7 @@ def tell(dumps: Sequence[str], *, report: str, strict: bool) -> None:
     folder = writing.report_folder(report, "comparisons")
     writing.make_folder(folder)
     writing.write(found, folder)
-    terminal.show(found, folder, also=f"{writing.JSON}, {writing.JUNIT}")
+    terminal.show(found, folder)
     writing.require_success(found, strict=strict)
 
 

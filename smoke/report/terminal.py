@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smoke.parity.gates import IsGolden
 from smoke.parity.verdicts import Verdict
 from smoke.report import wording
 from smoke.report.results import Report, Result, Section
 from wheelhouse import console
-from wheelhouse.console import Column, Loudness, Table
+from wheelhouse.console import Column, Loudness, OneLine, Table
 from wheelhouse.paths import display
 
 if TYPE_CHECKING:
@@ -22,43 +23,48 @@ _COLUMNS = (
     Column(name="variant"),
     Column(name="device", drop=1),
     Column(name="verdict"),
-    Column(name="equal tokens", drop=3),
-    Column(name="KL", right=True, drop=4),
-    Column(name="quality", drop=8),
-    Column(name="first token", right=True, drop=6),
+    Column(name="equal tokens", drop=4),
+    Column(name="KL", right=True, drop=5),
+    Column(name="quality", drop=3),
+    Column(name="first token", right=True, drop=7),
     Column(name="tokens/s", right=True, drop=2),
-    Column(name="memory", right=True, drop=5),
-    Column(name="load", right=True, drop=7),
+    Column(name="memory", right=True, drop=6),
+    Column(name="load", right=True, drop=8),
 )
+REMARKS = 4
+"""How much is said here of what went well; the other forms have all of it."""
+ANSWERS = 4
+"""Different answers that are shown here."""
 ANSWER = 300
 """Characters of an answer that are shown here; the other forms have all of it."""
 
 
-def show(report: Report, folder: Path, *, also: str) -> None:
-    """Print a report and where it was written to, with what `also` lies there; to be --quiet, its outcome only."""
+def show(report: Report, folder: Path) -> None:
+    """Print a report and where its page is, beside which its other forms lie; with --quiet, its outcome."""
     from smoke.report.writing import HTML
 
     quiet = console.loudness() is Loudness.QUIET
-    for part in [outcome(report)] if quiet else render(report):
+    for part in [outcome(report)] if quiet else render(report, everything=console.loudness() is Loudness.VERBOSE):
         console.result(part)
-    console.say(f"report: {display(folder / HTML)} (also {also})")
+    console.say(f"report: {display(folder / HTML)}")
 
 
-def render(report: Report) -> list[RenderableType]:
-    """Return what to print, in order."""
+def render(report: Report, *, everything: bool = False) -> list[RenderableType]:
+    """Return what to print, in order. What went well is summed up, unless `everything` is wanted."""
     from rich.text import Text
 
     ran = [result for result in report.results if result.verdict is not Verdict.SKIPPED]
     parts: list[RenderableType] = [_table(ran), Text()] if ran else []
-    parts += [_remark(alike) for alike in wording.alike(result for result in ran if result.reason)]
-    parts += [_skipped(alike) for alike in wording.alike(set_apart(report.results))]
+    parts += _remarks(ran, everything=everything)
+    skipped = [result for result in report.results if result.verdict is Verdict.SKIPPED]
+    parts += [_said(f"{len(alike)} SKIPPED ({wording.names(alike)})", alike) for alike in wording.alike(skipped)]
     answers = wording.first_answers(report.results)
     if report.prompts and answers:  # none when only operators were run
         question = wording.printable(report.prompts[0])
         parts += [Text(), Text(f"Answers to “{question}”", style="bold"), *_answers(answers)]
     for section in report.sections:
         parts += [Text(), section_table(section)]
-    return [*parts, *_changes(report), Text(), _times(report), outcome(report)]
+    return [*parts, *_changes(report), Text(), *([_times(report)] if everything else []), outcome(report)]
 
 
 def outcome(report: Report) -> Text:
@@ -66,11 +72,6 @@ def outcome(report: Report) -> Text:
     from rich.text import Text
 
     return Text(wording.headline(report), style="green" if report.passed else "bold red")
-
-
-def set_apart(results: Iterable[Result]) -> list[Result]:
-    """Return the results of what was not run."""
-    return [result for result in results if result.verdict is Verdict.SKIPPED]
 
 
 def _table(results: Iterable[Result]) -> Table:
@@ -95,12 +96,18 @@ def _table(results: Iterable[Result]) -> Table:
     return table
 
 
-def _remark(alike: Sequence[Result]) -> Text:
-    return _said(wording.names(alike), alike)
+def _remarks(ran: Sequence[Result], *, everything: bool) -> Iterator[RenderableType]:
+    """Yield what is to be said of results: the whole of faults; of the others the beginning of a line."""
+    from rich.text import Text
 
-
-def _skipped(alike: Sequence[Result]) -> Text:
-    return _said(f"{len(alike)} SKIPPED ({wording.names(alike)})", alike)
+    groups = wording.alike(result for result in ran if result.reason)
+    faults = [alike for alike in groups if everything or alike[0].is_fault]
+    yield from (_said(wording.names(alike), alike) for alike in faults)
+    others = [alike for alike in groups if alike not in faults and alike[0].gate != IsGolden().name]
+    others.sort(key=lambda alike: alike[0].metrics.quality is not None)  # which has a column of its own
+    yield from (OneLine(_said(wording.names(alike), alike)) for alike in others[:REMARKS])
+    if others[REMARKS:]:
+        yield Text(f"and {len(others) - REMARKS} more remarks, in the report, and with --verbose here", style="dim")
 
 
 def _said(about: str, alike: Sequence[Result]) -> Text:
@@ -111,7 +118,7 @@ def _said(about: str, alike: Sequence[Result]) -> Text:
     return text
 
 
-def _answers(answers: Sequence[tuple[str, str]]) -> list[Text]:
+def _answers(answers: Sequence[tuple[str, str]]) -> list[OneLine]:
     """Return a line for each different answer, with who gave it."""
     from rich.text import Text
 
@@ -120,11 +127,12 @@ def _answers(answers: Sequence[tuple[str, str]]) -> list[Text]:
         givers.setdefault(answer, []).append(name)
     lines = []
     for answer, (first, *others) in givers.items():
-        text = Text(f"  {first}{f' and {len(others)} more' if others else ''}: ", style="bold", no_wrap=True)
+        text = Text(f"  {first}{f' and {len(others)} more' if others else ''}: ", style="bold")
         shown = wording.printable(answer)
         text.append(shown if len(shown) <= ANSWER else shown[:ANSWER] + " …", style="none")
-        text.overflow = "ellipsis"
-        lines.append(text)
+        lines.append(OneLine(text))
+    if lines[ANSWERS:]:
+        lines[ANSWERS:] = [OneLine(Text(f"  and {len(lines) - ANSWERS} more, in the report", style="dim"))]
     return lines
 
 

@@ -12,12 +12,13 @@ from wheelhouse.console.speaking import (
     stdout,
     warn,
 )
-from wheelhouse.console.tables_that_fit import Column, Table
+from wheelhouse.console.tables_that_fit import Column, OneLine, Table
 from wheelhouse.console.working import Task, phase, remark, task
 
 __all__ = [
     "Column",
     "Loudness",
+    "OneLine",
     "Table",
     "Task",
     "as_json",

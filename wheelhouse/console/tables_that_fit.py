@@ -27,6 +27,19 @@ class Column:
     drop: int = 0
 
 
+@dataclass(frozen=True)
+class OneLine:
+    """A text that ends where its line does; whole in a pipe."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield what rich draws."""
+        line = self.text.copy()
+        line.truncate(options.max_width, overflow="ellipsis")
+        yield line
+
+
 @dataclass(kw_only=True)
 class Table:
     """Rows under columns, drawn for the width that there is."""
@@ -55,7 +68,7 @@ class Table:
         elif rows:
             yield from self._stacked(rows)
         if self.note:
-            yield Text(self.note, style="dim italic")
+            yield from OneLine(Text(self.note, style="dim italic")).__rich_console__(console, options)
 
     def _that_fit(self, rows: Sequence[Sequence[Text]], room: int) -> list[int] | None:
         """Return the numbers of the columns that there is room for; None where not even the needed ones fit."""

@@ -84,10 +84,10 @@ HOSTILE = report(
 )
 
 
-def printed(shown, columns=160):
+def printed(shown, columns=160, *, everything=False):
     console = Console(width=columns, force_terminal=False)
     with console.capture() as capture:
-        for part in terminal.render(shown):
+        for part in terminal.render(shown, everything=everything):
             console.print(part)
     return capture.get()
 
@@ -112,7 +112,7 @@ def test_reports_are_valid_and_the_schema_refuses_others():
 
 
 def test_the_terminal_shows_every_column():
-    text = printed(EVERY)
+    text = printed(EVERY, everything=True)
     for words in (
         "PASS",
         "FELL BACK",
@@ -308,7 +308,38 @@ def test_no_line_is_longer_than_the_terminal(columns):
 def test_quiet_prints_the_outcome_only(tmp_path, capsys):
     console.set_loudness(console.Loudness.QUIET)
     try:
-        terminal.show(EVERY, tmp_path, also="x")
+        terminal.show(EVERY, tmp_path)
     finally:
         console.set_loudness(console.Loudness.NORMAL)
     assert capsys.readouterr() == (wording.headline(EVERY) + "\n", "")
+
+
+def test_what_went_well_takes_few_lines():
+    """A run of every backend in every variant fits a screen: 60 lines at 80 columns, with four for the parts of a run."""
+    backends = ("ort-cpu", "dml", "webgpu", "openvino", "npu")
+    ran = [
+        msgspec.structs.replace(
+            result(),
+            backend=backend,
+            variant=f"v{number}",
+            reason=f"Remark {backend} {number}. " * 9,
+            text=(f"{number}",),
+        )
+        for backend in backends
+        for number in range(5)
+    ]
+    lines = printed(report(*ran), 80).splitlines()
+    assert len(lines) <= 56
+    assert max(map(len, lines)) <= 80
+    assert sum("Remark" in line for line in lines) == terminal.REMARKS
+    assert f"{25 - terminal.REMARKS} more remarks are in the report, and with --verbose here." in lines
+    assert "  1 other answers are in the report." in lines
+    everything = printed(report(*ran), 80, everything=True)
+    assert all(f"{one.name}: Remark" in everything for one in ran)
+
+
+def test_of_faults_everything_is_said():
+    bad = msgspec.structs.replace(result(Verdict.DIVERGED), reason="It went wrong. " * 20, remedy="Mend it.")
+    text = printed(report(*[bad] * 9), 80)
+    assert "Mend it." in text
+    assert "…" not in text
