@@ -315,7 +315,7 @@ def test_quiet_prints_the_outcome_only(tmp_path, capsys):
 
 
 def test_what_went_well_takes_few_lines():
-    """A run of every backend in every variant fits a screen: 60 lines at 80 columns, with four for the parts of a run."""
+    """Every backend in every variant fits on 60 lines of 80 columns, of which four are those of a run's parts."""
     backends = ("ort-cpu", "dml", "webgpu", "openvino", "npu")
     ran = [
         msgspec.structs.replace(
@@ -332,8 +332,8 @@ def test_what_went_well_takes_few_lines():
     assert len(lines) <= 56
     assert max(map(len, lines)) <= 80
     assert sum("Remark" in line for line in lines) == terminal.REMARKS
-    assert f"{25 - terminal.REMARKS} more remarks are in the report, and with --verbose here." in lines
-    assert "  1 other answers are in the report." in lines
+    assert f"and {25 - terminal.REMARKS} more remarks, in the report, and with --verbose here" in lines
+    assert "  and 1 more, in the report" in lines
     everything = printed(report(*ran), 80, everything=True)
     assert all(f"{one.name}: Remark" in everything for one in ran)
 
