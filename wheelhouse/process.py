@@ -18,6 +18,7 @@ from typing import IO
 from wheelhouse import console, memory
 from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.processes import exits, job_object
+from wheelhouse.processes.idling import Idling
 from wheelhouse.processes.lifeline import die_with_parent
 from wheelhouse.processes.orphans import ending_with_us
 from wheelhouse.processes.quoting import Shell, own_shell, quote
@@ -51,14 +52,15 @@ class Command:
 class Completed:
     """How a process ended: its exit code (negative: killed by that signal), its output's last lines, its seconds.
 
-    `log`: the file with its whole output. `out_of_memory`: it was killed, and the kernel has killed something for want
-    of memory meanwhile.
+    `log`: the file with its whole output. `idle_seconds`: it did nothing for so long, and was ended. `out_of_memory`:
+    it was killed, and the kernel has killed something for want of memory meanwhile.
     """
 
     returncode: int
     tail: tuple[str, ...]
     seconds: float
     timed_out: bool = False
+    idle_seconds: float = 0.0
     out_of_memory: bool = False
     log: Path | None = None
 
@@ -86,11 +88,13 @@ def run(
     remedy: str = "",
     echo: bool = True,
     on_line: Callable[[str], None] | None = None,
+    idling: Idling | None = None,
 ) -> Completed:
     """Run a command with its output in `log`; return how it ended.
 
     `on_line` receives each line of the output as it comes. With `check`, a failure raises StepFailedError with the
-    output's tail. A missing program raises ToolchainError; a time-out ends the process and everything it started.
+    output's tail. A missing program raises ToolchainError; a time-out ends the process and everything it started, and
+    so does `idling` as long as it watches.
     """
     typed = render(command, own_shell())
     if echo:
@@ -106,6 +110,8 @@ def run(
             _deadline(process, command.timeout) as expired,
         ):
             _running.add(process)
+            if idling is not None:
+                idling.begin(process, lambda: end_process_tree(process))
             try:
                 _pump(process.stdout, stream, tail, on_line)
                 returncode = process.wait()
@@ -114,11 +120,14 @@ def run(
                 raise
             finally:
                 _running.discard(process)
+                if idling is not None:
+                    idling.stop()
     done = Completed(
         returncode=returncode,
         tail=tuple(tail),
         seconds=time.monotonic() - started,
         timed_out=expired.is_set(),
+        idle_seconds=idling.seconds if idling is not None and idling.ended else 0.0,
         out_of_memory=not expired.is_set() and memory.explains(returncode, kills),
         log=log,
     )

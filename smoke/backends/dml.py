@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "dml"
 """The environment recipe that a pair of DirectML wheels completes."""
+NO_GRAPH = "-nograph"
+"""What the names of variants end with that capture no graph."""
+WITHOUT_CAPTURE = {"provider_options": {"enable_graph_capture": "0"}}
+CAPTURE_AT_FAULT = (
+    "Without graph capture ({name}) it is right: on this device a captured graph computes something else when it is "
+    'replayed (https://github.com/microsoft/onnxruntime-genai/issues/2300). Set enable_graph_capture to "0" under dml '
+    "in the model's genai_config.json, or update the driver."
+)
+CAPTURE_NOT_AT_FAULT = "Graph capture is not why: without it ({name}) it is wrong, too."
 
 
 def source() -> Source:
@@ -57,16 +65,12 @@ def find_pair(given: Sequence[Path], folder: Path) -> Pair | None:
     Of several, the first for this Python, else the first for one that this machine has; the newest GenAI comes first.
     None when there is no such pair at all.
     """
-    candidates = [
-        [wheel for wheel in given if directml_pair.package_of(wheel) == package]
-        or directml_pair.newest_first(folder, package)
-        for package in directml_pair.PACKAGES
-    ]
+    newest = [wheel for package in directml_pair.PACKAGES for wheel in directml_pair.newest_first(folder, package)]
     found: dict[str, Pair] = {}
-    for pair in itertools.product(*reversed(candidates)):
+    for pair in directml_pair.complete(given, newest):
         with contextlib.suppress(InputError):
             python = wheel_fit.python_for(pair, interpreters.running())
-            found.setdefault(python, Pair(wheels=tuple(reversed(pair)), python=python))
+            found.setdefault(python, Pair(wheels=pair, python=python))
     return found[interpreters.choose(list(found))] if found else None
 
 
@@ -101,6 +105,8 @@ class NativeWindows:
         from smoke.environments import pinned
 
         pair = find_pair(wheels, wheels_dir())
+        if pair is None and wheels:
+            raise directml_pair.no_partner(wheels)
         if pair is None:
             status = self.status()
             raise UnsupportedError(status.reason, remedy=status.remedy)

@@ -144,13 +144,16 @@ BACKENDS: tuple[Backend, ...] = (
         source=dml.source(),
         variants=tuple(
             Variant(
-                name=name,
+                name=f"{name}{dml.NO_GRAPH if explains else ''}",
                 export=f"dml-{name}",
                 device="DirectML",
                 gate=gate,
                 against=against,
                 libraries=("directml",),
+                options=dml.WITHOUT_CAPTURE if explains else {},
+                explains=name if explains else "",
             )
+            for explains in (False, True)
             for name, gate, against in (
                 ("fp16", gates.FP16, "ort-cpu:dml-fp16"),  # one graph on two execution providers
                 ("int4", gates.INT4_FP16, twins.of("dml-int4")),

@@ -70,7 +70,11 @@ def _matching(name: str, known: Sequence[Backend]) -> set[str]:
         )
     backend = backends[backend_name]
     if not variant_name:
-        return {f"{backend.name}:{variant.name}" for variant in backend.variants if not variant.if_present}
+        return {
+            f"{backend.name}:{variant.name}"
+            for variant in backend.variants
+            if not (variant.if_present or variant.explains)
+        }
     variants = [variant.name for variant in backend.variants]
     if variant_name not in variants:
         raise UsageError(f"Backend '{backend_name}' has no variant '{variant_name}'. {nearest(variant_name, variants)}")
@@ -116,6 +120,18 @@ def present(planned: Sequence[Planned], devices: Iterable[str]) -> list[Planned]
         for variant in item.backend.variants
         if variant.if_present and variant.device in found and f"{item.backend.name}:{variant.name}" not in have
         if variant.export in exports and variant.against in have
+    ]
+
+
+def explaining(planned: Sequence[Planned], diverged: Iterable[str]) -> list[Planned]:
+    """Return the further variants of the planned backends that tell why one of `diverged` is wrong."""
+    have, wrong = {item.name for item in planned}, set(diverged)
+    return [
+        Planned(backend=item.backend, variant=variant, wheels=item.wheels)
+        for item in planned
+        if item.name in wrong
+        for variant in item.backend.variants
+        if variant.explains == item.variant.name and f"{item.backend.name}:{variant.name}" not in have
     ]
 
 

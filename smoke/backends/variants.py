@@ -45,6 +45,8 @@ class Variant:
     `unasked` returns why the variant is skipped here when it was not named ("": it is not). `announced`: its name says
     that it runs on another device than the one it is about, so that FELL_BACK is its best verdict and no fault.
 
+    `explains`: another of the backend's variants, where that one DIVERGED this one runs unasked, to tell why.
+
     `is_base`: it is there for others to be compared with, gives no answers of its own, and runs where one of them does.
     """
 
@@ -59,6 +61,7 @@ class Variant:
     tokens_only: bool = False
     unasked: Callable[[], str] | None = None
     announced: bool = False
+    explains: str = ""
     is_base: bool = False
 
 

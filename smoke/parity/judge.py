@@ -62,7 +62,7 @@ def judge(done: Completed, limit: float, folder: Path, expected: Expectation, ba
     except DumpError as error:
         bad_end = of_process(done, limit)
         return Judged(judgement=bad_end or crashed(f"The worker ended well, but {error}."))
-    if dump.status == "failed" and not done.timed_out:
+    if dump.status == "failed" and not (done.timed_out or done.idle_seconds):
         return Judged(judgement=crashed(dump.reason or "The worker failed without a reason.", done), dump=dump)
     bad_end = of_process(done, limit)
     if bad_end is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from smoke.parity.parity import Metrics
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
-from wheelhouse.known_failures import recognise_in
+from wheelhouse.known_failures import recognise, recognise_in
 from wheelhouse.process import FREE_MEMORY, OUT_OF_MEMORY, Completed
 from wheelhouse.processes import exits
 
@@ -48,6 +48,14 @@ def of_process(done: Completed, limit: float) -> Judgement | None:
     """Return the verdict on a process that did not end well; None when it did. `limit` is its time in seconds."""
     last = "\n".join(line for line in done.tail[-6:] if not line.startswith("@progress"))
     said = f" Its last words:\n{last}" if last.strip() else ""
+    if done.idle_seconds:
+        nothing = f"it did nothing for {done.idle_seconds:.0f} s when its model was to be loaded"
+        known = recognise([nothing])
+        return Judgement(
+            verdict=Verdict.TIMED_OUT,
+            reason=f"The worker hung: {nothing}, and was ended.{f' {known.cause}' if known else ''}{said}",
+            remedy=f"More time would not help. {known.advice if known else ''}".rstrip(),
+        )
     if done.timed_out:
         return Judgement(
             verdict=Verdict.TIMED_OUT,

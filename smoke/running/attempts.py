@@ -158,6 +158,7 @@ class Attempts:
             returncode=done.returncode,
             seconds=done.seconds,
             timed_out=done.timed_out,
+            idle_seconds=done.idle_seconds,
             tail=done.tail,
         )
 

@@ -18,6 +18,7 @@ from smoke.running import corpus
 from wheelhouse import process
 from wheelhouse.files import write_atomic
 from wheelhouse.process import Completed
+from wheelhouse.processes.idling import Idling
 
 MAIN = WORKER / "main.py"
 PROGRESS = "@progress "
@@ -25,6 +26,12 @@ DECODE_STEPS = 8
 """Last positions of each prompt that are scored one at a time, through the cache, as in generation."""
 PROBE_EVERY = 8
 """A runtime that shows no logits is asked for its choice after every so many golden tokens, and for the last."""
+
+
+START_SECONDS = 120.0
+"""How long a worker may do nothing at all until its model is loaded: less than a slow disk or driver ever needs, for
+those keep it busy, and what hangs (GenAI waiting for its telemetry, say) ends long before the time limit."""
+STARTING = ("start", "load")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +93,9 @@ class Worker:
     timeout: float
 
     def run(self, questions: Questions, on_progress: Callable[[str], None]) -> Completed:
-        """Run the worker to its end or to its time limit. `on_progress` receives the stage it is in.
+        """Run the worker to its end, to its time limit, or until it does nothing for START_SECONDS while it starts.
+
+        `on_progress` receives the stage it is in.
 
         Raise ToolchainError when its Python cannot be started, OSError when the job cannot be written.
         """
@@ -104,9 +113,13 @@ class Worker:
         self.folder.mkdir(parents=True)
         write_atomic(self.folder / "job.json", json.dumps(job, ensure_ascii=False))
         command = self.environment.command(name(MAIN), name(self.folder / "job.json"), timeout=self.timeout)
-        return process.run(
-            command,
-            log=self.log,
-            check=False,
-            on_line=lambda line: on_progress(line.removeprefix(PROGRESS)) if line.startswith(PROGRESS) else None,
-        )
+        idling = Idling(START_SECONDS)
+
+        def hear(line: str) -> None:
+            if line.startswith(PROGRESS):
+                stage = line.removeprefix(PROGRESS)
+                if stage.split(" ")[0] not in STARTING:
+                    idling.stop()
+                on_progress(stage)
+
+        return process.run(command, log=self.log, check=False, on_line=hear, idling=idling)

@@ -56,6 +56,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     returncode: int = 0
     seconds: float = 0.0
     timed_out: bool = False
+    idle_seconds: float = 0.0
     tail: tuple[str, ...] = ()
 
     @property
@@ -82,7 +83,13 @@ class RunRecord(Struct, frozen=True, kw_only=True):
 
     def completed(self) -> Completed:
         """Return how the worker ended."""
-        return Completed(returncode=self.returncode, tail=self.tail, seconds=self.seconds, timed_out=self.timed_out)
+        return Completed(
+            returncode=self.returncode,
+            tail=self.tail,
+            seconds=self.seconds,
+            timed_out=self.timed_out,
+            idle_seconds=self.idle_seconds,
+        )
 
 
 def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str = "", machine: str = "") -> Result:

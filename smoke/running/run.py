@@ -22,7 +22,7 @@ from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
 from smoke.report.results import ModelInfo, Report, Result
-from smoke.running import scratch, this_machine, token_room
+from smoke.running import explanations, scratch, this_machine, token_room
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
 from smoke.running.judge_queue import Bench, Finished, not_run
@@ -152,10 +152,16 @@ class Run:
             self._futures[item.name] = self._one(item, plan, shown)
             if not waiting:
                 self._note_devices()
-                waiting = selection.present(plan, self.devices)
+                waiting = selection.present(plan, self.devices) + selection.explaining(plan, self._diverged())
                 plan += waiting
         exports = self.attempts.exports
-        return [reporting.advised(self._finished(item.name).result, exports.get(item.variant.export)) for item in plan]
+        results = [
+            reporting.advised(self._finished(item.name).result, exports.get(item.variant.export)) for item in plan
+        ]
+        return explanations.added(results, plan)
+
+    def _diverged(self) -> list[str]:
+        return [name for name in self._futures if self._finished(name).result.verdict is Verdict.DIVERGED]
 
     def _note_devices(self) -> None:
         for name in self._futures:

@@ -11,7 +11,7 @@ from smoke.environments.source import Environment, Readiness
 from smoke.wine import namespace, places, recipe, selftest, setup
 from smoke.wine.parts import windows_python
 from wheelhouse import steps
-from wheelhouse.errors import InputError, UnsupportedError
+from wheelhouse.errors import UnsupportedError
 from wheelhouse.paths import wheels_dir
 from wheelhouse.steps import Step
 
@@ -56,20 +56,19 @@ def _environment(made: Step) -> WineEnvironment:
 
 
 def find_pair(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
-    """Return one wheel of each package for the runtime's Python: those `given`, completed with the newest of `folder`.
+    """Return one wheel of each package for the runtime's Python: those `given`, completed with what belongs to them.
 
-    Raise InputError when one of the given wheels does not fit; return () when a package has no wheel at all.
+    Of `folder`, the newest comes first. Raise InputError when one of the given wheels does not fit, or when nothing
+    completes them; return () when none is given and there is no pair.
     """
     wanted = recipe.load()
     windows_python.check_wheels(wanted, given)
-    pair = []
-    for package in directml_pair.PACKAGES:
-        own = [wheel for wheel in given if directml_pair.package_of(wheel) == package]
-        fitting = [w for w in directml_pair.newest_first(folder, package) if windows_python.fits(wanted, w)]
-        if not own and not fitting:
-            return ()
-        pair.append((own or fitting)[0])
-    return tuple(pair)
+    newest = [wheel for package in directml_pair.PACKAGES for wheel in directml_pair.newest_first(folder, package)]
+    fitting = [wheel for wheel in newest if windows_python.fits(wanted, wheel)]
+    pair = next(directml_pair.complete(given, fitting), ())
+    if given and not pair:
+        raise directml_pair.no_partner(given)
+    return pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +101,7 @@ class WineSource:
         status = self.status()
         if not status.ready and not wheels:
             raise UnsupportedError(status.reason, remedy=status.remedy)
-        pair = find_pair(wheels, wheels_dir())
-        if not pair:
-            raise InputError("One wheel of each package of the pair is needed.", remedy=directml_pair.BUILD)
-        return prepare(pair)
+        return prepare(find_pair(wheels, wheels_dir()))
 
     def takes(self, wheel: Path) -> bool:
         """See Source."""

@@ -143,5 +143,7 @@ def load(job):
     fault = worker_engine.options(job).get("fault", "")
     if fault == "unavailable":
         raise worker_engine.UnavailableError("There is no such device.", "Buy one.")
+    if fault == "hang while loading":
+        time.sleep(3600)
     atexit.register(_spoil, job, fault)
     return FakeEngine(job)

@@ -13,7 +13,7 @@ from tests.smoke.models import building
 
 ENGINE = Path(__file__).with_name("fake_engine.py")
 KEY = "a" * 64
-FIELDS = ("if_present", "libraries", "tokens_only", "unasked", "announced", "is_base")
+FIELDS = ("if_present", "libraries", "tokens_only", "unasked", "announced", "is_base", "explains")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,7 @@ KeyError: 'type'
     "certificate": "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed",
     "unreachable": "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
     "chat-template": "RuntimeError: This runtime's template engine cannot render the model's chat template: no replace",
+    "hangs-while-loading": "it did nothing for 120 s when its model was to be loaded",
 }
 
 

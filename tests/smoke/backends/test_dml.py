@@ -1,12 +1,12 @@
 import itertools
-import zipfile
 
 import pytest
 from packaging.tags import Tag
 
 from smoke.backends import dml
 from smoke.environments import directml_pair, wheel_fit
-from wheelhouse.errors import UnsupportedError
+from tests.recipes.wheel_factory import make_wheel
+from wheelhouse.errors import InputError, UnsupportedError
 from wheelhouse.machine import interpreters
 
 
@@ -18,7 +18,7 @@ def folder(tmp_path, monkeypatch):
     ):
         if (version, python) != ("1.24.4", "cp313"):
             make(tmp_path / f"{package}-{version}-{python}-{python}-win_amd64.whl")
-    make(tmp_path / "onnxruntime_directml-not_a_version.whl")
+    (tmp_path / "onnxruntime_directml-not_a_version.whl").write_bytes(b"")
     monkeypatch.setattr(wheel_fit, "_supported", supported)
     machine(monkeypatch, running="3.12")
     return tmp_path
@@ -35,10 +35,10 @@ def machine(monkeypatch, *, running, others=()):
     monkeypatch.setattr(interpreters, "_found", lambda version, _: ("python",) if version in others else None)
 
 
-def make(path):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x", "")
-    return path
+def make(path, *requires):
+    name, version, *tag = path.stem.split("-")
+    headers = tuple(f"Requires-Dist: {line}" for line in requires)
+    return make_wheel(path.parent, package=name, version=version, tag="-".join(tag), headers=headers)
 
 
 def test_the_newest_pair_that_installs_together(folder):
@@ -82,6 +82,30 @@ def test_a_pair_whose_python_is_missing_is_not_ready(folder, monkeypatch):
     assert not status.ready
     assert "was not found (this one is 3.15)" in status.reason
     assert "invoke build-dml --python 3.15" in status.remedy
+
+
+def test_half_a_pair_that_is_given_gets_the_half_that_belongs_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(wheel_fit, "_supported", supported)
+    monkeypatch.setattr(dml, "wheels_dir", lambda: tmp_path)
+    machine(monkeypatch, running="3.12")
+    ort, genai, tag = "onnxruntime_directml", "onnxruntime_genai_directml", "cp312-cp312-win_amd64"
+    for version in ("1.24.4", "1.30.0+ours.1"):
+        make(tmp_path / f"{ort}-{version}-{tag}.whl")
+    old = make(tmp_path / f"{genai}-0.14.1-{tag}.whl", "onnxruntime-directml==1.24.4", "numpy")
+    new = make(tmp_path / f"{genai}-0.18.0-{tag}.whl", "onnxruntime_directml==1.30.0+ours.1")
+    versions = [dml.find_pair([half], tmp_path).wheels for half in (old, new, tmp_path / f"{ort}-1.24.4-{tag}.whl")]
+    assert [(a.name.split("-")[1], b) for a, b in versions] == [
+        ("1.24.4", old),
+        ("1.30.0+ours.1", new),
+        ("1.24.4", old),
+    ]
+    assert dml.find_pair((), tmp_path).wheels[1] == new
+    lonely = make(tmp_path / "elsewhere" / f"{genai}-0.14.0-{tag}.whl", "onnxruntime-directml>=1.99")
+    with pytest.raises(InputError, match=r"no wheel that makes a pair with .*0\.14\.0.*>=1\.99") as caught:
+        dml.NativeWindows().prepare([lonely])
+    assert "--wheel" in caught.value.remedy
+    both = dml.find_pair([tmp_path / f"{ort}-1.24.4-{tag}.whl", lonely], tmp_path)
+    assert both.wheels[1] == lonely  # two that are given are taken as they are
 
 
 def test_half_a_pair_is_none(tmp_path):

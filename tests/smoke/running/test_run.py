@@ -14,7 +14,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.report import writing as reports
 from smoke.report.page import pictures
 from smoke.report.results import Report
-from smoke.running import run
+from smoke.running import jobs, run
 from smoke.running.jobs import Worker
 from smoke.running.smoke_request import Request
 from tests.smoke import fakes
@@ -114,6 +114,38 @@ def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypat
     report = smoke(fakes.backend("b", fakes.variant("hang", fault="hang"), fakes.variant("healthy")))
     assert by_variant(report)["hang"].verdict is Verdict.TIMED_OUT
     assert by_variant(report)["healthy"].verdict is Verdict.PASS
+
+
+def test_a_worker_that_does_nothing_while_it_loads_is_ended_long_before_its_time(smoke, monkeypatch):
+    monkeypatch.setattr(jobs, "START_SECONDS", 3.0)
+    report = smoke(
+        fakes.backend("b", fakes.variant("hang", fault="hang while loading"), fakes.variant("healthy")), timeout=3000
+    )
+    hung = by_variant(report)["hang"]
+    assert hung.verdict is Verdict.TIMED_OUT
+    assert "it did nothing for 3 s" in hung.reason
+    assert "ORT_DISABLE_TELEMETRY=1" in hung.remedy
+    assert by_variant(report)["healthy"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "words"),
+    [("", Verdict.PASS, "Without graph capture (b:fp-nograph) it is right"),
+     ("constant", Verdict.DIVERGED, "Graph capture is not why"),
+     ("exception", Verdict.CRASHED, None)],
+)  # fmt: skip
+def test_what_diverged_is_run_without_graph_capture_too(smoke, fault, verdict, words):
+    variants = fakes.variant("fp", fault="constant"), fakes.variant("fp-nograph", explains="fp", fault=fault)
+    found = by_variant(smoke(fakes.backend("b", *variants)))
+    assert found["fp-nograph"].verdict is verdict
+    assert found["fp"].verdict is Verdict.DIVERGED
+    assert words in found["fp"].remedy if words else "raph capture" not in found["fp"].remedy
+
+
+def test_what_passed_needs_no_explanation(smoke):
+    variants = fakes.variant("fp"), fakes.variant("fp-nograph", explains="fp")
+    assert list(by_variant(smoke(fakes.backend("b", *variants)))) == ["fp"]
+    assert list(by_variant(smoke(fakes.backend("b", *variants), names=["b:fp-nograph"]))) == ["fp-nograph"]
 
 
 WRONG_MODELS = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from smoke.wine import environment, namespace, places, recipe, setup
 from smoke.wine.parts import direct3d, windows_python
+from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import InputError
 
 GENAI = "onnxruntime_genai_directml"
@@ -83,12 +84,18 @@ def test_the_python_is_unpacked_without_the_file_that_hides_site_packages(tmp_pa
 
 def test_a_pair_is_what_is_given_and_the_newest_of_the_rest(tmp_path):
     assert environment.find_pair((), tmp_path) == ()
+    tag = "cp313-cp313-win_amd64"
     old, new = wheel(tmp_path, ORT, "1.9.0"), wheel(tmp_path, ORT, "1.24.4")
     assert environment.find_pair((), tmp_path) == ()
-    genai = wheel(tmp_path, GENAI, "0.14.1")
+    genai = make_wheel(tmp_path, package=GENAI, version="0.14.1", tag=tag, headers=(f"Requires-Dist: {ORT}==1.24.4",))
     wheel(tmp_path, GENAI, "0.99.0", "cp312-cp312-win_amd64")
     assert environment.find_pair((), tmp_path) == (new, genai)
-    assert environment.find_pair((old,), tmp_path) == (old, genai)
+    assert environment.find_pair((old, genai), tmp_path) == (old, genai)
+    with pytest.raises(InputError, match=r"makes a pair with onnxruntime_directml-1\.9\.0"):
+        environment.find_pair((old,), tmp_path)
+    older = make_wheel(tmp_path, package=GENAI, version="0.11.4", tag=tag, headers=(f"Requires-Dist: {ORT}>=1.9",))
+    assert environment.find_pair((old,), tmp_path) == (old, older)
+    assert environment.find_pair((older,), tmp_path) == (new, older)
     with pytest.raises(InputError):
         environment.find_pair((wheel(tmp_path, GENAI, "1.0", "cp312-cp312-win_amd64"),), tmp_path)
 
