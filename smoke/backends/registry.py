@@ -108,8 +108,9 @@ _WEBGPU = (
     # The CPU provider's own graph: same weights, token for token.
     ("fp32", "cpu-fp32", gates.FP32, REFERENCE, None),
     ("fp16", "webgpu-fp16", gates.FP16, REFERENCE, webgpu.why_no_f16),
-    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, twins.of("webgpu-int4"), None),
-    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, twins.of("webgpu-int4-graph"), webgpu.why_not_unasked),
+    # The same graph on the CPU provider, which is held to the graph's twin.
+    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", None),
+    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_not_unasked),
 )
 
 BACKENDS: tuple[Backend, ...] = (

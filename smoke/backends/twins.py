@@ -8,7 +8,6 @@ KINDS = (
     "dml-int4",
     "cuda-int4",
     "webgpu-int4",
-    "webgpu-int4-graph",
     "openvino-int4",
     "openvino-npu-int4",
     "openvino-npu-int4-channel",

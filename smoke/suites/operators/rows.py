@@ -131,6 +131,12 @@ def judge(rows: Sequence[Row], provider: str, device: str) -> Judgement:
 
     `provider` is ONNX Runtime's name of the one that was asked for, `device` the reports'.
     """
+    if not rows:
+        return Judgement(
+            verdict=Verdict.SKIPPED,
+            reason="No case was run: none has such a part in its name.",
+            remedy="The names are in the suite's table; parts of them are taken as they are written.",
+        )
     ran = [row for row in rows if row.status is Measured.RAN]
     strayed = [row for row in ran if row.elsewhere(provider) or not row.providers]
     if strayed:

@@ -289,6 +289,12 @@ def test_a_sum_that_stays_in_fp16_is_right_and_one_that_lacks_a_term_is_not(k):
     assert lacking > case.tolerance
 
 
+def test_a_part_that_no_name_has_is_no_pass():
+    judgement = judge([])
+    assert judgement.verdict is Verdict.SKIPPED
+    assert "none has such a part" in judgement.reason
+
+
 def test_cases_are_chosen_only_where_there_is_a_suite_of_them(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="none was named"):
         all_suites.check_operators(["npu-check"], ["Add"])
