@@ -27,6 +27,7 @@ namespace = opened(
             proving.audit,
             proving.smoke,
             proving.reference,
+            proving.bundle,
             proving.compare,
             proving.history,
             proving.generate,

@@ -123,6 +123,47 @@ def compare(_c: Context, dump: list[str], report: str = "", strict: bool = False
 
 @task(
     texts={
+        "backend": "NAME or NAME:VARIANT to take to another machine; repeatable, or with commas",
+        "out": "the archive; default: bundle.zip",
+        "wheel": "DirectML wheels to take instead of those in wheels/; repeatable, or with commas",
+    }
+)
+def bundle(
+    _c: Context,
+    backend: list[str],
+    wheel: list[str],
+    lengths: list[str],
+    model: str = MODEL,
+    prompts: str = "",
+    max_new_tokens: int = 64,
+    timeout: float = 900.0,
+    repeat: int = 1,
+    out: str = "",
+    no_model: bool = False,
+) -> None:
+    """Pack a backend for a machine that has nothing but Python.
+
+    What it finds there comes home as an archive for `invoke compare`.
+    """
+    from smoke.comparing.bundle import bundle as pack
+    from wheelhouse.given_wheels import wheels_meant
+
+    pack(
+        backends=backend,
+        model=model,
+        prompts=prompts,
+        max_new_tokens=max_new_tokens,
+        timeout=timeout,
+        repeat=repeat,
+        lengths=lengths,
+        wheels=wheels_meant(wheel),
+        out=out,
+        no_model=no_model,
+    )
+
+
+@task(
+    texts={
         "folder": Option(text="folder with folders that `invoke smoke --report` made", value="FOLDER"),
         "out": "write the page here; default: history.html in that folder",
     }

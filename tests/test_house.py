@@ -15,7 +15,13 @@ import pytest
 from wheelhouse.paths import ROOT
 
 PACKAGES = ("front", "recipes", "smoke", "wheelhouse")
-APART = ("smoke/worker", "smoke/models/converters", "smoke/heal/norms", "smoke/wine/inside")
+APART = (
+    "smoke/worker",
+    "smoke/models/converters",
+    "smoke/heal/norms",
+    "smoke/wine/inside",
+    "smoke/comparing/elsewhere",
+)
 """Folders that other Pythons run: nothing of ours from outside may be imported there."""
 STARTERS = {"smoke/models/converters/converter.py"}
 """What starts the scripts beside it."""

@@ -74,6 +74,7 @@ OPTIONS: dict[str, Option] = {
     "baseline": Option(
         text="an earlier report.json: what got worse, drifts more or is slower fails (exit code 14)", value="FILE"
     ),
+    "no_model": Option(text="leave the model out: it is exported or copied there"),
     "wheel": Option(
         text="wheel to run instead of the pinned one: file or pattern; repeatable, or with commas",
         value="FILE",

@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from smoke.backends.selection import Planned
 from smoke.environments.source import Environment
 from smoke.models.model import Model
@@ -130,30 +132,20 @@ class Attempts:
         return self.request.report / "logs" / f"{item.backend.name}-{item.variant.name}.log"
 
     def _record(self, item: Planned, environment: Environment, done: Completed, golden: Dump | None) -> RunRecord:
-        variant, share = item.variant, self.share(item)
-        return RunRecord(
-            format=1,
-            backend=item.backend.name,
-            called=item.backend.called,
-            variant=variant.name,
-            gate=variant.gate.name,
-            against="" if isinstance(variant.gate, IsGolden) else variant.against,
-            requested_device=variant.device,
-            model=ModelInfo(name=self.model.name, label=self.model.label, key=self.model.key),
+        share = self.share(item)
+        record = records.begun(
+            item,
+            ModelInfo(name=self.model.name, label=self.model.label, key=self.model.key),
+            golden,
             messages=share.messages(self.request),
             max_new_tokens=share.tokens,
-            remark=share.why,
-            golden="" if golden is None else records.fingerprint(golden),
-            continuations=() if golden is None else tuple(prompt.tokens for prompt in golden.prompts),
-            ends=() if golden is None else golden.end_ids,
-            export=variant.export,
-            libraries=variant.libraries,
-            tokens_only=variant.tokens_only,
-            announced=variant.announced,
-            scored_only=variant.is_base,
-            home=environment.home,
             environment=environment.label,
             host=this_machine.host({}),
+        )
+        return msgspec.structs.replace(
+            record,
+            remark=share.why,
+            home=environment.home,
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             returncode=done.returncode,
             seconds=done.seconds,

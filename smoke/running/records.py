@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from smoke.backends.selection import Planned
 from smoke.parity import gates, speeds
 from smoke.parity.dumps import Dump, DumpError, Token
-from smoke.parity.gates import Check, Gate
+from smoke.parity.gates import Check, Gate, IsGolden
 from smoke.parity.judge import Expectation, Judged
 from smoke.report.results import Host, ModelInfo, Result
 from wheelhouse.files import sha256_bytes, write_atomic
@@ -90,6 +92,43 @@ class RunRecord(Struct, frozen=True, kw_only=True):
             timed_out=self.timed_out,
             idle_seconds=self.idle_seconds,
         )
+
+
+def begun(
+    item: Planned,
+    model: ModelInfo,
+    golden: Dump | None,
+    *,
+    messages: Sequence[str],
+    max_new_tokens: int,
+    environment: str,
+    host: Host,
+) -> RunRecord:
+    """Return the record of a run that has not begun: what its dump will be held to; `golden` is the reference's."""
+    variant = item.variant
+    return RunRecord(
+        format=1,
+        backend=item.backend.name,
+        called=item.backend.called,
+        variant=variant.name,
+        gate=variant.gate.name,
+        against="" if isinstance(variant.gate, IsGolden) else variant.against,
+        requested_device=variant.device,
+        model=model,
+        messages=tuple(messages),
+        max_new_tokens=max_new_tokens,
+        golden="" if golden is None else fingerprint(golden),
+        continuations=() if golden is None else tuple(prompt.tokens for prompt in golden.prompts),
+        ends=() if golden is None else golden.end_ids,
+        export=variant.export,
+        libraries=variant.libraries,
+        tokens_only=variant.tokens_only,
+        announced=variant.announced,
+        scored_only=variant.is_base,
+        environment=environment,
+        host=host,
+        created="",
+    )
 
 
 def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str = "", machine: str = "") -> Result:
