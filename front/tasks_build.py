@@ -22,6 +22,7 @@ def build_dml(
     ort_home: str = "",
     source_mirror: str = "",
     plan: bool = False,
+    verify: bool = False,
 ) -> None:
     """Make the pair of DirectML wheels and its index in wheels/.
 
@@ -29,13 +30,15 @@ def build_dml(
     """
     from recipes import lanes
     from recipes.spec.request import Request, options_from
+    from wheelhouse.manifests import verifying
 
     choice = lanes.choose_lane(lane, recipe=recipe, plan=plan)
     options = options_from(pythons=python, ort=ort, ort_home=ort_home, source_mirror=source_mirror)
     request = Request(recipe=recipe, target=target, arch=arch, options=options)
     lanes.require_possible(choice, request)
     print(choice.line, flush=True)
-    print((lanes.plan if plan else lanes.build)(choice, request))
+    with verifying(verify):
+        print((lanes.plan if plan else lanes.build)(choice, request))
 
 
 def _build_task(name: str, part: str, text: str) -> Task:

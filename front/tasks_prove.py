@@ -59,6 +59,7 @@ def smoke(
     repeat: int = 1,
     dump: str = "",
     baseline: str = "",
+    verify: bool = False,
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -82,6 +83,7 @@ def smoke(
         dump=dump,
         operators=operator,
         baseline=baseline,
+        verify=verify,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def smoke(
     dump: str = "",
     operators: Sequence[str] = (),
     baseline: str = "",
+    verify: bool = False,
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -69,7 +71,8 @@ def smoke(
         )
         before = since.wanted(baseline, request) if baseline else None
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
-        found = _run(request) if before is None else since.compared(_run(request), before, request, _run)
+        run = partial(_run, verify=verify)
+        found = run(request) if before is None else since.compared(run(request), before, request, run)
     reports.make_folder(folder)
     found = all_suites.added(
         found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
@@ -132,12 +135,12 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
     return f"reference: {display(target / REFERENCE.replace(':', '-'))}"
 
 
-def _run(request: Request) -> Report:
+def _run(request: Request, *, verify: bool = False) -> Report:
     """Run the models. Raise ResourceError when the disk fills up, and what `run.smoke` raises."""
-    from smoke.running import run
+    from smoke.running import mending
 
     try:
-        return run.smoke(request)
+        return mending.smoke(request, verify=verify)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise

@@ -1,12 +1,14 @@
 """Noticing, without reading gigabytes, that a finished folder has been truncated, edited or partly removed.
 
 When a folder is finished, its manifest records every file's size, time of last change and SHA-256. Later a look at
-sizes and times is enough; only a file whose time differs with the same size (a copied cache) is read and hashed.
+sizes and times is enough; only a file whose time differs with the same size (a copied cache) is read and hashed. When
+something has failed that should not, `doubting` has every file read: a bad disk changes neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,36 @@ import msgspec
 from wheelhouse.files import sha256_bytes, sha256_file, write_atomic
 
 MANIFEST = ".manifest.json"
+
+
+_doubts: list[list[str]] = []
+
+
+@contextmanager
+def doubting() -> Iterator[list[str]]:
+    """While inside, in all threads, finished folders are read as a whole; gives what was found to be damaged."""
+    found: list[str] = []
+    _doubts.append(found)
+    try:
+        yield found
+    finally:
+        _doubts.remove(found)
+
+
+def verifying(wanted: bool) -> AbstractContextManager[object]:
+    """Return `doubting` where a person wants it, else a context in which nothing is different."""
+    return doubting() if wanted else nullcontext()
+
+
+def doubted() -> bool:
+    """Return whether sizes and times are not enough now."""
+    return bool(_doubts)
+
+
+def report_damage(what: str) -> None:
+    """Tell those who doubt that something was damaged."""
+    for found in _doubts:
+        found.append(what)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +100,10 @@ def damage(folder: Path) -> str | None:
             return f"{name} is gone"
         if now.st_size != entry.size:
             return f"{name} has {now.st_size} bytes instead of {entry.size}"
-        if now.st_mtime_ns != entry.mtime:
+        if now.st_mtime_ns != entry.mtime or doubted():
             if sha256_file(folder / name) != entry.sha256:
                 return f"{name} has been changed"
-            touched = True
+            touched = touched or now.st_mtime_ns != entry.mtime
     if touched:
         write(folder)  # the same content under new times: look at the times only, next time
     return None

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wheelhouse import manifests
 from wheelhouse.console import remark
 from wheelhouse.errors import BusyError, ResourceError
 from wheelhouse.file_locks import locked
@@ -89,7 +90,11 @@ def ensure(
     """
 
     def reason() -> str | None:
-        return why_to_run(step) or damage(step.output)
+        if (why := why_to_run(step)) is not None:
+            return why
+        if (harm := damage(step.output)) is not None:
+            manifests.report_damage(f"{step.name}: {harm}")
+        return harm
 
     if reason() is None:
         return _fresh(step, quiet=quiet_when_fresh)

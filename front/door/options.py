@@ -47,6 +47,7 @@ OPTIONS: dict[str, Option] = {
     "shell": Option(
         text="write the plan for this shell; default: what the target has", choices=("posix", "cmd", "powershell")
     ),
+    "verify": Option(text="read everything in the cache before it is used, and make again what was damaged"),
     "plan": Option(text="print what would be done instead of doing it"),
     # what is proven
     "backend": Option(

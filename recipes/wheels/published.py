@@ -15,6 +15,7 @@ from recipes.wheels.pieces import taken
 from recipes.wheels.placing import folder_lock, is_placed, place
 from recipes.wheels.repack import NOT_RUN, TEMPLATE, Repacking, proof_of, repacking_of, wheel_command
 from recipes.wheels.repack_files import assemble, open_wheel, write_project
+from wheelhouse import manifests
 from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, is_cached, pip_download
 from wheelhouse.errors import IntegrityError, RecipeError, UsageError
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
@@ -165,7 +166,7 @@ def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path, o
         )
         outcome = ensure(checked, lambda _: _check(_fetched(artifact)), quiet_when_fresh=True)
         source = cached_path(artifact.sha256, artifact.filename)
-        if not is_placed(source, out):
+        if manifests.doubted() or not is_placed(source, out):
             source = _fetched(artifact)
         return _Finished(path=source, seconds=outcome.seconds)
     inputs = _inputs(repacking, recipe_file)
@@ -185,14 +186,14 @@ def _fetched(artifact: schema.Artifact) -> Path:
 
 
 def _damage(wheel: Path, out: Path) -> str | None:
-    """Say what has happened to a packed wheel since, or None. Its content is read only where it must be copied."""
+    """Say what has happened to a packed wheel since, or None. Its content is read where it is copied, or doubted."""
     try:
         recorded = (wheel.parent / SUM).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return "its recorded hash cannot be read"
     if not wheel.is_file():
         return f"{wheel.name} is gone"
-    if not is_placed(wheel, out) and sha256_file(wheel) != recorded:
+    if (manifests.doubted() or not is_placed(wheel, out)) and sha256_file(wheel) != recorded:
         return f"{wheel.name} has been damaged"
     return None
 

@@ -15,7 +15,7 @@ from smoke.environments import environment_recipes
 from smoke.environments.compiled import from_sdist
 from smoke.environments.environment_recipes import EnvironmentRecipe
 from smoke.environments.source import Environment, Readiness
-from wheelhouse import steps
+from wheelhouse import manifests, steps
 from wheelhouse.errors import UnsupportedError, WheelhouseError
 from wheelhouse.files import sha256_file
 from wheelhouse.machine import interpreters
@@ -114,7 +114,13 @@ def _step(name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[P
 
 
 def _damage(folder: Path) -> str | None:
-    return None if interpreters.python_in(folder).exists() else "the Python that it was made with is gone"
+    if not interpreters.python_in(folder).exists():
+        return "the Python that it was made with is gone"
+    if not manifests.doubted():
+        return None
+    from smoke.environments import whole  # reads everything that is installed
+
+    return whole.damage(folder)
 
 
 def _environment(name: str, recipe: EnvironmentRecipe, step: Step) -> Environment:

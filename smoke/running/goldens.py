@@ -52,6 +52,14 @@ def cached(wanted: Step) -> Path | None:
     return folder
 
 
+def drop_damaged() -> None:
+    """Read all dumps that are kept, and remove those that were damaged: they are made again when they are needed."""
+    for record in cache_dir("goldens").glob(f"*/{steps.RECORD}"):
+        if (harm := manifests.damage(record.parent)) is not None:
+            manifests.report_damage(f"{record.parent.name}: {harm}")
+            remove_tree(record.parent)
+
+
 def keep(wanted: Step, folder: Path, log: Path) -> None:
     """Keep a dump that has just been made and judged, with its worker's log."""
 

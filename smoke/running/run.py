@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from smoke.advice import advise
 from smoke.backends import selection
@@ -40,19 +41,7 @@ def smoke(request: Request) -> Report:
     clock, before = Clock(), this_machine.steadiness()
     plan = selection.without_idle_bases(request.plan, lambda item: _why_not(item) is None)
     request = replace(request, plan=plan)
-    runnable = [item for item in plan if _why_not(item) is None]
-    if is_at_hand(request.model):
-        with clock.part("model"):
-            resolve(request.model)  # what cannot be right is told before minutes of installing
-    with clock.part("environments"), phase("environments", len({item.backend.name for item in runnable})) as shown:
-        environments = _prepare(runnable, shown)
-    with clock.part("model"), phase(f"model {request.model}"):
-        model = resolve(request.model)
-    _require_fit(request, model, environments)
-    wanted = (item.variant.export for item in runnable if item.variant.export and _has(environments, item))
-    kinds = tuple(dict.fromkeys(wanted))
-    with clock.part("exports"), phase("exports", len(kinds)) as shown:
-        made = export_all(model, kinds, stable_norms=request.stable_norms, each=shown.advance) if kinds else {}
+    environments, model, made = prepared(request, clock)
     with scratch.folder() as folder:
         require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
         attempts = Attempts(
@@ -78,6 +67,26 @@ def smoke(request: Request) -> Report:
         options=request.options,
         choice=advise.choice(results),
     )
+
+
+def prepared(
+    request: Request, clock: Clock
+) -> tuple[dict[str, Environment | WheelhouseError], Model, dict[str, Path | WheelhouseError]]:
+    """Return what the workers run on, made first where it is not there: environments, the model, its exports."""
+    runnable = [item for item in request.plan if _why_not(item) is None]
+    if is_at_hand(request.model):
+        with clock.part("model"):
+            resolve(request.model)  # what cannot be right is told before minutes of installing
+    with clock.part("environments"), phase("environments", len({item.backend.name for item in runnable})) as shown:
+        environments = _prepare(runnable, shown)
+    with clock.part("model"), phase(f"model {request.model}"):
+        model = resolve(request.model)
+    _require_fit(request, model, environments)
+    wanted = (item.variant.export for item in runnable if item.variant.export and _has(environments, item))
+    kinds = tuple(dict.fromkeys(wanted))
+    with clock.part("exports"), phase("exports", len(kinds)) as shown:
+        made = export_all(model, kinds, stable_norms=request.stable_norms, each=shown.advance) if kinds else {}
+    return environments, model, made
 
 
 def _require_fit(request: Request, model: Model, environments: Mapping[str, Environment | WheelhouseError]) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheelhouse import manifests
+from wheelhouse.steps import Step, ensure
 
 
 @pytest.fixture
@@ -80,3 +81,42 @@ def test_foreign_folder_is_hashed_once(folder: Path, tmp_path: Path, monkeypatch
         assert manifests.remember(folder, ["model.onnx"], memory) == first
     (folder / "model.onnx").write_bytes(b"another graph")
     assert manifests.remember(folder, ["model.onnx"], memory) != first
+
+
+def flip(path: Path) -> None:
+    """Change a byte and no time, as a bad disk does."""
+    times = path.stat()
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_bad_disk_is_seen_by_those_who_doubt(folder: Path) -> None:
+    manifests.write(folder)
+    flip(folder / "model.onnx")
+    assert manifests.damage(folder) is None
+    with manifests.doubting() as found:
+        assert manifests.damage(folder) == "model.onnx has been changed"
+        manifests.report_damage("export: model.onnx has been changed")
+    assert found == ["export: model.onnx has been changed"]
+    assert not manifests.doubted()
+
+
+def test_a_step_makes_again_what_was_damaged_and_tells_it(tmp_path: Path) -> None:
+    def make(partial: Path) -> None:
+        (partial / "weights").write_bytes(b"weights")
+        manifests.write(partial)
+
+    step = Step(name="export x", output=tmp_path / "out", inputs={"a": "b"})
+    ensure(step, make, damage=manifests.damage)
+    flip(step.output / "weights")
+    assert not ensure(step, make, damage=manifests.damage).ran
+    with manifests.doubting() as found:
+        assert ensure(step, make, damage=manifests.damage).ran
+    assert set(found) == {"export x: weights has been changed"}
+    assert (step.output / "weights").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_verifying_is_doubting_when_it_is_wanted(wanted: bool) -> None:
+    with manifests.verifying(wanted):
+        assert manifests.doubted() is wanted
