@@ -6,7 +6,6 @@ import collections
 import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import threading
 import time
@@ -20,7 +19,7 @@ from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.processes import exits, job_object
 from wheelhouse.processes.idling import Idling
 from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import ending_with_us
+from wheelhouse.processes.orphans import end_session, ending_with_us
 from wheelhouse.processes.quoting import Shell, own_shell, quote
 
 TAIL_LINES = 15
@@ -204,8 +203,7 @@ def end_all() -> None:
 def end_process_tree(process: subprocess.Popen[str]) -> None:
     """Kill a process that `run` started and everything it started in turn."""
     if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end_session(process.pid)
     elif not job_object.end(process):
         _end_one_by_one(process)
 

@@ -6,18 +6,38 @@ A compiler that goes on after its parent's death would write into folders that t
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from wheelhouse.processes import job_object
 
-_WATCH = 'read _; kill -s KILL -- "-$1" 2>/dev/null'
+_WATCH = """
+read _
+left=1
+while [ "$left" ]; do
+  kill -s KILL -- "-$1" 2>/dev/null
+  left=
+  for status in /proc/[0-9]*/stat; do
+    { read -r line <"$status"; } 2>/dev/null || continue
+    set -- "$1" ${line##*) }
+    [ "$5" = "$1" ] && [ "$2" != Z ] || continue
+    process=${status#/proc/}
+    kill -s KILL "${process%/stat}" 2>/dev/null && left=1
+  done
+done
+"""
+"""For a shell with a session's number: ends all of its processes, round by round until none is left to start another.
+
+Ninja gives each of its jobs a process group of its own, so that ending our group leaves the compilers; the session is
+the same. In /proc/PID/stat it is the fourth field after the name, and the state is the first.
+"""
 
 
 @contextmanager
 def ending_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
-    """While inside, end the process's group when this program is gone. The process must lead a group of its own.
+    """While inside, end the process's session when this program is gone. The process must lead a session of its own.
 
     A shell waits on a pipe that only this program holds open: the system closes it when we die, however we die.
     On Windows the job that holds the process does the same.
@@ -43,3 +63,19 @@ def ending_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
         watch.kill()
         watch.wait()
         os.close(writer)
+
+
+def end_session(leader: int) -> None:
+    """Kill every process of a session, round by round until there is none: a group is only a part of it. POSIX only."""
+    import psutil
+
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    left = True
+    while left:
+        left = False
+        for pid in psutil.pids():
+            with suppress(ProcessLookupError, PermissionError, psutil.Error):
+                if os.getsid(pid) == leader and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    os.kill(pid, signal.SIGKILL)
+                    left = True

@@ -7,12 +7,15 @@ import time
 import psutil
 import pytest
 
+from wheelhouse.process import Command, run
+
 PARENT = """
 import sys
 from pathlib import Path
 from wheelhouse.process import Command, run
-child = "import os, subprocess, sys, time; g = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
-child += "; print(os.getpid(), g.pid, flush=True); time.sleep(600)"
+child = "import os, subprocess, sys, time; sleep = [sys.executable, '-c', 'import time; time.sleep(600)']"
+child += "; g = subprocess.Popen(sleep); n = subprocess.Popen(sleep, process_group=0)"  # as Ninja starts its jobs
+child += "; print(os.getpid(), g.pid, n.pid, flush=True); time.sleep(600)"
 run(Command(argv=(sys.executable, "-c", child)), log=Path(sys.argv[1]), on_line=lambda line: print(line, flush=True))
 """
 
@@ -29,7 +32,7 @@ def gone(pid):
 def test_children_and_grandchildren_end_when_the_parent_is_killed(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
     pids = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(pids) == 2
+    assert len(pids) == 3
     assert not any(gone(pid) for pid in pids)
     parent.kill()
     parent.wait()
@@ -41,3 +44,18 @@ def test_children_and_grandchildren_end_when_the_parent_is_killed(tmp_path):
     for pid in pids:
         psutil.Process(pid).kill()
     pytest.fail("a process survived")
+
+
+def test_processes_with_groups_of_their_own_end_when_we_are_interrupted(tmp_path):
+    code = "import os, subprocess, sys, time; sleep = [sys.executable, '-c', 'import time; time.sleep(600)']"
+    code += "; n = subprocess.Popen(sleep, process_group=0); print(os.getpid(), n.pid, flush=True); time.sleep(600)"
+    pids = []
+
+    def interrupt(line):
+        pids.extend(map(int, line.split()))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Command(argv=(sys.executable, "-c", code)), log=tmp_path / "log", on_line=interrupt)
+    assert len(pids) == 2
+    assert all(gone(pid) for pid in pids)
