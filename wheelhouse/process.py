@@ -16,7 +16,7 @@ from typing import IO
 
 from wheelhouse import console, memory
 from wheelhouse.errors import StepFailedError, ToolchainError
-from wheelhouse.processes import exits, job_object
+from wheelhouse.processes import exits, job_object, own_settings
 from wheelhouse.processes.idling import Idling
 from wheelhouse.processes.lifeline import die_with_parent
 from wheelhouse.processes.orphans import end_session, ending_with_us
@@ -43,8 +43,8 @@ class Command:
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment that the process will see."""
-        inherited = {name: value for name, value in os.environ.items() if name not in self.unset}
-        return inherited | dict(self.env)
+        kept = {name: value for name, value in own_settings.inherited(os.environ).items() if name not in self.unset}
+        return kept | dict(self.env)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,21 @@ T = TypeVar("T")
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
 Bytes = Annotated[int, Meta(gt=0)]
 PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$", description="CPython, as '3.12'")]
+Inside = Annotated[
+    str,
+    Meta(pattern=r"^(?!/)(?!(.*/)?\.\.(/|$))[^\\:\x00-\x1f]+$", description="a path with '/' that stays inside"),
+]
 """What pinned things are described with, whatever they are."""
 
+_REGEX = re.compile(r"`str` matching regex '(.*)' - at ")
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `([^`]+)`)?")
+
+_MEANINGS = {
+    repr(meta.pattern)[1:-1]: str(meta.description)
+    for kind in (Sha256, PythonVersion, Inside)
+    for meta in kind.__metadata__  # type: ignore[attr-defined]
+}
+"""What a pattern means, by how msgspec writes it."""
 
 
 def decode(text: str, kind: type[T], source: str) -> T:
@@ -27,7 +39,7 @@ def decode(text: str, kind: type[T], source: str) -> T:
         return msgspec.toml.decode(text.encode(), type=kind, strict=True)
     except msgspec.ValidationError as error:
         raise RecipeError(f"{source}: {_explain(str(error), kind)}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # tomllib's of numbers and of deep nesting
         raise RecipeError(f"{source} is not valid TOML: {error}.") from error
 
 
@@ -76,7 +88,10 @@ def named(folder: Path, name: str, kind: type[T], what: str) -> T:
 def _explain(message: str, kind: type) -> str:
     found = _UNKNOWN.search(message)
     if not found:
-        return message.replace("`$.", "`") + "."
+        message = message.replace("`$.", "`")
+        if (regex := _REGEX.search(message)) and regex[1] in _MEANINGS:
+            message = f"expected {_MEANINGS[regex[1]]} - at {message[regex.end() :]}"
+        return f"{message}."
     key, where = found[1], (found[2] or "$").removeprefix("$").lstrip(".")
     place = f" in [{where}]" if where else ""
     return f"unknown key '{key}'{place}. {nearest(key, _all_keys(kind))}".rstrip()

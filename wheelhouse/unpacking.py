@@ -11,6 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wheelhouse.errors import IntegrityError
+from wheelhouse.files import human_size
+
+MAX_UNPACKED = 20 << 30
+"""Most bytes that an archive may unpack to: ONNX Runtime with all that it depends on has a tenth of it."""
+MAX_RATIO, FLOOR = 200, 256 << 20
+"""An archive that unpacks to more than FLOOR bytes, and so many times its own size, holds nothing but repetition."""
+MAX_MEMBERS = 500_000
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -22,6 +29,7 @@ def unpack(archive: Path, folder: Path) -> None:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 _refuse_outside(opened.namelist())
+                _refuse_bombs(archive, (info.file_size for info in opened.infolist()))
                 opened.extractall(folder)  # noqa: S202 - a ZIP, whose names were looked at
         else:
             _extract_tar(archive, folder)
@@ -38,7 +46,21 @@ def _refuse_outside(names: Iterable[str]) -> None:
             raise zipfile.BadZipFile(f"'{name}' would lie outside")
 
 
+def _refuse_bombs(archive: Path, sizes: Iterable[int]) -> None:
+    """Raise IntegrityError as soon as the sizes of members, as the archive states them, are beyond what is sane."""
+    packed, total = archive.stat().st_size, 0
+    for count, size in enumerate(sizes, 1):
+        total += size
+        if total > MAX_UNPACKED or count > MAX_MEMBERS or (total > FLOOR and total > MAX_RATIO * packed):
+            raise IntegrityError(
+                f"{archive.name} ({human_size(packed)}) would unpack to over {human_size(total)}, {count} files.",
+                remedy="Nothing was unpacked. Look at where it comes from; no source that is built here is like that.",
+            )
+
+
 def _extract_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as looked_at:
+        _refuse_bombs(archive, (member.size for member in looked_at))
     with tarfile.open(archive) as opened:
         if hasattr(tarfile, "data_filter"):
             opened.extractall(folder, filter="data")

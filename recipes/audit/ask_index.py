@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from recipes.audit.readers.wheel import Wheel
 from recipes.audit.surroundings import Offer, canonical
 from recipes.audit.wheel_target import platform, python_version
+from wheelhouse.processes import own_settings
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -68,7 +70,13 @@ def _ask(name: str, target: str, python: str, *, time_limit: float, index: str |
     command += ["--disable-pip-version-check", "--no-input", "--timeout=8", "--retries=1"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=time_limit, check=False
+            command,
+            env=own_settings.inherited(os.environ),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=time_limit,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return Offer(source=source, unknown=f"no answer within {time_limit:.0f} s")

@@ -20,6 +20,7 @@ from recipes.wheels.local_version import with_local
 from wheelhouse.errors import InputError, RecipeError, StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
 from wheelhouse.process import Command
+from wheelhouse.processes.own_settings import for_pip
 
 
 def version_of(build: Context) -> str:
@@ -54,7 +55,7 @@ def command(build: Context, python: str, folder: PurePath, epoch: int | str) -> 
     tags = ("--config-settings", f"wheel.tags={wheel_tag(build, python)}")  # `-C` is unknown to pip before 23.1
     options = ("--no-deps", "--no-index", "--no-build-isolation", *tags)
     return Command(
-        argv=(*pip, *options, "--wheel-dir", str(folder), str(folder / "project")),
+        argv=(*pip, *options, "--wheel-dir", str(folder), for_pip(folder / "project")),
         env={"SOURCE_DATE_EPOCH": str(epoch)},
         timeout=600,
     )

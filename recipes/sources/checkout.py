@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from recipes.sources.git_failures import explained
 from recipes.sources.pins import Pins
 from recipes.spec.fetched import Source
-from wheelhouse.errors import InputError, IntegrityError, StepFailedError
+from wheelhouse.errors import InputError, IntegrityError, RecipeError, StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command, run
@@ -122,6 +122,11 @@ def _step(source: Source, folder: Path, patches: Path) -> Step:
     inputs["submodules"] = " ".join(source.submodules)
     for patch in source.patches:
         file = patches / patch.file
+        if not file.resolve().is_relative_to(patches.resolve()):
+            raise RecipeError(
+                f"The patch {patch.file} is a link that leads out of {patches}.",
+                remedy="Put the patch itself there: what is built must not depend on other folders.",
+            )
         if not file.is_file():
             raise InputError(f"The patch {file} does not exist.", remedy="Restore it, or remove it from the recipe.")
         inputs[f"patch {patch.file}"] = sha256_file(file)

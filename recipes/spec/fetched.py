@@ -8,13 +8,13 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from recipes.spec.schema_parts import Commit, Part, TargetName
-from wheelhouse.strict_toml import Sha256
+from wheelhouse.strict_toml import Inside, Sha256
 
 
 class Patch(Part, frozen=True, kw_only=True):
     """A change to a source; `file` is below third_party/patches/, `reason` says why we need it."""
 
-    file: str
+    file: Inside
     reason: Annotated[str, Meta(min_length=10)]
 
 
@@ -59,7 +59,7 @@ class Dependency(Part, frozen=True, kw_only=True):
     """The targets that need it; empty: all."""
     when: str = ""
     """The build flag, or the CMake define that is ON, without which it is not needed."""
-    take: dict[str, str] = field(default_factory=dict)
+    take: dict[Inside, Inside] = field(default_factory=dict)
     """What is taken over of an archive, path inside to place; {arch} is x64 or arm64. Empty: all of it."""
     option: str = ""
     """The option of build.py that takes the folder; empty: FETCHCONTENT_SOURCE_DIR_<NAME>."""

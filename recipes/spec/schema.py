@@ -14,7 +14,7 @@ from msgspec import Meta, field
 from recipes.spec.fetched import Dependency, Source
 from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, TargetName
 from recipes.spec.schema_published import Added, Artifact, Dropped, Edited, Origin, Proof, Published, Repack
-from wheelhouse.strict_toml import PythonVersion, Sha256
+from wheelhouse.strict_toml import Inside, PythonVersion, Sha256
 
 __all__ = [
     "Added",
@@ -100,7 +100,7 @@ class WheelMetadata(Part, frozen=True, kw_only=True):
     summary: str
     readme: str
     licence: str
-    licence_files: tuple[str, ...]
+    licence_files: tuple[Inside, ...]
     author: str = ""
     author_email: str = ""
     homepage: str = ""

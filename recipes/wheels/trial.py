@@ -15,6 +15,7 @@ from wheelhouse.files import sha256_bytes, sha256_file, write_atomic
 from wheelhouse.machine.interpreters import python_in
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, Completed, run
+from wheelhouse.processes.own_settings import for_pip
 
 State = Literal["built", "smoked"]
 IMPORTED = "dml-wheelhouse: imported"
@@ -64,11 +65,11 @@ def _try(wheels: Sequence[Path], python: str, code: str, folder: Path) -> Trial:
     _run(folder, (python, "-m", "venv", str(folder / "v")), "environment")
     fresh = str(python_in(folder / "v"))
     pip = (fresh, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet")
-    _run(folder, (*pip, "--no-index", "--no-deps", *map(str, wheels)), "install")
+    _run(folder, (*pip, "--no-index", "--no-deps", *map(for_pip, wheels)), "install")
     argv = (fresh, "-I", "-X", "utf8", "-c", code)
     done = _run(folder, argv, "smoke", check=False)
     if done.returncode:
-        missing = _run(folder, (*pip, "--retries", "1", *map(str, wheels)), "requirements", check=False)
+        missing = _run(folder, (*pip, "--retries", "1", *map(for_pip, wheels)), "requirements", check=False)
         if missing.returncode:
             return Trial(state="built", note="not tried: an index to install its requirements from was not reached")
         done = _run(folder, argv, "smoke", check=False)

@@ -25,6 +25,7 @@ from wheelhouse.machine import interpreters
 from wheelhouse.machine.interpreters import python_in
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
+from wheelhouse.processes.own_settings import for_pip
 
 
 def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[Path]) -> None:
@@ -46,7 +47,7 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
             pip.install(installer, ["-c", str(pins), *recipe.resolved], title=f"{name}-resolved", shown=shown)
             _warn_about_cuda(folder)
         if wheels:
-            chosen = [*_beside(wheels), "-c", str(pins), *map(str, wheels)]
+            chosen = [*_beside(wheels), "-c", str(pins), *map(for_pip, wheels)]
             pip.install(installer, chosen, title=f"{name}-wheels", shown=shown)
     _remove_scripts(folder)
 

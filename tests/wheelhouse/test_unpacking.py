@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from wheelhouse import unpacking
 from wheelhouse.errors import IntegrityError
 from wheelhouse.unpacking import unpack
 
@@ -121,3 +122,24 @@ def test_a_broken_archive(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(IntegrityError, match="cannot be unpacked"):
         unpack(tmp_path / "a", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("limits", [{"FLOOR": 2_000_000}, {"MAX_UNPACKED": 2_000_000}, {"MAX_MEMBERS": 2}])
+def test_what_would_fill_the_disk_is_refused_before_anything_is_written(tmp_path, monkeypatch, kind, limits):
+    for name, value in limits.items():
+        monkeypatch.setattr(unpacking, name, value)
+    bomb = tmp_path / f"bomb.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number in range(3):
+                archive.writestr(f"{number}", bytes(1_000_000))
+    else:
+        with tarfile.open(bomb, "w:gz") as archive:
+            for number in range(3):
+                entry = tarfile.TarInfo(f"{number}")
+                entry.size = 1_000_000
+                archive.addfile(entry, io.BytesIO(bytes(1_000_000)))
+    with pytest.raises(IntegrityError, match="would unpack to over"):
+        unpack(bomb, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,11 +1,14 @@
 """Sources are fetched from real git repositories, verified, patched, and watched for changes."""
 
+import os
+
 import pytest
 
 from recipes.sources.checkout import PUBLIC_HOST, commands, fetch, git, read_checkout, require_clean, source_name
 from recipes.sources.pins import Pins
 from recipes.spec.fetched import Patch, Source
 from tests.recipes import upstream
+from wheelhouse import strict_toml
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError
 from wheelhouse.process import render
 
@@ -185,3 +188,18 @@ def test_source_name(address):
 def test_the_users_own_git_variables_do_not_lead_astray(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     assert "GIT_DIR" not in git(tmp_path, "status").environment()
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../outside.patch", "a/../../b.patch", "C:/x.patch", "a\\b.patch"])
+def test_a_patch_lies_in_its_folder(file):
+    with pytest.raises(RecipeError, match="stays inside"):
+        strict_toml.convert({"file": file, "reason": "because it is needed"}, Patch, "r.toml")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_patch_that_is_a_link_elsewhere_is_refused(get, commit, tmp_path):
+    (tmp_path / "elsewhere.patch").write_text("")
+    (tmp_path / "patches" / "link.patch").symlink_to(tmp_path / "elsewhere.patch")
+    with pytest.raises(RecipeError, match="link that leads out"):
+        patch = Patch(file="link.patch", reason="because it is needed")
+        get(Source(repository=ADDRESS, commit=commit, patches=(patch,)))
