@@ -22,6 +22,7 @@ CHEAP = frozenset(
         "build",
         "comparisons",
         "goldens",
+        "locks",
         "logs",
         "matplotlib",
         "published",

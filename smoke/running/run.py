@@ -48,7 +48,7 @@ def smoke(request: Request) -> Report:
             request=request, model=model, environments=environments, exports=made, folder=folder, clock=clock
         )
         run = Run(request=request, attempts=attempts, clock=clock, bench=Bench(Clock(started=clock.started)))
-        with phase("workers", len(runnable)) as shown:
+        with phase("workers", sum(_why_not(item) is None for item in plan)) as shown:
             results = run.all(shown)
     norms, after = reporting.section(made), this_machine.steadiness()
     return Report(

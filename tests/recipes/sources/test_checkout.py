@@ -200,6 +200,7 @@ def test_a_patch_lies_in_its_folder(file):
 def test_a_patch_that_is_a_link_elsewhere_is_refused(get, commit, tmp_path):
     (tmp_path / "elsewhere.patch").write_text("")
     (tmp_path / "patches" / "link.patch").symlink_to(tmp_path / "elsewhere.patch")
+    patch = Patch(file="link.patch", reason="because it is needed")
+    source = Source(repository=ADDRESS, commit=commit, patches=(patch,))
     with pytest.raises(RecipeError, match="link that leads out"):
-        patch = Patch(file="link.patch", reason="because it is needed")
-        get(Source(repository=ADDRESS, commit=commit, patches=(patch,)))
+        get(source)
