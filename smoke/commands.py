@@ -137,7 +137,7 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
 
 def _run(request: Request, *, verify: bool = False) -> Report:
     """Run the models. Raise ResourceError when the disk fills up, and what `run.smoke` raises."""
-    from smoke.running import mending
+    from smoke import mending
 
     try:
         return mending.smoke(request, verify=verify)

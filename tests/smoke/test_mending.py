@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from smoke.running import goldens, mending, run
+from smoke import mending
+from smoke.running import goldens, run
 from wheelhouse import manifests
 from wheelhouse.errors import NetworkError
 from wheelhouse.paths import cache_dir
