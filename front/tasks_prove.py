@@ -108,7 +108,7 @@ def reference(
 @task(
     rest="dump",
     texts={
-        "dump": "folder or archive of dumps, also without --dump; repeatable",
+        "dump": "folder or archive of dumps, CSV of who_what_benchmark, JSON of llm_bench; also without --dump",
         "report": "folder for report.json, report.html and junit.xml; default: a new one in the cache",
         "strict": "fail when something could not be compared, too",
     },

@@ -22,7 +22,7 @@ from smoke.exports.making import export_all
 from smoke.models.model import Model
 from smoke.parity.dumps import Dump
 from smoke.report.results import Host, ModelInfo
-from smoke.running import prompts, records
+from smoke.running import prompts, records, token_room
 from smoke.running.jobs import Questions
 from smoke.running.smoke_request import Request
 from wheelhouse.errors import InputError, UsageError
@@ -93,6 +93,8 @@ def _pinned(wheel: Path) -> str:
 def wanted(request: Request, names: Sequence[str]) -> list[Planned]:
     """Return what was asked for by name, without what it is compared with. Raise UsageError for what cannot travel."""
     plan = [item for item in request.plan if {item.name, item.backend.name} & {*names}]
+    if base := next((item.name for item in plan if item.variant.is_base), ""):
+        raise UsageError(f"{base} is what others are compared with: it is computed at home.")
     for item in plan:
         environment(item)
     return plan
@@ -137,6 +139,7 @@ def write(
     asked = Questions(
         prompts=request.prompts, text=prompts.FIXED_TEXT, max_new_tokens=request.max_new_tokens, repeat=request.repeat,
         lengths=tuple(request.lengths), golden=golden,
+        most=None if (limit := token_room.of(model.facts)) is None else limit.tokens,
     )  # fmt: skip
     content = {
         "questions": asked.as_json(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from smoke.comparing import known_shapes
 from smoke.comparing.kept import Kept, find
 from smoke.parity import gates, parity
 from smoke.parity.distances import NotFiniteError
@@ -33,7 +34,12 @@ def compare(given: Sequence[Path]) -> Report:
         raise UsageError("Which dumps are to be compared?", remedy="For instance: invoke compare here/ there.zip")
     started = time.monotonic()
     with scratch.folder() as work:
-        groups = find(given, work)
+        foreign = [path for path in given if known_shapes.is_one(path)]
+        dumps = [path for path in given if path not in foreign]
+        if not dumps:
+            raise UsageError("There is no dump among these files.", remedy=known_shapes.REMEDY)
+        groups = find(dumps, work)
+        others = known_shapes.section(foreign, _answers(groups))
         table = Table(groups=groups)
         results = [result for group in groups for kept in group for result in table.results(kept)]
     first = groups[0][0].record
@@ -49,7 +55,7 @@ def compare(given: Sequence[Path]) -> Report:
         results=tuple(results),
         timings=(Timing(part="comparing", seconds=seconds, start_s=0.0),),
         seconds=seconds,
-        sections=(_machines(groups),),
+        sections=(_machines(groups), *((others,) if others else ())),
     )
 
 
@@ -142,6 +148,15 @@ def _nothing_to_compare_with(name: str) -> Judgement:
         reason=f"There is nothing to compare it with: no dump of {name} that passed is among those given.",
         remedy=f"Give a folder that holds {name}, too: `invoke smoke --dump`, or `invoke reference --dump`.",
     )
+
+
+def _answers(groups: Sequence[Sequence[Kept]]) -> dict[str, str]:
+    """Return the reference's answers by prompt, where its dump is among those given."""
+    for kept in (kept for group in groups for kept in group):
+        if isinstance(kept.record.expectation().gate, IsGolden) and kept.dump is not None:
+            answers = (prompt.answer for prompt in kept.dump.prompts)
+            return dict(zip(kept.record.messages, answers, strict=False))
+    return {}
 
 
 def _machines(groups: Sequence[Sequence[Kept]]) -> Section:

@@ -52,7 +52,7 @@ class Attempts:
         if not isinstance(environment, Environment) or not isinstance(export, Path):
             raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
         share = self.share(item)
-        questions = self._questions(golden, share)
+        questions = self._questions(golden, share, timed=not item.variant.is_base)
         kept_between_runs = isinstance(item.variant.gate, IsGolden) or item.variant.is_base
         wanted = goldens.step(item, environment, self.model, export, questions) if kept_between_runs else None
         kept = goldens.cached(wanted) if wanted else None
@@ -80,13 +80,13 @@ class Attempts:
             raise TypeError(f"{item.name} is asked without an environment")  # the caller has made sure of it
         return shorter.share(self.request, environment)
 
-    def _questions(self, golden: Dump | None, share: Share) -> Questions:
+    def _questions(self, golden: Dump | None, share: Share, *, timed: bool) -> Questions:
         asked = Questions(
             prompts=share.messages(self.request),
             text=prompts.FIXED_TEXT,
             max_new_tokens=share.tokens,
-            repeat=self.request.repeat,
-            lengths=tuple(self.request.lengths),
+            repeat=self.request.repeat if timed else 1,
+            lengths=tuple(self.request.lengths) if timed else (),
             most=None if (limit := token_room.of(self.model.facts)) is None else limit.tokens,
         )
         return asked if golden is None else replace(asked, golden=golden)

@@ -84,6 +84,15 @@ def test_a_twin_that_computes_something_else_is_found(here, tmp_path):
     assert found["there", "cpu:int4", "here cpu:int4"] == "DIVERGED"
 
 
+def test_answers_of_another_program_stand_beside_and_change_no_verdict(here, tmp_path):
+    (tmp_path / "target.csv").write_text("prompts,answers\none,something\nthree,x\n")
+    alone, beside = compare([here]), compare([here, tmp_path / "target.csv"])
+    assert verdicts(beside) == verdicts(alone)
+    assert beside.sections[-1].rows[0][:4] == ("target.csv", "2 answers", "1 of 2", "0 of 1")
+    with pytest.raises(UsageError, match="no dump among"):
+        compare([tmp_path / "target.csv"])
+
+
 def test_without_anything_to_compare_with_nothing_passes(here):
     for name in ("reference-fp32", "cpu-int4", "b-drifting"):
         shutil.rmtree(here / name)

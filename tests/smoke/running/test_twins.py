@@ -68,6 +68,14 @@ def test_weights_that_are_not_the_models_fail_whoever_computes_with_them(smoke, 
     assert "layers.3.up" in found["int4"].reason
 
 
+def test_a_twin_answers_nothing_and_is_not_timed(smoke):  # noqa: F811
+    report = smoke(twin(weights=[SOUND]), fakes.backend("b", int4()), names=["b"], repeat=3, lengths=(8,))
+    found = {r.variant: r for r in report.results}
+    assert {name: r.verdict for name, r in found.items()} == dict.fromkeys(("fp32", "k", "int4"), Verdict.PASS)
+    assert len(found["int4"].performance.tokens_per_s_samples) == 3
+    assert (found["k"].performance.tokens_per_s_samples, found["k"].performance.lengths) == ((), ())
+
+
 def test_without_a_twin_int4_is_compared_with_the_reference_and_says_so(smoke):  # noqa: F811
     report = smoke(twin(fault="unavailable"), fakes.backend("b", int4(), int4("broken", noise=3.0)))
     found = by_variant(report)
