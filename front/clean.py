@@ -25,6 +25,7 @@ CHEAP = frozenset(
         "locks",
         "logs",
         "matplotlib",
+        "modules",
         "published",
         "pythons.json",
         "reports",

@@ -60,6 +60,7 @@ def smoke(
     dump: str = "",
     baseline: str = "",
     verify: bool = False,
+    trust_remote_code: bool = False,
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -84,6 +85,7 @@ def smoke(
         operators=operator,
         baseline=baseline,
         verify=verify,
+        trust=trust_remote_code,
     )
 
 
@@ -95,6 +97,7 @@ def reference(
     max_new_tokens: int = 64,
     dump: str = "",
     timeout: float = 900.0,
+    trust_remote_code: bool = False,
 ) -> None:
     """Compute the reference's answers, for `invoke compare`.
 
@@ -102,7 +105,16 @@ def reference(
     """
     from smoke import commands
 
-    print(commands.reference(model=model, prompts=prompts, max_new_tokens=max_new_tokens, dump=dump, timeout=timeout))
+    print(
+        commands.reference(
+            model=model,
+            prompts=prompts,
+            max_new_tokens=max_new_tokens,
+            dump=dump,
+            timeout=timeout,
+            trust=trust_remote_code,
+        )
+    )
 
 
 @task(
@@ -185,6 +197,7 @@ def generate(
     model: str = MODEL,
     max_new_tokens: int = 256,
     chat: bool = False,
+    trust_remote_code: bool = False,
 ) -> None:
     """Answer a prompt on any backend, as it is written.
 
@@ -193,7 +206,10 @@ def generate(
     from smoke.generate import Request
     from smoke.generate import generate as answer
 
-    answer(Request.asked(prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat))
+    asked = Request.asked(
+        prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat, trust=trust_remote_code
+    )
+    answer(asked)
 
 
 @task
@@ -204,12 +220,18 @@ def export(
     model: str = MODEL,
     stable_norms: str = "",
     ignore_memory: bool = False,
+    trust_remote_code: bool = False,
 ) -> None:
     """Export a model in the formats of backends, and say where it is."""
     from smoke import commands
 
     made = commands.export(
-        backends=backend, variant=variant, model=model, stable_norms=stable_norms, ignore_memory=ignore_memory
+        backends=backend,
+        variant=variant,
+        model=model,
+        stable_norms=stable_norms,
+        ignore_memory=ignore_memory,
+        trust=trust_remote_code,
     )
     print("\n".join(made))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ def smoke(
     operators: Sequence[str] = (),
     baseline: str = "",
     verify: bool = False,
+    trust: bool = False,
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -67,7 +69,11 @@ def smoke(
             repeat=repeat,
             lengths=numbers("--lengths", lengths),
             dump=Path(dump).expanduser().resolve() if dump else None,
-            options=_typed(model, prompts, max_new_tokens, repeat, lengths, stable_norms, wheels),
+            trust=trust,
+            options=(
+                *_typed(model, prompts, max_new_tokens, repeat, lengths, stable_norms, wheels),
+                *(["--trust-remote-code"] if trust else []),
+            ),
         )
         before = since.wanted(baseline, request) if baseline else None
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
@@ -107,7 +113,7 @@ def _typed(
     return tuple(word for option, value in given if value for word in (option, value))
 
 
-def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeout: float) -> str:
+def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeout: float, trust: bool = False) -> str:
     """Compute the reference's dump unless it is in the cache, and put it into the folder `dump`; return where it is.
 
     Raise ParityError when the reference itself is no good, and what `smoke` raises.
@@ -129,6 +135,7 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
         report=target,
         timeout=timeout,
         dump=target,
+        trust=trust,
     )
     reports.make_folder(target)
     reports.require_success(_run(request), strict=True)
@@ -151,7 +158,13 @@ def _run(request: Request, *, verify: bool = False) -> Report:
 
 
 def export(
-    *, backends: Sequence[str], variant: str = "", model: str, stable_norms: str, ignore_memory: bool = False
+    *,
+    backends: Sequence[str],
+    variant: str = "",
+    model: str,
+    stable_norms: str,
+    ignore_memory: bool = False,
+    trust: bool = False,
 ) -> list[str]:
     """Export a model for the named backends (NAME or NAME:VARIANT); return one line for each: kind and folder.
 
@@ -174,7 +187,8 @@ def export(
     if not kinds:
         raise UsageError(f"{', '.join(backends)} runs the Hugging Face folder itself: there is nothing to export.")
     lines = []
-    found = export_all(resolve(model), kinds, stable_norms=stable_norms, ignore_memory=ignore_memory)
+    resolved = replace(resolve(model), trusted=trust)
+    found = export_all(resolved, kinds, stable_norms=stable_norms, ignore_memory=ignore_memory)
     for kind, made in found.items():
         if not isinstance(made, Path):
             raise made

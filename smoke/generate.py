@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -73,9 +73,13 @@ class Request:
     model: str
     max_new_tokens: int
     chat: bool = False
+    trust: bool = False
+    """Whether code that the model brings may be run."""
 
     @classmethod
-    def asked(cls, prompt: str, *, backend: str, model: str, max_new_tokens: int, chat: bool) -> Request:
+    def asked(
+        cls, prompt: str, *, backend: str, model: str, max_new_tokens: int, chat: bool, trust: bool = False
+    ) -> Request:
         """Return the request, with all of standard input as its prompt where the prompt is `-`."""
         if prompt == "-":
             if chat:
@@ -84,7 +88,7 @@ class Request:
                     remedy='Give the first prompt in quotation marks: invoke generate "Hello" --chat.',
                 )
             prompt = sys.stdin.read()
-        return cls(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat)
+        return cls(prompt=prompt, backend=backend, model=model, max_new_tokens=max_new_tokens, chat=chat, trust=trust)
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_new_tokens <= LONGEST:
@@ -106,7 +110,7 @@ def generate(request: Request) -> None:
     if variant.unasked is not None and (doubt := variant.unasked()):
         warn(doubt)  # before minutes of exporting: the runtime has the last word
     environment = backend.source.prepare(())
-    model = resolve(request.model)
+    model = replace(resolve(request.model), trusted=request.trust)
     asked = generation_job.asked(model, request.prompt, request.max_new_tokens, chat=request.chat)
     folder = export(model, variant.export) if variant.export else model.folder
     with scratch.folder() as work:

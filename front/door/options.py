@@ -88,6 +88,9 @@ OPTIONS: dict[str, Option] = {
         text="scale norms that overflow in fp16 in DirectML exports; default: as the model's recipe says",
         choices=("auto", "always", "never"),
     ),
+    "trust_remote_code": Option(
+        text="run the Python code that the model brings, where the pinned transformers has no class for it"
+    ),
     "ignore_memory": Option(text="begin even where the memory is too small by all estimates"),
     "chat": Option(text="go on with further turns, read from the terminal until its end (Ctrl-D)"),
     "platform": Option(

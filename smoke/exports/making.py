@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -57,9 +55,8 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
     """
     exporter = _exporter(kind)
     environment = pinned.prepare(pinned.MAIN)
-    config = _config(model)
     settings = exporter.settings(model.facts)
-    plain = "--trust-remote-code" in settings and own_code.is_dispensable(config, Path(environment.python[0]))
+    plain = bool(model.facts.own_code) and not own_code.runs(model, Path(environment.python[0]))
     step = Step(
         name=f"export {model.name} as {kind}",
         output=cache_dir("exports", f"{_plain(model.name)}-{model.key[:8]}", kind),
@@ -76,7 +73,7 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
         needs.require(needs.of(model.facts, exporter), partial, title, ignore_memory=ignore_memory)
         if plain:
             remark(f"{model.name} brings code of its own; transformers' class is newer and is used instead.")
-        source = own_code.without(model.folder, config, partial) if plain else model.folder
+        source = own_code.without(model.folder, partial) if plain else model.folder
         _export(model, source, exporter, settings, environment, partial)
 
     steps.ensure(step, make, quiet_when_fresh=True, damage=manifests.damage)
@@ -148,7 +145,8 @@ def _export(
     arguments = exporter.arguments(source, partial, settings)
     temporary = partial / _TEMPORARY
     temporary.mkdir()
-    variables = {**_VARIABLES, "TMPDIR": str(temporary)}  # Python heeds it on Windows, too
+    # Python heeds TMPDIR on Windows, too.
+    variables = {**_VARIABLES, "TMPDIR": str(temporary), "HF_MODULES_CACHE": str(temporary / "modules")}
     command = environment.command(*arguments, cwd=partial, env=variables, timeout=_SECONDS)
     with task(title) as shown:
         try:
@@ -186,11 +184,6 @@ def _explained(error: StepFailedError, log: Path, title: str) -> WheelhouseError
             log=log,
         )
     return error
-
-
-def _config(model: Model) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
-    return found
 
 
 def _plain(name: str) -> str:

@@ -10,18 +10,67 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wheelhouse.files import write_atomic
+from smoke.models.model import Model
+from wheelhouse.errors import UnsupportedError
+from wheelhouse.files import sha256_file, write_atomic
 
 FOLDER = ".model"
+_CONFIGURATIONS = ("config.json", "tokenizer_config.json", "generation_config.json", "processor_config.json")
+"""Files that may name classes in code (`auto_map`)."""
 
 
-def is_dispensable(config: dict[str, Any], python: Path) -> bool:
-    """Say whether a config.json names code of its own for a class that the transformers beside `python` has itself."""
+def runs(model: Model, python: Path) -> bool:
+    """Say whether the code that a model brings is run: only where there is no other way, and the user said so.
+
+    The answer is the same for every backend and export; `python` is that of the environment with transformers. Raise
+    UnsupportedError where the code would be needed and is not trusted, or is not in the folder.
+    """
+    if not model.facts.own_code or is_dispensable(config_of(model.folder), python):
+        return False
+    named = "; ".join(f"{what}: {where}" for what, where in model.facts.own_code.items())
+    if "--" in named:
+        raise UnsupportedError(
+            f"The code of {model.name} lies in another repository ({named}), of which nobody says which revision.",
+            remedy="Put that code into the model's folder, and name it there without the repository.",
+        )
+    if not model.trusted:
+        raise UnsupportedError(
+            f"{model.name} brings Python code of its own ({named}), and the pinned transformers has no class for it.",
+            remedy="Read that code. `--trust-remote-code` then runs it, for the reference and for every export.",
+        )
+    return True
+
+
+def identity(model: Model) -> dict[str, str]:
+    """Return the revision of a model that brings code, where it is known, and the SHA-256 of each of its files."""
+    files = sorted(path for path in model.folder.rglob("*.py") if path.is_file())
+    hashes = {path.relative_to(model.folder).as_posix(): sha256_file(path) for path in files}
+    revision = _revision(model.folder)
+    return {**({"revision": revision} if revision else {}), **hashes}
+
+
+def _revision(folder: Path) -> str:
+    try:
+        found = json.loads((folder / "commit.json").read_text(encoding="utf-8"))["commit"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = folder.name if folder.parent.name == "snapshots" else ""  # as the hub's own cache calls it
+    return str(found)
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """Return a model's config.json, which was checked before."""
+    found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return found
+
+
+def is_dispensable(config: Mapping[str, Any], python: Path) -> bool:
+    """Say whether the transformers beside `python` has the class that a config.json names: then no code is needed."""
     kind, classes = config.get("model_type"), config.get("architectures") or ()
-    if not config.get("auto_map") or not isinstance(kind, str) or not kind.isidentifier():
+    if not isinstance(kind, str) or not kind.isidentifier():
         return False
     packages = (*python.parent.parent.glob("lib/python*/site-packages"), python.parent.parent / "Lib" / "site-packages")
     sources = [folder / "transformers" / "models" / kind / f"modeling_{kind}.py" for folder in packages]
@@ -29,16 +78,32 @@ def is_dispensable(config: dict[str, Any], python: Path) -> bool:
     return bool(classes) and all(f"class {name}(" in text for name in classes)
 
 
-def without(model: Path, config: dict[str, Any], folder: Path) -> Path:
-    """Return a folder below `folder` with the files of `model` (links where possible), whose config names no code."""
+def without(model: Path, folder: Path) -> Path:
+    """Return a folder below `folder` with the files of `model` (links where possible), without code or names of it."""
     made = folder / FOLDER
     made.mkdir()
-    for path in model.iterdir():
-        if path.is_file() and path.name != "config.json" and not path.name.startswith("."):
-            _link(path, made / path.name)
-    plain = {name: value for name, value in config.items() if name != "auto_map"}
-    write_atomic(made / "config.json", json.dumps(plain, indent=2) + "\n")
+    for path in sorted(model.rglob("*")):
+        relative = path.relative_to(model)
+        if not path.is_file() or path.suffix == ".py" or any(part.startswith(".") for part in relative.parts):
+            continue
+        target = made / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = _nameless(path)
+        if content is None:
+            _link(path, target)
+        else:
+            write_atomic(target, content)
     return made
+
+
+def _nameless(path: Path) -> str | None:
+    """Return a configuration without the names of classes in code; None where it names none."""
+    if path.name not in _CONFIGURATIONS:
+        return None
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict) or "auto_map" not in config:
+        return None
+    return json.dumps({name: value for name, value in config.items() if name != "auto_map"}, indent=2) + "\n"
 
 
 def _link(path: Path, target: Path) -> None:

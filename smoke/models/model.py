@@ -21,6 +21,8 @@ class Model:
     key: str
     label: str
     facts: Facts
+    trusted: bool = False
+    """Whether the user said that code which it brings may be run."""
 
 
 def checked(*, name: str, folder: Path, key: str, label: str, facts: Facts | None = None) -> Model:

@@ -97,6 +97,12 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     name: str
     label: str
     key: str
+    asks: dict[str, str] = {}
+    """What its generation_config.json asks for beyond greedy; `generate` does it, comparisons do not."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of it."""
+    code: dict[str, str] = {}
+    """Code of its own that was run: its revision where known, and the SHA-256 of each file."""
 
 
 class Host(Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ class Attempts:
     exports: dict[str, Path | WheelhouseError]
     folder: Path
     clock: Clock
+    described: ModelInfo
 
     def make(self, item: Planned, golden: Dump | None) -> Attempt:
         """Run a variant's worker and return how that went; `golden` is the reference's dump, None for itself.
@@ -64,6 +65,7 @@ class Attempts:
             environment=environment,
             model=export,
             source=self.model.folder,
+            trusts=bool(self.described.code),
             folder=self._place(item),
             log=self._log(item),
             timeout=shorter.time_limit(self.request, environment, golden),
@@ -135,7 +137,7 @@ class Attempts:
         share = self.share(item)
         record = records.begun(
             item,
-            ModelInfo(name=self.model.name, label=self.model.label, key=self.model.key),
+            self.described,
             golden,
             messages=share.messages(self.request),
             max_new_tokens=share.tokens,

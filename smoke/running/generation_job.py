@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from smoke.environments import pinned
+from smoke.exports import own_code
 from smoke.models.model import Model
 from smoke.running import token_room
 from wheelhouse.console import say
@@ -29,7 +31,9 @@ def asked(model: Model, prompt: str, max_new_tokens: int, *, chat: bool) -> dict
         say(f"{model.name} has no chat template: the prompt is continued as plain text", style="dim")
     most = token_room.require(model, [prompt], max_new_tokens, lambda: pinned.prepare(pinned.MAIN))
     limit = token_room.of(model.facts)
+    own = model.facts.own_code  # only then is there a question to ask
     return {
+        "trust": bool(own) and own_code.runs(model, Path(pinned.prepare(pinned.MAIN).python[0])),
         "name": model.name,
         "turns": [prompt],
         "chat": chat,

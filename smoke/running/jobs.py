@@ -17,6 +17,7 @@ from smoke.parity.dumps import Dump
 from smoke.running import corpus
 from wheelhouse import process
 from wheelhouse.files import write_atomic
+from wheelhouse.paths import cache_dir
 from wheelhouse.process import Completed
 from wheelhouse.processes.idling import Idling
 
@@ -91,6 +92,8 @@ class Worker:
     folder: Path
     log: Path
     timeout: float
+    trusts: bool = False
+    """Whether the model's own code is run."""
 
     def run(self, questions: Questions, on_progress: Callable[[str], None]) -> Completed:
         """Run the worker to its end, to its time limit, or until it does nothing for START_SECONDS while it starts.
@@ -105,6 +108,7 @@ class Worker:
             "engine": name(self.engine),
             "model": name(self.model),
             "source": name(self.source),
+            "trust": self.trusts,
             "scored_only": self.variant.is_base,
             "device": self.variant.device,
             "options": dict(self.variant.options),
@@ -112,7 +116,8 @@ class Worker:
         }
         self.folder.mkdir(parents=True)
         write_atomic(self.folder / "job.json", json.dumps(job, ensure_ascii=False))
-        command = self.environment.command(name(MAIN), name(self.folder / "job.json"), timeout=self.timeout)
+        env = {"HF_MODULES_CACHE": name(cache_dir("modules"))} if self.trusts else {}
+        command = self.environment.command(name(MAIN), name(self.folder / "job.json"), env=env, timeout=self.timeout)
         idling = Idling(START_SECONDS)
 
         def hear(line: str) -> None:

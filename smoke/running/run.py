@@ -14,6 +14,7 @@ from smoke.backends import selection
 from smoke.backends.selection import Planned
 from smoke.backends.variants import REFERENCE
 from smoke.environments.source import Environment
+from smoke.exports import own_code
 from smoke.exports.making import export_all
 from smoke.heal import reporting
 from smoke.models.model import Model
@@ -42,10 +43,17 @@ def smoke(request: Request) -> Report:
     plan = selection.without_idle_bases(request.plan, lambda item: _why_not(item) is None)
     request = replace(request, plan=plan)
     environments, model, made = prepared(request, clock)
+    described = _described(model, environments)
     with scratch.folder() as folder:
         require_space(folder, _dump_size(request, model) * KEPT_AT_ONCE, "Comparing logits")
         attempts = Attempts(
-            request=request, model=model, environments=environments, exports=made, folder=folder, clock=clock
+            request=request,
+            model=model,
+            environments=environments,
+            exports=made,
+            folder=folder,
+            clock=clock,
+            described=described,
         )
         run = Run(request=request, attempts=attempts, clock=clock, bench=Bench(Clock(started=clock.started)))
         with phase("workers", sum(_why_not(item) is None for item in plan)) as shown:
@@ -54,7 +62,7 @@ def smoke(request: Request) -> Report:
     return Report(
         schema=3,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        model=ModelInfo(name=model.name, label=model.label, key=model.key),
+        model=described,
         host=this_machine.host(run.devices, steadiness=(before, after)),
         prompts=tuple(request.prompts),
         max_new_tokens=request.max_new_tokens,
@@ -80,7 +88,7 @@ def prepared(
     with clock.part("environments"), phase("environments", len({item.backend.name for item in runnable})) as shown:
         environments = _prepare(runnable, shown)
     with clock.part("model"), phase(f"model {request.model}"):
-        model = resolve(request.model)
+        model = replace(resolve(request.model), trusted=request.trust)
     _require_fit(request, model, environments)
     wanted = (item.variant.export for item in runnable if item.variant.export and _has(environments, item))
     kinds = tuple(dict.fromkeys(wanted))
@@ -90,12 +98,23 @@ def prepared(
 
 
 def _require_fit(request: Request, model: Model, environments: Mapping[str, Environment | WheelhouseError]) -> None:
-    """Raise InputError when the model does not take what is asked; say what else a person should know of it."""
+    """Say what a person should know of the model.
+
+    Raise InputError when it does not take what is asked, UnsupportedError for code of its own that nobody trusts.
+    """
     for note in model.facts.notes:
         say(f"{model.name}: {note}")
     main = environments.get(REFERENCE.partition(":")[0])
     if isinstance(main, Environment):
+        own_code.runs(model, Path(main.python[0]))
         token_room.require(model, request.prompts, request.max_new_tokens, lambda: main, lengths=request.lengths)
+
+
+def _described(model: Model, environments: Mapping[str, Environment | WheelhouseError]) -> ModelInfo:
+    main, facts = environments.get(REFERENCE.partition(":")[0]), model.facts
+    runs = isinstance(main, Environment) and own_code.runs(model, Path(main.python[0]))
+    code = own_code.identity(model) if runs else {}
+    return ModelInfo(name=model.name, label=model.label, key=model.key, asks=facts.asks, notes=facts.notes, code=code)
 
 
 def _dump_size(request: Request, model: Model) -> int:

@@ -31,6 +31,8 @@ class Request:
     """Folder to keep every worker's dump in."""
     stable_norms: str = ""
     """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
+    trust: bool = False
+    """Whether code that the model brings may be run."""
     options: tuple[str, ...] = ()
     """The command line's options that decide what is measured, the backends aside."""
 

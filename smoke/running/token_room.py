@@ -115,8 +115,12 @@ def most_tokens(facts: Facts, prompt: str) -> int:
 def count(model: Model, prompts: Sequence[str], environment: Environment) -> tuple[int, ...]:
     """Return how many tokens each prompt has in the model's chat template, by the reference's own tokenizer."""
     with scratch.folder() as folder:
-        job = {"model": environment.host_path(model.folder), "messages": list(prompts), "output": ""}
-        job["output"] = environment.host_path(folder / "counts.json")
+        job = {
+            "model": environment.host_path(model.folder),
+            "trust": bool(model.facts.own_code) and model.trusted,
+            "messages": list(prompts),
+            "output": environment.host_path(folder / "counts.json"),
+        }
         write_atomic(folder / "job.json", json.dumps(job, ensure_ascii=False))
         command = environment.command(
             environment.host_path(SCRIPT), environment.host_path(folder / "job.json"), timeout=_SECONDS

@@ -1,6 +1,7 @@
 """Counts the tokens of prompts in a model's chat template, as the reference does: `python count_tokens.py JOB.json`.
 
-The job: `model` (a Hugging Face folder), `messages`, `output` (the file that gets the list of numbers).
+The job: `model` (a Hugging Face folder), `trust` (whether its own code may be run), `messages`, `output` (the file that
+gets the list of numbers).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from engine_transformers import TransformersEngine, load_tokenizer
 def main(arguments: list[str]) -> int:
     """Do the job of the file `arguments[0]`."""
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    engine = TransformersEngine(None, load_tokenizer(job["model"]))
+    engine = TransformersEngine(None, load_tokenizer(job))
     counts = [len(engine.encode(engine.template(message))) for message in job["messages"]]
     Path(job["output"]).write_text(json.dumps(counts), encoding="utf-8")
     return 0

@@ -14,6 +14,7 @@ import engine_openvino
 import engine_openvino_genai
 import worker_engine
 import worker_openvino
+from engine_transformers import load_tokenizer
 
 VERSIONS = tuple(dict.fromkeys(engine_openvino.VERSIONS + engine_openvino_genai.VERSIONS))
 LIBRARIES = engine_openvino.LIBRARIES
@@ -122,12 +123,17 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
 def _load(job: Mapping[str, Any], on: str, config: dict[str, str]) -> worker_engine.Engine:
     import torch
     from optimum.intel import OVModelForCausalLM
-    from transformers import AutoTokenizer
 
     torch.set_num_threads(1)
+    trust = bool(job.get("trust"))
     model = OVModelForCausalLM.from_pretrained(
-        job["model"], device="NPU", ov_config=dict(config), local_files_only=True, compile=True
+        job["model"],
+        device="NPU",
+        ov_config=dict(config),
+        local_files_only=True,
+        compile=True,
+        trust_remote_code=trust,
     )
-    tokenizer = AutoTokenizer.from_pretrained(job["model"], local_files_only=True)
+    tokenizer = load_tokenizer(job)
     notes = [] if on == "NPU" else [f"the pipeline of an NPU (platform {PLATFORM}), run on the CPU in float32"]
     return NpuEngine(model, tokenizer, notes=notes, on=on, config=config)

@@ -7,7 +7,7 @@ from typing import Any
 
 import worker_engine
 import worker_openvino
-from engine_transformers import TransformersEngine
+from engine_transformers import TransformersEngine, load_tokenizer
 
 VERSIONS = ("openvino", "optimum-intel", "optimum", "transformers", "torch", "numpy")
 LIBRARIES = ("openvino", "libopencl", "libze_", "ze_loader")
@@ -56,11 +56,16 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     notes = worker_openvino.exact(device, config) if chosen.get("exact") else []
     import torch
     from optimum.intel import OVModelForCausalLM
-    from transformers import AutoTokenizer
 
     torch.set_num_threads(1)  # it only moves token ids; its idle threads would spin beside OpenVINO's
+    trust = bool(job.get("trust"))
     model = OVModelForCausalLM.from_pretrained(
-        job["model"], device=device, ov_config=config, local_files_only=True, compile=True
+        job["model"],
+        device=device,
+        ov_config=config,
+        local_files_only=True,
+        compile=True,
+        trust_remote_code=trust,
     )
-    tokenizer = AutoTokenizer.from_pretrained(job["model"], local_files_only=True)
+    tokenizer = load_tokenizer(job)
     return OpenvinoEngine(model, tokenizer, notes=notes)

@@ -159,15 +159,20 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
     # With more threads, torch spins and collapses on a machine that is busy with anything else.
     torch.set_num_threads(int(worker_engine.options(job).get("threads", 1)))
     model, report = AutoModelForCausalLM.from_pretrained(
-        job["model"], dtype=torch.float32, local_files_only=True, output_loading_info=True
+        job["model"],
+        dtype=torch.float32,
+        local_files_only=True,
+        output_loading_info=True,
+        trust_remote_code=bool(job.get("trust")),
     )
     require_complete(report)
     model.eval()
-    return Reference(model, load_tokenizer(job["model"]))
+    return Reference(model, load_tokenizer(job))
 
 
-def load_tokenizer(folder: str) -> Any:
-    """Return the tokenizer of a Hugging Face folder."""
+def load_tokenizer(job: Mapping[str, Any]) -> Any:
+    """Return the tokenizer of the folder `job["model"]`."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    trust = bool(job.get("trust"))
+    return AutoTokenizer.from_pretrained(job["model"], local_files_only=True, trust_remote_code=trust)

@@ -135,6 +135,9 @@ def _notes(folder: Path, text: Tokenizer, sizes: Sizes, generation: Generation) 
         notes.append(f"added tokens from {sizes.vocabulary} on are beyond the vocabulary, and cannot be used")
     if not text.template_size:
         notes.append("it has no chat template: prompts are continued as plain text")
+    if generation.asks:
+        asked = ", ".join(f"{name} {value}" for name, value in generation.asks.items())
+        notes.append(f"generation_config.json asks for {asked}: `generate` does so, comparisons are greedy")
     if not generation.ends:
         notes.append("it names no token that ends an answer")
     return tuple(notes)

@@ -4,10 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from smoke.exports import making, own_code
 from smoke.models import resolving
+from smoke.models.model import Model
+from tests.smoke.models import building
+from wheelhouse.errors import UnsupportedError
 
 PHI3 = {
     "model_type": "phi3",
@@ -32,7 +36,7 @@ def python(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     ("changes", "dispensable"),
     [
         ({}, True),
-        ({"auto_map": {}}, False),
+        ({"auto_map": {}}, True),
         ({"model_type": "phi3small"}, False),
         ({"model_type": "../phi3"}, False),
         ({"model_type": None}, False),
@@ -56,15 +60,58 @@ def test_the_copy_has_every_file_and_names_no_code(
     for name in forbidden:
         monkeypatch.setattr(own_code.os, name, refuse)
     model = tmp_path / "model"
-    model.mkdir()
+    (model / "shards").mkdir(parents=True)
     (model / "config.json").write_text(json.dumps(PHI3))
-    (model / "model.safetensors").write_bytes(b"weights")
+    (model / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["t.T", null]}, "bos_token": "<s>"}')
+    (model / "generation_config.json").write_text('{"eos_token_id": 2}')
+    (model / "shards" / "1.safetensors").write_bytes(b"weights")
+    (model / "modeling_phi3.py").write_text("raise RuntimeError\n")
     (model / ".manifest.json").write_text("{}")
-    made = own_code.without(model, PHI3, tmp_path)
-    assert sorted(path.name for path in made.iterdir()) == ["config.json", "model.safetensors"]
+    made = own_code.without(model, tmp_path)
+    found = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+    assert found == ["config.json", "generation_config.json", "shards/1.safetensors", "tokenizer_config.json"]
     assert "auto_map" not in json.loads((made / "config.json").read_text())
-    assert (made / "model.safetensors").read_bytes() == b"weights"
+    assert json.loads((made / "tokenizer_config.json").read_text()) == {"bos_token": "<s>"}
+    assert (made / "shards" / "1.safetensors").read_bytes() == b"weights"
     assert json.loads((model / "config.json").read_text()) == PHI3
+
+
+def bringing(folder: Path, *, trusted: bool = False, **changes: object) -> Model:
+    building.build(folder, "phi3")
+    building.change(folder / "config.json", **(PHI3 | changes))
+    (folder / "modeling_x.py").write_text("raise RuntimeError('the code of the model ran')\n")
+    facts = building.facts("phi3")
+    own = {"AutoModelForCausalLM": "modeling_x.X"}
+    if isinstance(changes.get("auto_map"), dict):
+        own = changes["auto_map"]  # type: ignore[assignment]
+    facts = msgspec.structs.replace(facts, own_code=own)
+    return Model(name="m", folder=folder, key="k", label="m", facts=facts, trusted=trusted)
+
+
+def test_code_runs_only_where_it_is_needed_and_trusted(tmp_path: Path, python: Path) -> None:
+    for trusted in (False, True):
+        assert not own_code.runs(bringing(tmp_path / "known", trusted=trusted), python)
+    unknown = {"model_type": "x", "architectures": ["XForCausalLM"]}
+    with pytest.raises(UnsupportedError, match=r"AutoModelForCausalLM: modeling_x\.X.*has no class") as caught:
+        own_code.runs(bringing(tmp_path / "unknown", **unknown), python)
+    assert "--trust-remote-code" in caught.value.remedy
+    model = bringing(tmp_path / "trusted", trusted=True, **unknown)
+    assert own_code.runs(model, python)
+    assert list(own_code.identity(model)) == ["modeling_x.py"]
+    elsewhere = bringing(tmp_path / "else", trusted=True, **unknown, auto_map={"AutoModel": "owner/other--x.X"})
+    with pytest.raises(UnsupportedError, match="lies in another repository"):
+        own_code.runs(elsewhere, python)
+
+
+def test_the_revision_is_told_where_it_is_known(tmp_path: Path) -> None:
+    commit = "0a67737cc96d2554230f90338b163bc6380a2a85"
+    snapshot = bringing(tmp_path / "snapshots" / commit)
+    assert own_code.identity(snapshot)["revision"] == commit
+    fetched = bringing(tmp_path / "fetched")
+    (fetched.folder / "commit.json").write_text(json.dumps({"id": "a/b", "commit": commit}))
+    found = own_code.identity(fetched)
+    assert found["revision"] == commit
+    assert len(found["modeling_x.py"]) == 64
 
 
 @pytest.mark.integration
