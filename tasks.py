@@ -7,6 +7,7 @@ from front import tasks_build as building
 from front import tasks_keep as keeping
 from front import tasks_look as looking
 from front import tasks_prove as proving
+from front import tasks_try as trying
 from front.door.program import opened
 
 namespace = opened(
@@ -30,10 +31,10 @@ namespace = opened(
             proving.bundle,
             proving.compare,
             proving.history,
-            proving.generate,
-            proving.export,
-            proving.heal,
-            proving.npu_check,
+            trying.generate,
+            trying.export,
+            trying.heal,
+            trying.npu_check,
         ),
         "Look": (
             looking.backends,

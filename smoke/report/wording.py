@@ -141,3 +141,12 @@ def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:
 def rate(value: float | None) -> str:
     """Return tokens per second."""
     return number(value, 3)
+
+
+def model_remarks(report: Report) -> list[str]:
+    """Return what a reader should know of the model, in sentences: notes, and the code of its own that was run."""
+    found = [f"The model: {note}." for note in report.model.notes]
+    if report.model.code:
+        listed = ", ".join(f"{name} {value[:12]}" for name, value in report.model.code.items())
+        found.append(f"It ran Python code that the model brings: {listed}.")
+    return found

@@ -63,7 +63,7 @@ def summary(report: Report) -> list[str]:
     said += [f"{r.name} ran on {r.device}, as its name says, and is right there." for r in elsewhere]
     if not ran:
         said.append("Nothing but the reference ran." if report.results else "No model was run.")
-    return said + _absent(report)
+    return said + _absent(report) + wording.model_remarks(report)
 
 
 def _verb(results: Sequence[Result], one: str, many: str) -> str:
@@ -143,15 +143,6 @@ def command(report: Report, result: Result) -> str:
     return shlex.join(["invoke", "smoke", "--backend", f"{result.backend}:{result.variant}", *options])
 
 
-def model_remarks(report: Report) -> list[str]:
-    """Return what a reader should know of the model, in sentences: notes, and the code of its own that was run."""
-    found = [f"The model: {note}." for note in report.model.notes]
-    if report.model.code:
-        listed = ", ".join(f"{name} {value[:12]}" for name, value in report.model.code.items())
-        found.append(f"It ran Python code that the model brings: {listed}.")
-    return found
-
-
 def bug_report(report: Report) -> str:
     """Return what somebody who is to mend something needs to know first, as Markdown."""
     host = report.host
@@ -160,7 +151,7 @@ def bug_report(report: Report) -> str:
         f"machine: {host.system}, {host.machine}, {host.cpu}, {host.cores} cores, {wording.memory(host.memory_bytes)}",
         f"devices seen: {', '.join(f'{name} = {value}' for name, value in sorted(host.devices.items())) or 'none'}",
         f"model: {report.model.name}, key {report.model.key}",
-        *model_remarks(report),
+        *wording.model_remarks(report),
         "",
     ]
     wanted = report.faults() or [r for r in report.results if r.verdict is not Verdict.SKIPPED]
