@@ -7,6 +7,7 @@ from invoke.context import Context
 from front.door.declaring import task
 from front.door.options import Option
 from front.tasks_prove import MODEL
+from wheelhouse.console import show, show_json
 
 
 @task
@@ -63,11 +64,11 @@ def doctor(_c: Context, python: str = "", json: bool = False) -> None:
 
         from front.installed.answer import look_into
 
-        print(look_into(Path(python), as_json=json))
+        (show_json if json else show)(look_into(Path(python), as_json=json))
         return
     from front.doctor import diagnose, to_json, to_text
 
-    print((to_json if json else to_text)(diagnose()))
+    (show_json if json else show)((to_json if json else to_text)(diagnose()))
 
 
 @task
@@ -76,7 +77,7 @@ def bench(_c: Context) -> None:
     from front.bench import start_up
 
     for ratio in (start_up(),):
-        print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
+        show(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
 
 
 @task
@@ -84,4 +85,4 @@ def version(_c: Context) -> None:
     """Print the version of dml-wheelhouse."""
     from importlib.metadata import version as installed_version
 
-    print(installed_version("dml-wheelhouse"))
+    show(installed_version("dml-wheelhouse"))

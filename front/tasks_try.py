@@ -52,7 +52,7 @@ def export(
         ignore_memory=ignore_memory,
         trust=trust_remote_code,
     )
-    print("\n".join(made))
+    show("\n".join(made))
 
 
 @task(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recipes.audit.auditing import audit_read, read_wheels, require_clean
 from recipes.audit.report import summary_line, to_json, to_table
-from wheelhouse.console import result, say
+from wheelhouse.console import result, say, show_json
 from wheelhouse.errors import UsageError
 from wheelhouse.given_wheels import all_wheels, wheels_meant
 from wheelhouse.paths import wheels_dir
@@ -46,7 +46,7 @@ def audit_command(
 
         write_sarif(Path(sarif), wheels, findings)
     if as_json:
-        print(to_json(wheels, findings))
+        show_json(to_json(wheels, findings))
     else:
         if findings:
             result(to_table(findings, explained=explain))
