@@ -89,6 +89,14 @@ def lock(_c: Context, recipe: str = "dml", upgrade: str = "", check: bool = Fals
     show(make(recipe, upgrade=upgrade, check=check, source_mirror=source_mirror))
 
 
+@task(texts={"out": "write it here; default: recipes/NAME.toml"})
+def recipe_new(_c: Context, name: str, base: str = "dml", out: str = "") -> None:
+    """Start a recipe of your own, which extends another."""
+    from recipes.starting import start
+
+    print(start(name, base=base, out=out))
+
+
 @task
 def index(_c: Context) -> None:
     """Index wheels/: its simple/ for pip, and its SHA256SUMS."""

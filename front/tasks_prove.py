@@ -179,7 +179,7 @@ def bundle(
 
 @task(
     texts={
-        "folder": Option(text="folder with folders that `invoke smoke --report` made", value="FOLDER"),
+        "folder": Option(text="folder with folders that `invoke smoke --report FOLDER` made", value="FOLDER"),
         "out": "write the page here; default: history.html in that folder",
     }
 )

@@ -38,7 +38,7 @@ def _shown(character: str) -> str:
 
 def verdict(value: Verdict) -> str:
     """Return a verdict as a word for people."""
-    return value.value.replace("_", " ")
+    return value.value
 
 
 def prefix(result: Result) -> str:
