@@ -94,7 +94,7 @@ def recipe_new(_c: Context, name: str, base: str = "dml", out: str = "") -> None
     """Start a recipe of your own, which extends another."""
     from recipes.starting import start
 
-    print(start(name, base=base, out=out))
+    show(start(name, base=base, out=out))
 
 
 @task

@@ -14,10 +14,13 @@ from wheelhouse.console import show, show_json
 def backends(_c: Context, json: bool = False) -> None:
     """List the backends: ready, made on first use, or missing."""
     from smoke import backend_list
-    from wheelhouse.console import as_json, result
+    from wheelhouse.console import as_json, result, show_json
 
     found = backend_list.listed()
-    for part in [as_json(found)] if json else backend_list.shown(found):
+    if json:
+        show_json(as_json(found))
+        return
+    for part in backend_list.shown(found):
         result(part)
 
 

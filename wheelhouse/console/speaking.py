@@ -81,10 +81,10 @@ def result(renderable: RenderableType) -> None:
     """Print what the command was asked for, to standard output."""
     console = stdout()
     if console.is_terminal:
-        console.print(renderable)
+        console.print(renderable, markup=False)
         return
     with console.capture() as captured:
-        console.print(renderable, soft_wrap=isinstance(renderable, str))
+        console.print(renderable, markup=False, soft_wrap=isinstance(renderable, str))
     console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 

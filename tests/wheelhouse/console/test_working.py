@@ -94,6 +94,7 @@ def test_nothing_is_wrapped_or_padded_in_a_pipe(capsys: pytest.CaptureFixture[st
     console.result("word " * 60 + "end")
     console.say("word " * 60 + "end")
     console.result(Text("padded   "))
+    console.result("[/no markup]")
     out, err = capsys.readouterr()
-    assert out == "word " * 60 + "end\npadded\n"
+    assert out == "word " * 60 + "end\npadded\n[/no markup]\n"
     assert err == "word " * 60 + "end\n"
