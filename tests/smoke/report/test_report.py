@@ -133,6 +133,15 @@ def test_the_terminal_shows_every_column():
     assert "m on 6 variants: 1 PASS, 1 DIVERGED, 1 FELL_BACK, 1 CRASHED, 1 TIMED_OUT, 1 SKIPPED, in 12 s" in text
 
 
+def test_a_result_out_of_the_cache_has_no_speed_in_this_run():
+    kept = result(measured="2026-01-01T00:00:00+00:00", performance=Performance(tokens_per_s=77.25, worker_cpu_s=5.0))
+    text = printed(report(kept))
+    assert "77.2" not in text
+    assert "processor time" not in text
+    assert "77.2" not in "".join(parsed(report(kept)).text)
+    assert b"77.2" not in markdown.render(report(kept))
+
+
 def test_model_output_cannot_control_the_terminal():
     text = printed(HOSTILE)
     assert "\x1b" not in text
