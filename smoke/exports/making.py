@@ -13,6 +13,7 @@ from smoke.environments.source import Environment
 from smoke.exports import needs, own_code
 from smoke.exports.exporters import EXPORTERS, Exporter
 from smoke.heal.hook import mode_for, stabilise
+from smoke.models.loading import require_agreement
 from smoke.models.model import Model
 from wheelhouse import manifests, process, steps
 from wheelhouse.console import remark, task
@@ -56,7 +57,9 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
     exporter = _exporter(kind)
     environment = pinned.prepare(pinned.MAIN)
     settings = exporter.settings(model.facts)
-    plain = bool(model.facts.own_code) and not own_code.runs(model, Path(environment.python[0]))
+    runs_code = own_code.runs(model, Path(environment.python[0]))
+    require_agreement(model, environment, runs_code=runs_code)
+    plain = bool(model.facts.own_code) and not runs_code
     step = Step(
         name=f"export {model.name} as {kind}",
         output=cache_dir("exports", f"{_plain(model.name)}-{model.key[:8]}", kind),

@@ -17,6 +17,7 @@ from smoke.environments.source import Environment
 from smoke.exports import own_code
 from smoke.exports.making import export_all
 from smoke.heal import reporting
+from smoke.models.loading import require_agreement
 from smoke.models.model import Model
 from smoke.models.resolving import is_at_hand, resolve
 from smoke.parity import gates
@@ -106,7 +107,7 @@ def _require_fit(request: Request, model: Model, environments: Mapping[str, Envi
         say(f"{model.name}: {note}")
     main = environments.get(REFERENCE.partition(":")[0])
     if isinstance(main, Environment):
-        own_code.runs(model, Path(main.python[0]))
+        require_agreement(model, main, runs_code=own_code.runs(model, Path(main.python[0])))
         token_room.require(model, request.prompts, request.max_new_tokens, lambda: main, lengths=request.lengths)
 
 

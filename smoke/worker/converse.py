@@ -110,6 +110,7 @@ def asked(turns: Sequence[str], source: TextIO | None, stream: TextIO) -> Iterat
 def converse(job: dict[str, Any], stream: TextIO, source: TextIO | None) -> dict[str, Any]:
     """Load the engine and hold the conversation; return what is to be known about it."""
     engine = worker._engine_module(job["engine"]).load(job)  # noqa: SLF001 - one folder, one worker
+    engine.wish = job.get("asks") or {}
     messages: list[dict[str, str]] = []
     answers: list[dict[str, Any]] = []
     notes: list[str] = []

@@ -60,6 +60,8 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
         config = openvino_genai.GenerationConfig()
         config.max_new_tokens = limit
         config.do_sample = False
+        for name, value in self.wish.items():
+            setattr(config, name, value)
         config.eos_token_id = own.eos_token_id
         config.stop_token_ids = own.stop_token_ids
         started = time.perf_counter()

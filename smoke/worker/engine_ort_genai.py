@@ -59,9 +59,8 @@ class OrtGenaiEngine(worker_engine.Engine):
     def _generator(self, length: int) -> Any:
         params = self.og.GeneratorParams(self.model)
         # min_length above zero suppresses the end token and fakes a divergence; the folder's own settings may have it.
-        params.set_search_options(
-            do_sample=False, num_beams=1, min_length=0, max_length=length, repetition_penalty=1.0
-        )  # fmt: skip
+        greedy = {"do_sample": False, "repetition_penalty": 1.0}
+        params.set_search_options(num_beams=1, min_length=0, max_length=length, **{**greedy, **self.wish})
         return self.og.Generator(self.model, params)
 
     def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:

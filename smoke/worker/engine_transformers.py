@@ -74,8 +74,8 @@ class TransformersEngine(worker_engine.Engine):
         own = self.model.generation_config
         config = GenerationConfig(
             max_new_tokens=limit,
-            do_sample=False,
             num_beams=1,
+            **{"do_sample": False, **self.wish},
             eos_token_id=own.eos_token_id,
             pad_token_id=own.pad_token_id if own.pad_token_id is not None else 0,
             bos_token_id=own.bos_token_id,

@@ -34,6 +34,8 @@ class Engine:
 
     scores = True
     """Whether `score` works. An engine that cannot show its logits answers `next_token` instead."""
+    wish: Mapping[str, Any] = {}
+    """What `generate` does otherwise than greedily: do_sample, temperature, top_k, top_p, repetition_penalty."""
 
     def template(self, message: str) -> str:
         """Return a user's message in the model's chat template, ready for the answer. Only the reference needs it."""

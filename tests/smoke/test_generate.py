@@ -16,6 +16,7 @@ from smoke.backends.registry import WORKER
 from smoke.environments.source import Environment
 from smoke.generate import Answer, Request
 from smoke.parity.dumps import Device
+from smoke.running import generation_job
 from tests.smoke import fakes
 from wheelhouse.errors import InputError, ParityError, StepFailedError, UnsupportedError, UsageError
 
@@ -36,6 +37,7 @@ class Echo(worker_engine.Engine):
     def device(self): return {"name": self.options.get("device", "CPU"), "evidence": "the stand-in says so"}
     def generate(self, ids, limit, on_token=None):
         if self.options.get("fails"): raise RuntimeError("no kernel")
+        if self.options.get("shows_wish"): ids = list(str(dict(self.wish)).encode())
         def work():
             for token in ids[-limit:]:
                 on_token(token)
@@ -262,3 +264,21 @@ def test_a_model_without_a_template_is_continued_and_has_no_chat(ask, capfd, mon
 def test_a_prompt_beyond_the_context_is_refused_before_anything_runs(ask):
     with pytest.raises(InputError, match="leaves no room for a prompt: stand-in takes 1024"):
         ask("x", limit=1024)
+
+
+def test_what_a_model_asks_for_is_done_and_said(ask, capfd, monkeypatch, tmp_path):
+    asking = fakes.model(tmp_path / "asking")
+    asks = {"do_sample": "true", "temperature": "0.6", "top_k": "20", "stop_strings": '["x"]'}
+    object.__setattr__(asking, "facts", msgspec.structs.replace(asking.facts, asks=asks))
+    monkeypatch.setattr(generate, "resolve", lambda _: asking)
+    ask("abc", shows_wish=True)
+    shown = capfd.readouterr()
+    assert shown.out == "{'do_sample': True, 'temperature': 0.6, 'top_k': 20}\n"
+    assert "generation_config.json asks: do_sample True, temperature 0.6, top_k 20" in shown.err
+    assert "not done, although its generation_config.json asks for it: stop_strings" in shown.err
+
+
+def test_without_sampling_only_a_penalty_counts():
+    asks = {"temperature": "0.6", "top_p": "0.9", "repetition_penalty": "1.1"}
+    assert generation_job.wishes(asks) == ({"repetition_penalty": 1.1}, ())
+    assert generation_job.wishes({}) == ({}, ())

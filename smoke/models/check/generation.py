@@ -53,6 +53,9 @@ def load(folder: Path, config: Values, vocabulary: int) -> Generation:
     for name in ("repetition_penalty", "temperature", "top_p"):
         if own.content.get(name) != 0:
             own.number(name)
+    own.flag("do_sample")
+    if own.content.get("top_k") != 0:
+        own.whole("top_k")
     ends = own.ids("eos_token_id", vocabulary) or config.ids("eos_token_id", vocabulary)
     return Generation(ends=ends, asks={name: shown(own.content[name]) for name in _SETTINGS if _counts(own, name)})
 

@@ -1,7 +1,7 @@
 """Which tensors an architecture consists of, by its configuration: names and shapes, as transformers' classes say.
 
 For the families that are common and regular. The tensors of all others are asked of transformers itself, which takes
-seconds (`skeleton.py`); these here are compared before any process is started.
+seconds (`models/loading.py`); these here are compared before any process is started.
 """
 
 from __future__ import annotations

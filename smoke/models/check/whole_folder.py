@@ -79,7 +79,7 @@ def _require_layout(found: Weights, config: Values, sizes: Sizes) -> None:
     refuse_packed(found.folder, {name: stored.tensor.dtype for name, stored in found.tensors.items()})
     family = configuration.family_of(config)
     if family is None:
-        return  # transformers is asked, once there is an environment (skeleton.py)
+        return  # transformers is asked, once there is an environment (models/loading.py)
     expected = layouts.expected(family, sizes, config)
     compare(found.folder, expected, found.tensors, tied=sizes.tied)
 
