@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.wine import mounts
-from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import human_size, remove_tree, size_of
@@ -84,13 +83,13 @@ def clear(*, everything: bool, plan: bool, yes: bool) -> None:
     Raise UsageError where there is nobody to ask and `yes` does not answer, and what `remove` raises.
     """
     found = removals(everything=everything)
-    show("\n".join(removal.line for removal in found) or "Nothing to remove.")
+    print("\n".join(removal.line for removal in found) or "Nothing to remove.", flush=True)
     if not found or plan:
         return
     if yes or _agreed(sum(removal.size for removal in found)):
-        show(f"Removed {human_size(remove(found, away=mounts.remove))}.")
+        print(f"Removed {human_size(remove(found, away=mounts.remove))}.")
     else:
-        show("Nothing was removed.")
+        print("Nothing was removed.")
 
 
 def _agreed(size: int) -> bool:
@@ -99,5 +98,5 @@ def _agreed(size: int) -> bool:
             "Nothing was removed: there is no terminal to ask on.",
             remedy="`--yes` removes without asking, `--plan` only lists.",
         )
-    show(f"Remove {human_size(size)}? [y/N] ", end="")
+    print(f"Remove {human_size(size)}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from invoke.context import Context
 
 from front.door.declaring import task
-from wheelhouse.console import show
 
 
 @task
@@ -13,7 +12,7 @@ def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> No
     """Make and test the Wine runtime: DirectML on Linux. Needs root."""
     from smoke.wine.commands import wine_setup as set_up
 
-    show(set_up(record=record, host_wine=host_wine))
+    print(set_up(record=record, host_wine=host_wine))
 
 
 @task
@@ -21,7 +20,7 @@ def wine_clean(_c: Context) -> None:
     """Remove the Wine runtime."""
     from smoke.wine.commands import wine_clean as clean_up
 
-    show(clean_up())
+    print(clean_up())
 
 
 @task(

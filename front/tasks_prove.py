@@ -6,7 +6,6 @@ from invoke.context import Context
 
 from front.door.declaring import task
 from front.door.options import Option
-from wheelhouse.console import show
 
 MODEL = "smollm2-135m"
 
@@ -106,7 +105,7 @@ def reference(
     """
     from smoke import commands
 
-    show(
+    print(
         commands.reference(
             model=model,
             prompts=prompts,
@@ -179,7 +178,7 @@ def bundle(
 
 @task(
     texts={
-        "folder": Option(text="folder with folders that `invoke smoke --report FOLDER` made", value="FOLDER"),
+        "folder": Option(text="folder with folders that `invoke smoke --report` made", value="FOLDER"),
         "out": "write the page here; default: history.html in that folder",
     }
 )

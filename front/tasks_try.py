@@ -6,7 +6,6 @@ from invoke.context import Context
 
 from front.door.declaring import task
 from front.tasks_prove import MODEL
-from wheelhouse.console import show
 
 
 @task
@@ -53,7 +52,7 @@ def export(
         ignore_memory=ignore_memory,
         trust=trust_remote_code,
     )
-    show("\n".join(made))
+    print("\n".join(made))
 
 
 @task(
@@ -67,9 +66,9 @@ def heal(
     _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
 ) -> None:
     """Mend a model whose norms overflow fp16 on DirectML."""
-    from smoke.heal import norm_table
+    from smoke.heal.norm_table import show
 
-    norm_table.show(folder, out=out, check=check, json=json, mode=stable_norms)
+    show(folder, out=out, check=check, json=json, mode=stable_norms)
 
 
 @task

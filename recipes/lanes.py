@@ -57,13 +57,13 @@ def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform,
     if requested and requested not in LANES:
         raise UsageError(f"There is no lane '{requested}'. {nearest(requested, LANES)}")
     windows = system == "win32"
-    if requested == "git" and not windows and not plan:
+    if requested == "git" and not windows and not plan and not _cross_compiles(recipe):
         raise UnsupportedError(
             "DirectML compiles on Windows only: its headers are the Windows SDK's, and the CMake files of both ONNX "
             f"Runtime and GenAI refuse any other system. This is {system}; nothing was downloaded.",
             remedy="Here you can take the published pair (`invoke build-dml --lane published`), compile GenAI without "
-            "DirectML (`invoke build --recipe cpu`), or print what a Windows machine would run "
-            "(`invoke build-dml --lane git --plan`); the Windows workflow in .github/workflows compiles the pair.",
+            "DirectML (`invoke build --recipe FILE`, with a recipe without it), or print what a Windows machine would "
+            "run (`--plan`); the Windows workflow in .github/workflows compiles the pair.",
         )
     if requested:
         return Choice(lane=requested, why="as asked with --lane")
@@ -75,6 +75,12 @@ def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform,
         why = f"there is no recipe '{RECIPES['git']}' to compile; `--lane git --recipe FILE` takes one of yours"
         return Choice(lane="published", why=why)
     return Choice(lane="published", why=f"DirectML does not compile on {system}, so the binaries come from PyPI")
+
+
+def _cross_compiles(recipe: str) -> bool:
+    from recipes.spec.load import load
+
+    return bool(recipe and load(recipe).toolchain.cross_compiler)
 
 
 def _has_source_recipe() -> bool:

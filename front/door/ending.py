@@ -11,7 +11,6 @@ from typing import TextIO
 
 from invoke.exceptions import Exit, ParseError
 
-from wheelhouse.console import show_error
 from wheelhouse.errors import InputError, ResourceError, UsageError, WheelhouseError
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
 
@@ -83,7 +82,7 @@ def fail(error: WheelhouseError, *, debug: bool = False) -> int:
 
 
 def _print(text: str) -> None:
-    show_error(text)
+    print(text, file=sys.stderr, flush=True)
 
 
 def _explained(error: OSError) -> WheelhouseError | None:

@@ -23,7 +23,6 @@ from front.door.declaring import Task
 from front.door.ending import ended, fail
 from front.door.reading import StrictParser
 from wheelhouse import streams
-from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import ROOT
 
@@ -152,21 +151,21 @@ class FrontDoor(Program):
             self.list_root, self.list_depth = None, None
             self.list_json()
         elif form in {"flat", "nested"}:
-            show(helping.tasks_text(self.groups, helping.width()))
+            print(helping.tasks_text(self.groups, helping.width()))
         else:
             raise UsageError(f"Invalid value '{form}' for --list-format: it takes flat, nested, json.")
 
     def print_help(self) -> None:
         """Print what the program is, its tasks and the options of all of them."""
-        show(helping.program_text(self.groups, self.initial_context, helping.width()))
+        print(helping.program_text(self.groups, self.initial_context, helping.width()))
 
     def print_task_help(self, name: str) -> None:
         """Print what one task does and takes."""
-        show(helping.task_text(self.collection[name], self.parser.contexts[name], helping.width()))
+        print(helping.task_text(self.collection[name], self.parser.contexts[name], helping.width()))
 
     def print_version(self) -> None:
         """Print our version, then Invoke's and Python's."""
-        show(version_line())
+        print(version_line())
 
     def _complete(self) -> None:
         core = ParseResult([self.initial_context])

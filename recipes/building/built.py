@@ -63,16 +63,32 @@ def file_of(recipe_file: Path) -> Path:
 def read(recipe_file: Path) -> tuple[Built, ...]:
     """Return what is recorded. Raise InputError for another recipe's or a newer record, RecipeError for a wrong one."""
     file = file_of(recipe_file)
-    if not file.exists():
-        return ()
+    return _read(file, recipe_file.stem) if file.exists() else ()
+
+
+def _read(file: Path, recipe: str) -> tuple[Built, ...]:
     found = strict_toml.read(file)
-    if (found.get("format"), found.get("recipe")) != (FORMAT, recipe_file.stem):
+    if (found.get("format"), found.get("recipe")) != (FORMAT, recipe):
         raise InputError(
             f"{file} has format {found.get('format')} and is for recipe '{found.get('recipe')}'; "
-            f"expected {FORMAT} and '{recipe_file.stem}'.",
+            f"expected {FORMAT} and '{recipe}'.",
             remedy="Restore it, remove it, or update this program.",
         )
     return strict_toml.convert(found, Record, str(file)).built
+
+
+def merge(recipe_file: Path, folder: Path) -> int:
+    """Take over what other machines have recorded of a recipe: its records below `folder`; return how many entries.
+
+    Raises as `read` does; InputError when there is none.
+    """
+    files = sorted(folder.rglob(file_of(recipe_file).name))
+    found = [entry for file in files for entry in _read(file, recipe_file.stem)]
+    if not found:
+        raise InputError(f"There is no {file_of(recipe_file).name} with an entry below {folder}.")
+    # the newest of a target and Python: every machine has begun with the record that is committed
+    _add(recipe_file, sorted(found, key=lambda one: one.when))
+    return len(found)
 
 
 def status(recipe: Recipe, recipe_file: Path, target: str) -> str:
@@ -181,3 +197,11 @@ def _identified(folder: Path) -> Iterator[tuple[str, str]]:
             if match := re.search(rf'set\({variable} "([^"]*)"\)', text):
                 yield label, match[1]
         yield "CMake", file.parent.name
+
+
+if __name__ == "__main__":
+    import sys
+
+    from recipes.spec.load import locate
+
+    print(f"{merge(locate(sys.argv[1]).resolve(), Path(sys.argv[2]))} entries taken over")

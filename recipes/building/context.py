@@ -53,7 +53,17 @@ class Context:
     @property
     def cross(self) -> bool:
         """Whether the target's programs do not run on the host."""
-        return self.target.arch != self.host.arch
+        return self.target != self.host
+
+    @property
+    def zig(self) -> bool:
+        """Whether the recipe's cross-compiler compiles for Windows on Linux."""
+        return self.host.os != self.target.os
+
+    @property
+    def visual_studio(self) -> bool:
+        """Whether CMake generates for Visual Studio: ONNX Runtime's build.py refuses Ninja together with --arm64."""
+        return self.cross and self.host.os == "windows"
 
     @property
     def builds_ort(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from recipes.building import zig
 from recipes.building.context import CONFIG, Context, python_tag
 from recipes.building.tools import cache_defines, generator
 from recipes.sources.dependencies import disconnected
@@ -88,11 +89,17 @@ def python_defines(build: Context, python: str) -> dict[str, str]:
     }
 
 
+def tool_defines(build: Context) -> dict[str, str]:
+    """Return the defines that say which tools CMake uses, where it would not find them by itself."""
+    if build.zig:
+        return {"CMAKE_TOOLCHAIN_FILE": str(zig.toolchain_file(build)), **cache_defines(build.tools)}
+    return {} if build.visual_studio else cache_defines(build.tools)
+
+
 def _configure(
     build: Context, source: PurePath, folder: PurePath, defines: Mapping[str, str], handed_over: tuple[str, ...] = ()
 ) -> Command:
-    visual_studio = build.cross and build.target.os == "windows"
-    chosen = {"CMAKE_BUILD_TYPE": CONFIG, **defines, **({} if visual_studio else cache_defines(build.tools))}
+    chosen = {"CMAKE_BUILD_TYPE": CONFIG, **defines, **tool_defines(build)}
     options = (f"-D{name}={value}" for name, value in chosen.items())
     argv = (build.tools.cmake, "-S", str(source), "-B", str(folder), *generator(build.target, build.host))
     return Command(argv=(*argv, *options, *handed_over), env=_reproducible(build), timeout=BUILD_SECONDS)
@@ -102,7 +109,7 @@ def _compile(build: Context, folder: PurePath, targets: tuple[str, ...] = ()) ->
     chosen = ("--target", *targets) if targets else ()
     parallel = ("--parallel", str(build.options.jobs)) if build.options.jobs else ("--parallel",)
     argv = (build.tools.cmake, "--build", str(folder), "--config", CONFIG, *parallel, *chosen)
-    env = _reproducible(build) if build.target.os == "windows" else {}
+    env = _reproducible(build) if build.host.os == "windows" else {}
     return Command(argv=argv, env=env, timeout=BUILD_SECONDS)
 
 
@@ -117,7 +124,7 @@ def _reproducible(build: Context) -> dict[str, str]:
 
     CMake reads the flags when it configures; MSVC's cl and link read theirs whenever they run.
     """
-    if build.target.os == "windows":
+    if build.host.os == "windows":
         return {"CL": "/Brepro", "LINK": "/Brepro"}
     flags = f"-ffile-prefix-map={build.layout.third_party}=/src -ffile-prefix-map={build.layout.work}=/build"
     return {"CFLAGS": flags, "CXXFLAGS": flags}

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from recipes.building import genai_build, ort_build, packing
+from recipes.building import genai_build, ort_build, packing, zig
 from recipes.building.built import toolchain
 from recipes.building.context import Context, python_tag
-from recipes.building.lane_run import hash_part, hash_text, keep_if_same, run_all
+from recipes.building.forecast import CORE_ROOM
+from recipes.building.lane_run import hash_part, hash_text, keep_if_same, run_all, what_matters
 from recipes.building.origins import built_folder, find_origin, fingerprint
 from recipes.building.target_python import fetch_target_python
 from recipes.sources.checkout import Checkout, changes, require_clean, source_name
@@ -31,9 +32,8 @@ from wheelhouse.files import remove_tree, require_space, sha256_file, sha256_tre
 from wheelhouse.process import Command
 from wheelhouse.steps import RECORD, Step, ensure
 
-ORT_ROOM = 25_000_000_000
-CORE_ROOM = 2_000_000_000
-"""Bytes that a build needs below the cache folder."""
+LEFT = ".git/wheelhouse-left.txt"
+"""In a checkout: the files that upstream's own build has left beside its sources."""
 
 
 @dataclass(kw_only=True)
@@ -66,7 +66,7 @@ class GitLane:
         for python, command in zip(self.build.tools.pythons, ort_build.commands(self.build), strict=True):
             inputs = self._dependency_inputs(self.build.ort_project) | {
                 "source": f"{source.commit} {source.tree}",
-                "options": " ".join(command.argv[2:]),
+                "options": what_matters(command.argv[2:]),
                 "version": packing.ort_version(self.build),
                 "compiler": self.build.tools.identity,
                 "Python": command.argv[0],
@@ -130,9 +130,8 @@ class GitLane:
         part = hash_part(msgspec.structs.replace(self.build.ort, local_version=""))
         same = f"{source.commit} {source.tree} {part} {self.build.tools.identity}"
         keep_if_same(folder, same)
-        left = folder.with_name("ort-left-in-source.txt")
+        left = source.folder / LEFT  # beside the sources, for the builds of all targets
         require_clean(source, allowed=left.read_text(encoding="utf-8").splitlines() if left.is_file() else ())
-        require_space(Path(self.build.layout.work), ORT_ROOM, "Building ONNX Runtime")
         try:
             with self._compiler():
                 run_all((command,), "build ONNX Runtime")
@@ -154,7 +153,10 @@ class GitLane:
         return self._dependency_inputs(build.genai_project) | {
             "source": f"{source.commit} {source.tree}",
             "ORT_HOME": sha256_file(Path(build.ort_home) / ort_home.MANIFEST),
-            "options": " ".join([*configure.argv[1:], *build.genai.build_targets]),
+            # not which Python: the core is one for all, and CMake only wants some interpreter
+            "options": what_matters(
+                [*configure.argv[1:], *build.genai.build_targets], "Python_EXECUTABLE", "PYTHON_EXECUTABLE"
+            ),
             "compiler": build.tools.identity,
         }
 
@@ -166,7 +168,7 @@ class GitLane:
         for name, checkout in self.checkouts.items():
             if name != source_name(self.build.ort.source):  # compiled long ago; only its headers were taken
                 require_clean(checkout)
-        require_space(Path(self.build.layout.work), CORE_ROOM, "Building GenAI")
+        require_space(Path(self.build.layout.work), CORE_ROOM, "Building GenAI")  # what was fetched has taken some
         keep_if_same(Path(self.build.core_build), " ".join(self._core_inputs().values()))
         with self._compiler():
             run_all(genai_build.core_commands(self.build, into), "build GenAI's core")
@@ -206,7 +208,9 @@ class GitLane:
     @contextmanager
     def _compiler(self) -> Iterator[None]:
         """Put the compiler on PATH: on Windows, Visual Studio's environment, with an SDK that is new enough."""
-        if self.build.target.os != "windows":
+        if self.build.zig:
+            zig.write(self.build)
+        if self.build.host.os != "windows":
             yield
             return
         from recipes.building import windows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,16 @@ def keep_if_same(folder: Path, key: str) -> None:
     if not marker.is_file() or marker.read_text(encoding="utf-8") != wanted:
         remove_tree(folder)
         write_atomic(marker, wanted)
+
+
+def what_matters(argv: Sequence[str], *without: str) -> str:
+    """Return a configuring command line without what changes no byte of the result: a compile cache, Ninja's place,
+    how many jobs, and the defines of `without`. A part can so be built by one machine and taken over by another."""
+    idle = ("CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER", "CMAKE_MAKE_PROGRAM", *without)
+    kept = [part for part in argv if not part.removeprefix("-D").startswith(tuple(f"{name}=" for name in idle))]
+    return " ".join(
+        part for part, before in zip(kept, ["", *kept], strict=False) if before != "--parallel" or part[0] == "-"
+    )
 
 
 def hash_part(part: object) -> str:

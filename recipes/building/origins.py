@@ -13,7 +13,7 @@ from recipes.staging.header_closure import closure
 from recipes.staging.ort_home import Origin, find_libraries, origin_from_home
 from wheelhouse.errors import InputError
 from wheelhouse.files import files_below, sha256_file
-from wheelhouse.steps import RECORD, Step, ensure
+from wheelhouse.steps import Step, ensure, recorded_inputs
 from wheelhouse.unpacking import unpack
 
 
@@ -55,8 +55,10 @@ def fingerprint(build: Context) -> str:
         return hash_text("\n".join(f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files))
     if build.options.ort == "published":
         return hash_part(build.ort.published)
-    records = [built_folder(build, python) / RECORD for python in list(build.tools.pythons)[:1]]
-    return hash_text("".join(record.read_text(encoding="utf-8") for record in records if record.is_file()))
+    inputs = recorded_inputs(built_folder(build, next(iter(build.tools.pythons)))) or {}
+    inputs.pop("Python", None)  # the library is the same for every Python
+    words = (word for name, value in sorted(inputs.items()) for word in (name, *value.split()))
+    return hash_text(" ".join(word for word in words if not word.startswith(("Python_", "PYTHON_"))))
 
 
 def _given_home(build: Context) -> Path:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipes.building.context import CONFIG, Context
-from recipes.building.genai_build import python_defines
-from recipes.building.tools import VISUAL_STUDIO, cache_defines
+from recipes.building.genai_build import python_defines, tool_defines
+from recipes.building.tools import VISUAL_STUDIO
 from recipes.staging.ort_home import Origin, find_libraries
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import by_name
@@ -21,7 +21,7 @@ def commands(build: Context) -> tuple[Command, ...]:
     """Return build.py's command line for every Python; the second and later only add their wheel."""
     script = build.ort_source / "tools" / "ci_build" / "build.py"
     # /Brepro keeps the time of the build out of every object and DLL; cl and link read these variables themselves
-    env = {"CL": "/Brepro", "LINK": "/Brepro"} if build.target.os == "windows" else {}
+    env = {"CL": "/Brepro", "LINK": "/Brepro"} if build.host.os == "windows" else {}
     return tuple(
         Command(argv=(path, str(script), *_arguments(build, python)), env=env, timeout=BUILD_SECONDS)
         for python, path in build.tools.pythons.items()
@@ -32,21 +32,15 @@ def _arguments(build: Context, python: str) -> Iterator[str]:
     yield from ("--build_dir", str(build.ort_build), "--config", CONFIG, "--update", "--build")
     jobs = (str(build.options.jobs),) if build.options.jobs else ()
     yield from ("--parallel", *jobs, "--skip_tests", "--skip_submodule_sync", "--compile_no_warning_as_error")
-    # build.py refuses Ninja together with --arm64
-    visual_studio = build.cross and build.target.os == "windows"
-    yield from ("--cmake_generator", VISUAL_STUDIO if visual_studio else "Ninja")
+    yield from ("--cmake_generator", VISUAL_STUDIO if build.visual_studio else "Ninja")
     if build.tools.cmake != "cmake":
         yield from ("--cmake_path", build.tools.cmake)
     yield from build.ort.build_flags
-    if build.cross and build.target.arch == "arm64":
+    if build.visual_studio and build.target.arch == "arm64":
         yield "--arm64"
     yield from build.ort.target_flags.get(build.target.name, ())
     yield from build.ort_project.options
-    defines = (
-        dict(build.ort.cmake_defines)
-        | build.ort_project.source_dirs
-        | ({} if visual_studio else cache_defines(build.tools))
-    )
+    defines = dict(build.ort.cmake_defines) | build.ort_project.source_dirs | tool_defines(build)
     if build.cross:
         defines |= python_defines(build, python)
     if defines:

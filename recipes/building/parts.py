@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from recipes.building import forecast, zig
 from recipes.building.context import Context, compiled_parts
 from recipes.building.plan import Item, transcript
 from recipes.spec.load import load, locate
@@ -16,6 +17,7 @@ from recipes.spec.target import (
     BuildOptions,
     Target,
     choose_target,
+    cross_compiles,
     foreign_layout,
     host_target,
     real_layout,
@@ -23,6 +25,7 @@ from recipes.spec.target import (
 )
 from wheelhouse.console import say
 from wheelhouse.errors import UsageError, nearest
+from wheelhouse.machine.host_windows import long_paths
 
 __all__ = ["PARTS", "Part", "Request", "build_git_lane", "options_from", "plan_git_lane"]
 
@@ -44,7 +47,12 @@ def build_git_lane(request: Request, out: Path, *, until: Part = "wheel") -> dic
     build = context(request)
     file = locate(request.recipe).resolve()
     say(f"Recipe {build.recipe.name} for {build.target.name}: {status(build.recipe, file, build.target.name)}.")
+    if not forecast.is_built(build):
+        for line in forecast.lines(build):
+            say(line)
     check_early(build)
+    if until != "fetch":
+        forecast.check(build, long_paths=long_paths())
     lane = GitLane(build=build, recipe_file=file, pins=Pins(file))
     made: dict[str, float] = {}
     lane.fetch_all()
@@ -72,7 +80,7 @@ def plan_git_lane(request: Request) -> list[Item]:
     compiled_parts(recipe)
     target = choose_target(recipe, target=request.target, arch=request.arch)
     here = host_target()
-    if target.os == here.os:
+    if target.os == here.os or cross_compiles(recipe, target, here):
         return transcript(context(request, planned=True))
     # across processors, Windows is built on the far more common x64 machines
     host = Target(os=target.os, arch="x64") if target.os == "windows" else target
@@ -89,19 +97,32 @@ def context(request: Request, *, planned: bool = False) -> Context:
     target = choose_target(recipe, target=request.target, arch=request.arch, host=host)
     if not planned:
         require_buildable(recipe, target, host)
-    elif target != host:
+    elif target != host and not cross_compiles(recipe, target, host):
         return _assumed(recipe, target, host, replace(request.options, recipe=request.recipe))
     pythons = choose_pythons(recipe, request.options.pythons)
+    compiler = ""
+    if cross_compiles(recipe, target, host):
+        compiler = recipe.toolchain.cross_compiler if planned else zig.identity()
     return Context(
         recipe=recipe,
         target=target,
         host=host,
-        options=replace(request.options, recipe=request.recipe),
-        tools=tools_for_plan(target, pythons)
+        options=_with_jobs(recipe, replace(request.options, recipe=request.recipe)),
+        tools=tools_for_plan(target, pythons, compiler)
         if planned
-        else find_tools(target, pythons, minimum_cmake=recipe.toolchain.cmake),
+        else find_tools(target, pythons, minimum_cmake=recipe.toolchain.cmake, compiler=compiler),
         layout=real_layout(recipe, target),
     )
+
+
+def _with_jobs(recipe: Recipe, options: BuildOptions) -> BuildOptions:
+    """As many jobs as this machine's memory has room for, unless the user has said how many."""
+    from wheelhouse.machine.host import cpu, memory
+
+    if options.jobs:
+        return options
+    jobs = forecast.jobs_for(recipe.needs, available=memory().available, processors=cpu().usable)
+    return replace(options, jobs=jobs)
 
 
 def _assumed(recipe: Recipe, target: Target, host: Target, options: BuildOptions) -> Context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from recipes.building import genai_build, ort_build, packing, windows
+from recipes.building import forecast, genai_build, ort_build, packing, windows, zig
 from recipes.building.context import Context
 from recipes.sources.checkout import commands, source_name
 from recipes.sources.declared import MIRROR
@@ -34,7 +34,13 @@ Item = Command | Note | Typed
 def transcript(build: Context) -> list[Item]:
     """Return the whole build, in order. What this program does itself appears as the `invoke` task that does it."""
     compiled = [*_ort(build), *_stage(build), *_core(build), *_wheels(build)]
-    return [*_fetch(build), *_prompt(build), *_variables(compiled), *(_bare(item) for item in compiled)]
+    return [
+        *(Note(text=line) for line in forecast.lines(build)),
+        *_fetch(build),
+        *_prompt(build),
+        *_variables(compiled),
+        *(_bare(item) for item in compiled),
+    ]
 
 
 def _variables(items: Iterable[Item]) -> Iterator[Item]:
@@ -95,6 +101,10 @@ def _fetch(build: Context) -> Iterator[Item]:
 
 
 def _prompt(build: Context) -> Iterator[Item]:
+    if build.zig:
+        yield Note(text=f"compile with Zig: CMake's toolchain file is written to {zig.folder(build)} by:")
+        yield _task(build, "build-ort")
+        return
     if build.target.os != "windows":
         return
     target, host = build.target.arch, build.host.arch

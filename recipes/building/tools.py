@@ -42,9 +42,12 @@ def assumed_tools(target: Target, pythons: Sequence[str]) -> Tools:
     return Tools(cmake="cmake", ninja="ninja", python="python3", pythons={v: f"/usr/bin/python{v}" for v in pythons})
 
 
-def find_tools(target: Target, pythons: Sequence[str], *, minimum_cmake: str) -> Tools:
-    """Return this machine's tools. Raise ToolchainError naming the first that is missing or too old."""
-    compiler = _compiler(target)
+def find_tools(target: Target, pythons: Sequence[str], *, minimum_cmake: str, compiler: str = "") -> Tools:
+    """Return this machine's tools; `compiler` identifies one that is known.
+
+    Raise ToolchainError naming the first that is missing or too old.
+    """
+    compiler = compiler or _compiler(target)
     cmake, ninja = _tool("cmake"), _tool("ninja")
     _require_cmake(cmake, minimum_cmake)
     launcher = shutil.which("sccache") or shutil.which("ccache") or ""
@@ -58,11 +61,11 @@ def find_tools(target: Target, pythons: Sequence[str], *, minimum_cmake: str) ->
     )
 
 
-def tools_for_plan(target: Target, pythons: Sequence[str]) -> Tools:
+def tools_for_plan(target: Target, pythons: Sequence[str], compiler: str = "") -> Tools:
     """Return this machine's tools where they are known without asking, the usual names elsewhere; starts no process."""
     usual = assumed_tools(target, pythons)
     try:
-        found = find_tools(target, (), minimum_cmake="0")
+        found = find_tools(target, (), minimum_cmake="0", compiler=compiler)
     except ToolchainError:
         return usual
     remembered = {version: entry.partition("\n")[0] for version, entry in _read_notebook(_notebook()).items()}
@@ -201,6 +204,6 @@ def generator(target: Target, host: Target) -> tuple[str, ...]:
 
     Across processors on Windows it is Visual Studio's: ONNX Runtime's build.py refuses Ninja with --arm64.
     """
-    if target.os == "windows" and target.arch != host.arch:
+    if host.os == "windows" and target.arch != host.arch:
         return ("-G", VISUAL_STUDIO, "-A", "ARM64" if target.arch == "arm64" else "x64")
     return ("-G", "Ninja")

@@ -6,7 +6,7 @@ from recipes.building.parts import plan_git_lane
 from recipes.building.plan import lines
 from recipes.spec.load import load
 from recipes.spec.request import Request
-from recipes.spec.target import choose_target, shell_of
+from recipes.spec.target import choose_target, cross_compiles, host_target, shell_of
 from wheelhouse.errors import UsageError, nearest
 from wheelhouse.processes.quoting import Shell
 
@@ -17,9 +17,11 @@ def transcript(request: Request, shell: str = "") -> str:
     """Return the transcript for the target's system, or for `shell`. Raise UsageError for an unknown shell."""
     if shell and shell not in SHELLS:
         raise UsageError(f"There is no shell '{shell}'. {nearest(shell, SHELLS)}")
-    target = choose_target(load(request.recipe), target=request.target, arch=request.arch)
+    recipe = load(request.recipe)
+    target = choose_target(recipe, target=request.target, arch=request.arch)
+    system = "linux" if cross_compiles(recipe, target, host_target()) else target.os
     usable: dict[str, Shell] = {name: name for name in SHELLS}
-    chosen = usable[shell] if shell else shell_of(target.os)
-    if (chosen == "posix") == (target.os == "windows"):
+    chosen = usable[shell] if shell else shell_of(system)
+    if (chosen == "posix") == (system == "windows"):
         raise UsageError(f"{target.name} is not built from a {chosen} shell.", remedy="Leave --shell out.")
     return "\n".join(lines(plan_git_lane(request), chosen))

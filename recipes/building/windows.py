@@ -21,6 +21,7 @@ from wheelhouse.process import Command, run
 
 VSWHERE = PureWindowsPath(r"C:\Program Files (x86)\Microsoft Visual Studio\Installer\vswhere.exe")
 INSTANCES = PureWindowsPath(r"C:\ProgramData\Microsoft\VisualStudio\Packages\_Instances")
+KITS = PureWindowsPath(r"C:\Program Files (x86)\Windows Kits\10\Include")
 ASSUMED_VS = PureWindowsPath(r"C:\Program Files\Microsoft Visual Studio\2022\Community")
 """Where a transcript made on another system supposes Visual Studio to be."""
 COMPONENTS: Mapping[Arch, str] = {
@@ -141,6 +142,22 @@ def check_sdk(include: Path, probes: tuple[SdkProbe, ...], version: str) -> None
                 f"Windows SDK {version} is too old: its {probe.header} does not declare {probe.symbol}. {probe.reason}",
                 remedy="Install a newer Windows 11 SDK (10.0.26100 has it) with the Visual Studio Installer.",
             )
+
+
+def check_installed_sdks(include: Path, probes: tuple[SdkProbe, ...]) -> None:
+    """Raise ToolchainError when there are SDKs in `include` and none declares what the sources need: no build can then.
+
+    Which one is used is known in the developer environment only.
+    """
+    found = [folder for folder in include.glob("10.*") if (folder / "um").is_dir()]
+    failures = []
+    for folder in sorted(found, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)]):
+        try:
+            check_sdk(folder, probes, folder.name)
+        except ToolchainError as error:
+            failures.append(error)
+    if found and len(failures) == len(found):
+        raise failures[-1]
 
 
 def check_current_sdk(probes: tuple[SdkProbe, ...], environ: Mapping[str, str] = os.environ) -> None:

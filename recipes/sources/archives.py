@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from recipes.sources.checkout import PUBLIC_HOST
+from recipes.sources.checkout import PUBLIC_HOST, is_folder
 from recipes.sources.pins import Pins
 from wheelhouse.errors import InputError, IntegrityError, NetworkError
 from wheelhouse.files import remove_tree, sha256_file
@@ -50,7 +50,7 @@ def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
     if not mirror:
         return fetch_url(asked)
     rest = url.removeprefix(PUBLIC_HOST) if url.startswith(PUBLIC_HOST) else url.partition("://")[2]
-    if "://" in mirror and not mirror.startswith("file://"):
+    if not is_folder(mirror):
         try:
             return fetch_url(replace(asked, url=f"{mirror.rstrip('/')}/{rest}"))
         except NetworkError:

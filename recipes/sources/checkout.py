@@ -49,6 +49,11 @@ def source_name(source: Source) -> str:
     return PurePath(source.repository.rstrip("/").removesuffix(".git")).name
 
 
+def is_folder(mirror: str) -> bool:
+    """Whether a mirror is a folder of this machine rather than an address."""
+    return "://" not in mirror or mirror.startswith("file://")
+
+
 def git(folder: PurePath, *arguments: str, mirror: str = "") -> Command:
     """Return a git command in `folder`; with `mirror`, addresses on the public host are replaced by it."""
     where = mirror if mirror.endswith("/") or not mirror else f"{mirror}/"
@@ -79,7 +84,9 @@ def commands(source: Source, into: PurePath, patches: PurePath, *, mirror: str =
     ]
     if source.submodules:
         update = ("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1", "--", *source.submodules)
-        made.append(git(into, *update, mirror=mirror))
+        # git clones a submodule from a folder only when told that it may
+        local = ("-c", "protocol.file.allow=always") if mirror and is_folder(mirror) else ()
+        made.append(git(into, *local, *update, mirror=mirror))
     made += [git(into, "apply", "--index", str(patches / patch.file)) for patch in source.patches]
     return tuple(made)
 

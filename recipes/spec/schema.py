@@ -7,7 +7,7 @@ wheels come about: `onnxruntime` + `genai` (compiled from source) and `published
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -142,7 +142,18 @@ class Toolchain(Part, frozen=True, kw_only=True):
     """The oldest tools that can build the sources."""
 
     cmake: str = "3.26"
+    cross_compiler: Literal["", "zig"] = ""
+    """What compiles the Windows targets on Linux, for sources that need no Visual Studio; empty: nothing does."""
     sdk_probes: tuple[SdkProbe, ...] = ()
+
+
+class Needs(Part, frozen=True, kw_only=True):
+    """What compiling takes, as far as it is known: said before a build, and what its disk and memory are held to."""
+
+    hours: Annotated[float, Meta(ge=0)] = 0.0
+    disk_gb: Annotated[float, Meta(gt=0)] = 2.0
+    job_memory_mb: Annotated[int, Meta(ge=100)] = 1100
+    """Of one compiler; the largest file of GenAI v0.15.2 was measured at 965 MiB."""
 
 
 class Recipe(Part, frozen=True, kw_only=True):
@@ -155,6 +166,7 @@ class Recipe(Part, frozen=True, kw_only=True):
     targets: tuple[TargetName, ...] = ()
     pythons: tuple[PythonVersion, ...] = ()
     toolchain: Toolchain = Toolchain()
+    needs: Needs = Needs()
     target_pythons: dict[TargetName, dict[PythonVersion, TargetPython]] = field(default_factory=dict)
     """For cross-compiling: target and Python to its development files."""
     onnxruntime: OnnxRuntime | None = None

@@ -80,9 +80,14 @@ def choose_target(recipe: Recipe, *, target: str = "", arch: str = "", host: Tar
     return chosen
 
 
+def cross_compiles(recipe: Recipe, target: Target, host: Target) -> bool:
+    """Whether the host compiles for Windows without being one, because the recipe names a compiler that can."""
+    return bool(recipe.toolchain.cross_compiler) and (host.os, target.os) == ("linux", "windows")
+
+
 def require_buildable(recipe: Recipe, target: Target, host: Target) -> None:
     """Raise UnsupportedError when the host cannot compile for the target; nothing has been downloaded by then."""
-    if target.os == host.os == "windows" or target == host:
+    if target.os == host.os == "windows" or target == host or cross_compiles(recipe, target, host):
         return
     if target.os == "windows":
         raise UnsupportedError(

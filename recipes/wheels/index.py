@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from wheelhouse.errors import InputError
 from wheelhouse.files import by_name, write_atomic
 
 SUMS = "SHA256SUMS"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9._+!-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +69,8 @@ def _parse(filename: str) -> tuple[str, str]:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:
-        if not _PLAIN_NAME.fullmatch(filename):  # a line end in it would forge a line of SHA256SUMS
-            raise InvalidWheelFilename("it has characters that no wheel's name has")
         name, version, _, _ = parse_wheel_filename(filename)
-    except ValueError as error:
+    except InvalidWheelFilename as error:
         raise InputError(f"{filename} is not a wheel's file name: {error}", remedy="Remove or rename it.") from error
     return name, str(version)
 

@@ -38,7 +38,7 @@ def _changes(report: Report) -> list[str]:
 
 
 def _cells(result: Result) -> list[str]:
-    speed = wording.performance(result)
+    speed = result.performance
     return [
         _plain(result.name),
         wording.verdict(result.verdict),

@@ -220,3 +220,42 @@ def test_a_lane_beside_others_is_waited_for_and_counts(tmp_path: Path, status: i
     )
     verdict = "passed" if status == 0 else "FAILED"
     assert (code, rows) == (bool(status), ["first passed", "second passed", f"slow {verdict}", f"third {verdict}"])
+
+
+@pytest.fixture
+def forge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone with a remote, and a `gh` that writes down what it was asked: it is there from the first on."""
+    work, remote, gh = tmp_path / "work", tmp_path / "remote", tmp_path / "bin" / "gh"
+    for argv in (("init", "-q", "--bare", str(remote)), ("init", "-q", "-b", "main", str(work))):
+        subprocess.run(["git", *argv], check=True)
+    (work / "recipes").mkdir()
+    (work / "recipes" / "dml.toml").write_text("x")
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    for argv in (("remote", "add", "origin", str(remote)), ("add", "."), (*identity, "commit", "-qm", "first")):
+        subprocess.run(["git", "-C", str(work), *argv], check=True)
+    gh.parent.mkdir()
+    gh.write_text(
+        '#!/bin/sh\nif [ "$2" = view ]; then grep -q "^pr create" "$LOG" && exit 0 || exit 1; fi\necho "$@" >> "$LOG"\n'
+    )
+    gh.chmod(0o755)
+    (tmp_path / "log").write_text("")
+    monkeypatch.setenv("PATH", f"{gh.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    return work
+
+
+def propose(work: Path) -> str:
+    argv = ["bash", str(ROOT / ".ci" / "propose"), "records", "Record", "https://x/runs/7"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=work).stdout
+
+
+def test_what_a_run_recorded_is_proposed_once_and_then_brought_up_to_date(forge: Path) -> None:
+    assert propose(forge) == "nothing new\n"
+    for text in ("first", "second"):
+        (forge / "recipes" / "dml.lock.toml").write_text(text)
+        assert "proposed as records" in propose(forge)
+        show = ["git", "-C", str(forge.parent / "remote"), "show", "records:recipes/dml.lock.toml"]
+        assert subprocess.run(show, check=True, capture_output=True, text=True).stdout == text
+        subprocess.run(["git", "-C", str(forge), "switch", "-q", "main"], check=True)
+        subprocess.run(["git", "-C", str(forge), "branch", "-qD", "records"], check=True)
+    assert (forge.parent / "log").read_text().count("pr create") == 1

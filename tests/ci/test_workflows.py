@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from recipes.building.origins import built_folder
 from recipes.spec.load import available, load
 from recipes.spec.schema import Recipe
 from smoke.environments.environment_recipes import environment
-from tests.recipes.contexts import mini_recipe
+from tests.recipes.contexts import context, mini_recipe
 from wheelhouse.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -58,7 +59,7 @@ needs_shellcheck = pytest.mark.skipif(
 
 
 def test_there_are_workflows() -> None:
-    assert {p.stem for p in WORKFLOWS} == {"release", "test", "windows"}
+    assert {p.stem for p in WORKFLOWS} == {"release", "test", "weekly", "windows"}
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -146,7 +147,7 @@ def lines() -> list[tuple[str, str]]:
 
 
 def expressions_filled(line: str) -> str:
-    return re.sub(r"\$\{\{ matrix\.arch \}\}", "x64", line)
+    return line.replace("${{ matrix.arch }}", "x64").replace("${{ matrix.python }}", "3.12")
 
 
 @pytest.mark.parametrize(("workflow", "line"), [entry for entry in lines() if entry[1].startswith("invoke ")])
@@ -168,9 +169,23 @@ def test_powershell_gets_no_bare_commas() -> None:
     assert bare == []
 
 
-def windows_job() -> dict[str, Any]:
-    (job,) = read(ROOT / ".github/workflows/windows.yml")["jobs"].values()
-    return job
+def windows_jobs() -> dict[str, dict[str, Any]]:
+    return dict(read(ROOT / ".github/workflows/windows.yml")["jobs"])
+
+
+def windows_run(job: str) -> list[str]:
+    """The lines that the steps of one Windows job run."""
+    return [line.strip() for step in windows_jobs()[job]["steps"] for line in step.get("run", "").splitlines()]
+
+
+def installed_pythons(job: str) -> list[str]:
+    """The Pythons that a job installs, in its order."""
+    (versions,) = [
+        step["with"]["python-version"]
+        for step in windows_jobs()[job]["steps"]
+        if "python-version" in step.get("with", {})
+    ]
+    return str(versions).split()
 
 
 def compiled_recipes() -> list[Recipe]:
@@ -182,44 +197,84 @@ def compiled_recipes() -> list[Recipe]:
 
 
 def test_architectures_are_those_of_the_recipes() -> None:
-    matrix = windows_job()["strategy"]["matrix"]["include"]
+    matrices = {name: job["strategy"]["matrix"] for name, job in windows_jobs().items() if "strategy" in job}
+    assert set(matrices) == {"ort", "genai", "wheel"}
     for recipe in compiled_recipes():
         wanted = {target for target in recipe.targets if target.startswith("windows-")}
-        assert {f"windows-{entry['arch']}" for entry in matrix} == wanted, recipe.name
+        for name, matrix in matrices.items():
+            given = matrix.get("arch") or [entry["arch"] for entry in matrix["include"]]
+            assert {f"windows-{arch}" for arch in given} == wanted, (recipe.name, name)
 
 
 def test_pythons_are_those_of_the_recipes_wherever_they_are_named() -> None:
-    steps = windows_job()["steps"]
-    installed = [s["with"]["python-version"].split() for s in steps if "python-version" in s.get("with", {})]
-    options = [
-        re.search(r'--python "([^"]+)"', line)
-        for _, line in lines()
-        if "--recipe" in line and "invoke lock" not in line
-    ]
-    built = [found[1].split(",") for found in options if found]
-    assert len(built) == len(options) == 3
+    options = [found[1] for line in windows_run("ort") if (found := re.search(r'--python "([^"]+)"', line))]
+    named = [*(option.split(",") for option in options), installed_pythons("ort")]
+    named.append(windows_jobs()["wheel"]["strategy"]["matrix"]["python"])
+    assert len(named) == 4
     for recipe in [*compiled_recipes(), load("published")]:
-        for versions in [*installed, *built]:
+        for versions in named:
             assert sorted(versions) == sorted(recipe.pythons), recipe.name
 
 
 def test_the_build_runs_on_the_python_that_comes_last() -> None:
     """setup-python puts the last one first on PATH, and the DirectML backend's pins were verified with that one."""
-    (versions,) = [
-        s["with"]["python-version"].split() for s in windows_job()["steps"] if "python-version" in s.get("with", {})
-    ]
-    assert versions[-1] == environment("dml").python
+    assert installed_pythons("ort")[-1] == environment("dml").python
+    assert installed_pythons("genai") == installed_pythons("prove") == [environment("dml").python]
 
 
 def test_the_plan_that_is_shown_is_the_build_that_is_run() -> None:
-    plan, ort, build = (line for name, line in lines() if "--recipe" in line and "invoke lock" not in line)
-    assert plan == f"{build} --plan"
-    assert ort == build.replace("build-dml --lane git", "build-ort")
+    plan, ort = (line for line in windows_run("ort") if "--recipe" in line)
+    (genai,) = (line for line in windows_run("genai") if "--recipe" in line)
+    (wheel,) = (line for line in windows_run("wheel") if "--recipe" in line)
+    one = {"build-ort": ort, "build-genai": genai, "build-dml --lane git": wheel}
+    for task, line in one.items():
+        bare = re.sub(r'--python "[^"]+"', '--python "3.11,3.12,3.13,3.14"', line)
+        assert plan == f"{bare.replace(task, 'build-dml --lane git')} --plan"
+    assert '--python "${{ matrix.python }}"' in wheel
+
+
+def test_jobs_that_share_steps_have_the_same_tools() -> None:
+    """The versions of CMake and Ninja are part of every key: another one would compile the core again."""
+    jobs = ("ort", "genai", "wheel")
+    installs = [line for job in jobs for line in windows_run(job) if line.startswith("python -m pip install")]
+    assert len(installs) == len(jobs)
+    assert len(set(installs)) == 1
+    assert re.search(r"cmake==\d\S+ ninja==\d\S+$", installs[0])
+
+
+def artifacts(job: str, action: str) -> dict[str, str]:
+    """Artifact to paths, of what a Windows job uploads or downloads."""
+    found = [step["with"] for step in windows_jobs()[job]["steps"] if f"/{action}-artifact@" in step.get("uses", "")]
+    return {str(one.get("name", one.get("pattern"))): str(one["path"]) for one in found}
+
+
+def test_what_one_job_hands_on_is_what_the_next_takes_to_the_same_place() -> None:
+    handed = {name: path for job in ("lock", "ort", "genai") for name, path in artifacts(job, "upload").items()}
+    taken = {job: artifacts(job, "download") for job in ("ort", "genai", "wheel")}
+    assert set(taken["ort"]) == {"lock"}
+    assert set(taken["genai"]) == {"lock", "ort-${{ matrix.arch }}"}
+    assert set(taken["wheel"]) == {"lock", "ort-${{ matrix.arch }}", "core-${{ matrix.arch }}"}
+    for places in taken.values():
+        for name, place in places.items():
+            # an artifact's root is the part of its paths before the first pattern
+            assert {path.partition("/*")[0] for path in handed[name].split()} == {place}, name
+
+
+def test_what_is_handed_on_is_what_the_steps_make(tmp_path: Path) -> None:
+    build = context(tmp_path)
+    made = {Path(built_folder(build, "3.12")), *map(Path, (build.core, build.core_build, build.ort_home, build.prefix))}
+    patterns = [
+        path.removeprefix(".cache/build/*/").partition("/")[0]
+        for job, name in (("ort", "ort-${{ matrix.arch }}"), ("genai", "core-${{ matrix.arch }}"))
+        for path in artifacts(job, "upload")[name].split()
+    ]
+    assert len(patterns) == len(made)
+    assert all(any(folder.match(pattern) for pattern in patterns) for folder in made)
 
 
 def test_every_script_that_a_workflow_calls_is_there_and_starts() -> None:
     called = {found[1] for _, line in lines() for found in re.finditer(r"(\.ci/\w+)", line)}
-    assert called == {".ci/run", ".ci/site", ".ci/summary", ".ci/sboms", ".ci/install"}
+    assert called == {".ci/run", ".ci/site", ".ci/summary", ".ci/sboms", ".ci/install", ".ci/propose"}
     assert {str(ROOT / script) for script in called} <= {*scripts("bash"), *scripts("python3")}
     for script in scripts("python3"):
         compile(Path(script).read_text(encoding="utf-8"), script, "exec")

@@ -37,7 +37,7 @@ def gather() -> Windows:
         sdks=sdks(programs / "Windows Kits" / "10" / "Include"),
         adapters=adapters,
         adapters_problem=problem,
-        long_paths=_long_paths(),
+        long_paths=long_paths(),
         system_onnxruntime=dll_version(system_root / "System32" / "onnxruntime.dll"),
         build=int(platform.version().rpartition(".")[2] or 0),
         drivers=windows_drivers.installed(),
@@ -141,7 +141,8 @@ def dll_version(path: Path) -> str:
     return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
 
 
-def _long_paths() -> bool | None:
+def long_paths() -> bool | None:
+    """Return whether Windows takes paths of any length; None where that is not known."""
     if sys.platform == "win32":
         import winreg
 

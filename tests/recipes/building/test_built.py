@@ -98,6 +98,23 @@ def test_all_pythons_need_no_list(tmp_path, recipe_file, trials):
     assert status(recipe, recipe_file, "linux-x64").startswith("built and smoked (by hand, ")
 
 
+def test_records_of_several_machines_become_one(tmp_path, recipe_file, trials):
+    elsewhere = tmp_path / "elsewhere"
+    for number, (name, sha) in enumerate(WHEELS.items()):
+        other = elsewhere / str(number) / "mini.toml"
+        other.parent.mkdir(parents=True)
+        other.write_text(recipe_file.read_text())
+        record(tmp_path, other, wheels={name: sha})
+        kept = [one for one in read(other) if one.wheels]
+        built._add(other, kept)
+        text = built._text(built.Record(format=1, recipe="mini", built=tuple(kept)))
+        built.file_of(other).write_text(text)
+    assert built.merge(recipe_file, elsewhere) == 2
+    assert [one.python for one in read(recipe_file)] == ["3.12", "3.13"]
+    with pytest.raises(InputError, match=r"no mini\.built\.toml"):
+        built.merge(recipe_file, tmp_path / "nothing")
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [

@@ -96,7 +96,10 @@ def test_what_comes_out(built):
     assert times == {(2023, 11, 14, 22, 13, 20)}  # the commit's date
     assert not [name for name in names if "D3D12Core" in name or "experimental" in name]
     assert str(built.folder).encode() not in content
-    assert {s["commit"] for s in provenance["sources"]} == set(built.upstream.commits.values())
+    assert {s["commit"] for s in provenance["sources"]} == {
+        built.upstream.commits[name] for name in ("ort", "genai", "mathlib")
+    }
+    assert "archive/v1.zip" in {a["url"].partition("pybind11/")[2] for a in provenance["artifacts"]}
 
 
 def test_it_installs_and_imports_in_a_clean_environment(built, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from recipes.building import packing
 from recipes.sources.checkout import Checkout
+from recipes.spec.fetched import Dependency
 from tests.recipes.contexts import LINUX, WINDOWS, WINDOWS_ARM, context, mini_recipe
 from wheelhouse.errors import InputError, RecipeError, StepFailedError
 
@@ -74,7 +75,7 @@ def test_extra_files_come_from_dependencies(tmp_path):
     package.mkdir()
     with pytest.raises(InputError, match=r"D3D12Core\.dll is not there"):
         packing._add_extra_files(build, package)
-    library = tmp_path / "third_party/deps/d3d12lib-1.614.1/build/native/bin/arm64/D3D12Core.dll"
+    library = tmp_path / "third_party/deps/d3d12lib-0000000000/build/native/bin/arm64/D3D12Core.dll"
     library.parent.mkdir(parents=True)
     library.write_bytes(b"MZ")
     packing._add_extra_files(build, package)
@@ -92,8 +93,9 @@ def test_an_extra_file_of_an_unknown_dependency(tmp_path):
 def test_materials_list_sources_and_archives(tmp_path):
     (tmp_path / "r.toml").write_text("")
     build = context(tmp_path, target=WINDOWS)
-    names = ["genai", "ort", "mathlib", "pybind11_project"]
+    names = ["genai", "ort", "mathlib"]
     checkouts = {n: Checkout(folder=tmp_path, commit=n * 2, tree="t", epoch=7) for n in names}
+    nuget = Dependency(name="d3d12lib", url="https://www.nuget.org/api/v2/package/Microsoft.Direct3D.D3D12/1.614.1")
     made = packing.materials_of(
         build,
         checkouts,
@@ -101,7 +103,7 @@ def test_materials_list_sources_and_archives(tmp_path):
         inputs={},
         toolchain={},
         known=lambda url: f"hash of {url[-7:]}",
-        dependencies=build.genai_project.needed,
+        dependencies=[d for d in build.genai_project.needed if d.source] + [nuget],
     )
     assert {s.name: s.commit for s in made.sources} == {n: n * 2 for n in names}
     assert [(a.name, a.sha256) for a in made.artifacts] == [("d3d12lib", "hash of 1.614.1")]

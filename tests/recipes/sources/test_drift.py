@@ -45,7 +45,9 @@ def checkout(tmp_path):
 
 def recipe(*changes):
     text = upstream.recipe_text(COMMITS)
-    text = text.replace('mini/pybind11", commit = "' + "0" * 40 + '"', 'mini/pybind11", tag = "v2.13.6"')
+    declared = 'declared-in = "cmake/deps.txt"\nentry = "pybind11"'
+    assert declared in text
+    text = text.replace(declared, 'source = { repository = "https://github.com/mini/pybind11", tag = "v2.13.6" }')
     text = text.replace('ENABLE_TESTS = "OFF"', 'USE_DML = "ON"')
     for old, new in changes:
         assert old in text

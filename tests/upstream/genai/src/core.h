@@ -1,10 +1,19 @@
 #pragma once
+#ifdef _WIN32
+#ifdef minigenai_EXPORTS
+#define MINI_API __declspec(dllexport)
+#else
+#define MINI_API __declspec(dllimport)
+#endif
+#else
+#define MINI_API __attribute__((visibility("default")))
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
-__attribute__((visibility("default"))) int mini_answer(void);
-__attribute__((visibility("default"))) int mini_telemetry(void);
-__attribute__((visibility("default"))) const char* mini_file(void);
+MINI_API int mini_answer(void);
+MINI_API int mini_telemetry(void);
+MINI_API const char* mini_file(void);
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,8 @@ struct OrtApi {
 struct OrtApiBase {
   /* The functions of API `version`, or NULL when that is newer than the library. */
   const struct OrtApi* (*GetApi)(uint32_t version);
+  const char* (*GetBuildInfo)(void);
+  int numbers;
 };
 __attribute__((visibility("default"))) const struct OrtApiBase* OrtGetApiBase(void);
 #ifdef __cplusplus

@@ -1,0 +1,167 @@
+"""`invoke build-dml --lane git` as a whole, from a web server, for both Windows targets: compiled on Linux by Zig.
+
+What comes out are PE files of both processors, audited like the real ones. The first compilation for a target takes
+minutes, because Zig compiles the C and C++ libraries for it; afterwards they are in its own cache.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import sys
+import zipfile
+
+import pefile
+import pytest
+
+import tasks
+from front.door.program import FrontDoor
+from recipes.building import built
+from recipes.spec import target
+from tests.recipes import upstream, windows_parts
+from tests.recipes.public_hosts import public_hosts
+from wheelhouse.errors import ToolchainError
+from wheelhouse.machine import interpreters
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="this is the way for Linux"),
+    pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="`pip install -e '.[cross]'` brings Zig"),
+]
+
+
+def installed(version):
+    try:
+        return bool(interpreters.find(version))
+    except ToolchainError:
+        return False
+
+
+PYTHONS = tuple(v for v in ("3.11", "3.13") if installed(v))
+"""Both where this machine has them; Wine's Python is 3.13."""
+MACHINES = {"x64": 0x8664, "arm64": 0xAA64}
+
+
+class World:
+    """The hosts, and a folder with recipe, sources, cache and wheels."""
+
+    def __init__(self, folder, patch):
+        self.folder, self.patch = folder, patch
+        made = upstream.make_upstream(folder, pybind11=True)
+        windows_parts.fill(made.mirror, folder / "parts", PYTHONS)
+        self.mirror, self.commits = made.mirror, made.commits
+        self.recipe = folder / "minidml.toml"
+        self.recipe.write_text(windows_parts.recipe_text(PYTHONS))
+        for name, value in upstream.environment(folder).items():
+            patch.setenv(name, value)
+        patch.setattr(target, "third_party_dir", lambda: folder / "third_party")
+        patch.setattr("recipes.lanes.wheels_dir", lambda: self.wheels)
+
+    @property
+    def wheels(self):
+        return self.folder / "wheels"
+
+    def invoke(self, line, capsys):
+        """Run a task as it is typed; return what it has printed."""
+        capsys.readouterr()
+        FrontDoor(tasks.namespace).run(f"invoke {line}", exit=False)
+        return capsys.readouterr()
+
+    def build(self, arch, url, capsys, more=""):
+        pythons = ",".join(PYTHONS)
+        return self.invoke(
+            f"build-dml --lane git --recipe {self.recipe} --target windows-{arch} --python {pythons} "
+            f"--source-mirror {url} {more}",
+            capsys,
+        )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        yield World(tmp_path_factory.mktemp("w"), patch)
+
+
+@pytest.fixture(scope="module")
+def url(world):
+    with public_hosts(world.mirror) as address:
+        yield address
+
+
+@pytest.mark.parametrize("arch", MACHINES)
+def test_the_whole_lane(world, url, capsys, arch):
+    said = world.build(arch, url, capsys)
+    assert f"Recipe minidml for windows-{arch}: plan only." in said.err
+    for python in PYTHONS:
+        assert f"Python {python}: built (not tried: compiled on linux-" in said.out
+    platform = "win_amd64" if arch == "x64" else "win_arm64"
+    found = sorted(world.wheels.glob(f"*{platform}.whl"))
+    assert len(found) == 2 * len(PYTHONS)
+    for wheel in found:
+        with zipfile.ZipFile(wheel) as opened:
+            binaries = [name for name in opened.namelist() if name.endswith((".dll", ".pyd"))]
+            assert len(binaries) == (2 if "onnxruntime" in wheel.name else 3)
+            for name in binaries:
+                with pefile.PE(data=opened.read(name), fast_load=True) as image:
+                    assert image.FILE_HEADER.Machine == MACHINES[arch], name
+    assert built.status(_recipe(world), world.recipe, f"windows-{arch}").startswith("built for ")
+    assert (world.wheels / "simple/minigenai/index.html").is_file()
+
+
+def _recipe(world):
+    from recipes.spec.load import load
+
+    return load(str(world.recipe))
+
+
+def test_what_the_wheels_say_they_were_made_of(world):
+    (wheel,) = world.wheels.glob(f"minigenai*cp{PYTHONS[0].replace('.', '')}*win_amd64.whl")
+    (runtime,) = world.wheels.glob(f"onnxruntime*cp{PYTHONS[0].replace('.', '')}*win_amd64.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        text = opened.read("minigenai/__init__.py").decode()
+        metadata = next(opened.read(n).decode() for n in opened.namelist() if n.endswith("METADATA"))
+    assert f'__commit__ = "{world.commits["genai"]}"' in text
+    assert "Requires-Dist: onnxruntime-directml==1.23.4+mini.1\n" in metadata
+    with zipfile.ZipFile(runtime) as opened:
+        dll = opened.read("onnxruntime/capi/onnxruntime.dll")
+    (commit,) = re.findall(rb"DirectML 1\.15\.4, git-commit-id=([0-9a-f]+)", dll)
+    assert world.commits["ort"].startswith(commit.decode())
+    lock = world.recipe.with_suffix(".lock.toml").read_text()
+    assert f'commit = "{world.commits["ort"]}"' in lock
+    assert f'"cmake/external/words" = "{world.commits["words"]}"' in lock
+
+
+def test_a_second_build_runs_no_process_and_asks_no_host(world, capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
+        said = world.build("x64", "http://127.0.0.1:9", capsys)
+    assert said.out.count("unchanged") == 2 * len(PYTHONS)
+
+
+def test_the_plan_is_for_this_machine(world, url, capsys):
+    text = world.build("arm64", url, capsys, "--plan").out
+    assert "compile with Zig" in text
+    assert f"-DCMAKE_TOOLCHAIN_FILE={world.folder}/cache/build/minidml-windows-arm64/zig/toolchain.cmake" in text
+    assert "VsDevCmd" not in text
+
+
+def test_a_part_that_another_machine_has_made_is_taken_over(world, capsys):
+    """As the Windows workflow hands it on: ONNX Runtime, core, ORT_HOME and header packages, and nothing else."""
+    work = world.folder / "cache/build/minidml-windows-x64"
+    handed_on = re.compile(r"ort-cp\d+|core|ort-home|prefix")
+    for entry in work.iterdir():
+        if not handed_on.fullmatch(entry.name):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    said = world.invoke(
+        f"build-dml --lane git --recipe {world.recipe} --target windows-x64 --python {PYTHONS[-1]} "
+        "--source-mirror http://127.0.0.1:9",
+        capsys,
+    )
+    made = re.findall(r"^(\S[^\n]*): (?:not made yet|(?!nothing).* changed)$", said.err, re.MULTILINE)
+    assert [name.split()[0] for name in made] == ["pack", "audit"], said.err
+
+
+def test_without_zig_it_says_what_to_install(world, url, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    assert "pip install ziglang" in world.build("x64", url, capsys).err

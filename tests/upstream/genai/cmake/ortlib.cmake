@@ -1,0 +1,5 @@
+set(ORT_VERSION "1.23.4")
+if(WIN32)
+  FetchContent_Declare(d3d12lib URL https://www.nuget.org/api/v2/package/Microsoft.Direct3D.D3D12/1.614.1)
+  FetchContent_MakeAvailable(d3d12lib)
+endif()

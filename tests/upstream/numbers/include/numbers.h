@@ -1,0 +1,2 @@
+#pragma once
+#define NUMBERS_TWO 2

@@ -1,0 +1,2 @@
+#pragma once
+#define MINI_WORDS "miniature"
