@@ -137,6 +137,7 @@ def test_every_process_that_fails_is_explained_by_run() -> None:
         "smoke/parity/verdicts.py": "recognise",
         "smoke/generate.py": "recognise_in",
         "smoke/suites/npu_check/check.py": "",  # smoke/parity/verdicts.py again, and explanations of the compiler's own
+        "smoke/comparing/elsewhere/bundle_run.py": "",  # on another machine, alone
         "smoke/report/page/pictures.py": "",  # a report without charts is one all the same
         "smoke/suites/operators/suite.py": "",  # a crash is a result there, counted by operator
         "smoke/environments/venvs.py": "",  # ensurepip, with an explanation of its own
