@@ -23,6 +23,7 @@ namespace = opened(
             building.wheel,
             building.lock,
             building.index,
+            building.recipe_new,
         ),
         "Prove that they compute the right thing": (
             proving.audit,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.wine import mounts
+from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import human_size, remove_tree, size_of
@@ -83,13 +84,13 @@ def clear(*, everything: bool, plan: bool, yes: bool) -> None:
     Raise UsageError where there is nobody to ask and `yes` does not answer, and what `remove` raises.
     """
     found = removals(everything=everything)
-    print("\n".join(removal.line for removal in found) or "Nothing to remove.", flush=True)
+    show("\n".join(removal.line for removal in found) or "Nothing to remove.")
     if not found or plan:
         return
     if yes or _agreed(sum(removal.size for removal in found)):
-        print(f"Removed {human_size(remove(found, away=mounts.remove))}.")
+        show(f"Removed {human_size(remove(found, away=mounts.remove))}.")
     else:
-        print("Nothing was removed.")
+        show("Nothing was removed.")
 
 
 def _agreed(size: int) -> bool:
@@ -98,5 +99,5 @@ def _agreed(size: int) -> bool:
             "Nothing was removed: there is no terminal to ask on.",
             remedy="`--yes` removes without asking, `--plan` only lists.",
         )
-    print(f"Remove {human_size(size)}? [y/N] ", end="", flush=True)
+    show(f"Remove {human_size(size)}? [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

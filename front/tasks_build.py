@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from front.door.declaring import Task, task
+from wheelhouse.console import show
 
 _OWN = ("target", "arch", "ort", "ort_home", "source_mirror")
 """What only the git lane can do: the published one takes what there is."""
@@ -36,9 +37,9 @@ def build_dml(
     options = options_from(pythons=python, ort=ort, ort_home=ort_home, source_mirror=source_mirror)
     request = Request(recipe=recipe, target=target, arch=arch, options=options)
     lanes.require_possible(choice, request)
-    print(choice.line, flush=True)
+    show(choice.line)
     with verifying(verify):
-        print((lanes.plan if plan else lanes.build)(choice, request))
+        show((lanes.plan if plan else lanes.build)(choice, request))
 
 
 def _build_task(name: str, part: str, text: str) -> Task:
@@ -61,7 +62,7 @@ def _build_task(name: str, part: str, text: str) -> Task:
         from recipes.spec.request import Request, options_from
 
         options = options_from(pythons=python, ort=ort, ort_home=ort_home, source_mirror=source_mirror, jobs=jobs)
-        print(perform(part, Request(recipe=recipe, target=target, arch=arch, options=options), plan=plan, shell=shell))
+        show(perform(part, Request(recipe=recipe, target=target, arch=arch, options=options), plan=plan, shell=shell))
 
     body.__name__, body.__doc__ = name, text
     return task(body)
@@ -85,7 +86,15 @@ def lock(_c: Context, recipe: str = "dml", upgrade: str = "", check: bool = Fals
     """Record a recipe's commits, addresses and hashes, or verify them."""
     from recipes.locking import lock as make
 
-    print(make(recipe, upgrade=upgrade, check=check, source_mirror=source_mirror))
+    show(make(recipe, upgrade=upgrade, check=check, source_mirror=source_mirror))
+
+
+@task(texts={"out": "write it here; default: recipes/NAME.toml"})
+def recipe_new(_c: Context, name: str, base: str = "dml", out: str = "") -> None:
+    """Start a recipe of your own, which extends another."""
+    from recipes.starting import start
+
+    show(start(name, base=base, out=out))
 
 
 @task
@@ -93,4 +102,4 @@ def index(_c: Context) -> None:
     """Index wheels/: its simple/ for pip, and its SHA256SUMS."""
     from recipes.lanes import index_all
 
-    print(index_all())
+    show(index_all())

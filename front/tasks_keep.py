@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from front.door.declaring import task
+from wheelhouse.console import show
 
 
 @task
@@ -12,7 +13,7 @@ def wine_setup(_c: Context, record: bool = False, host_wine: bool = False) -> No
     """Make and test the Wine runtime: DirectML on Linux. Needs root."""
     from smoke.wine.commands import wine_setup as set_up
 
-    print(set_up(record=record, host_wine=host_wine))
+    show(set_up(record=record, host_wine=host_wine))
 
 
 @task
@@ -20,7 +21,7 @@ def wine_clean(_c: Context) -> None:
     """Remove the Wine runtime."""
     from smoke.wine.commands import wine_clean as clean_up
 
-    print(clean_up())
+    show(clean_up())
 
 
 @task(

@@ -7,16 +7,20 @@ from invoke.context import Context
 from front.door.declaring import task
 from front.door.options import Option
 from front.tasks_prove import MODEL
+from wheelhouse.console import show, show_json
 
 
 @task
 def backends(_c: Context, json: bool = False) -> None:
     """List the backends: ready, made on first use, or missing."""
     from smoke import backend_list
-    from wheelhouse.console import as_json, result
+    from wheelhouse.console import as_json, result, show_json
 
     found = backend_list.listed()
-    for part in [as_json(found)] if json else backend_list.shown(found):
+    if json:
+        show_json(as_json(found))
+        return
+    for part in backend_list.shown(found):
         result(part)
 
 
@@ -63,11 +67,11 @@ def doctor(_c: Context, python: str = "", json: bool = False) -> None:
 
         from front.installed.answer import look_into
 
-        print(look_into(Path(python), as_json=json))
+        (show_json if json else show)(look_into(Path(python), as_json=json))
         return
     from front.doctor import diagnose, to_json, to_text
 
-    print((to_json if json else to_text)(diagnose()))
+    (show_json if json else show)((to_json if json else to_text)(diagnose()))
 
 
 @task
@@ -76,7 +80,7 @@ def bench(_c: Context) -> None:
     from front.bench import start_up
 
     for ratio in (start_up(),):
-        print(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
+        show(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
 
 
 @task
@@ -84,4 +88,4 @@ def version(_c: Context) -> None:
     """Print the version of dml-wheelhouse."""
     from importlib.metadata import version as installed_version
 
-    print(installed_version("dml-wheelhouse"))
+    show(installed_version("dml-wheelhouse"))

@@ -6,6 +6,7 @@ from invoke.context import Context
 
 from front.door.declaring import task
 from front.door.options import Option
+from wheelhouse.console import show
 
 MODEL = "smollm2-135m"
 
@@ -105,7 +106,7 @@ def reference(
     """
     from smoke import commands
 
-    print(
+    show(
         commands.reference(
             model=model,
             prompts=prompts,
@@ -178,7 +179,7 @@ def bundle(
 
 @task(
     texts={
-        "folder": Option(text="folder with folders that `invoke smoke --report` made", value="FOLDER"),
+        "folder": Option(text="folder with folders that `invoke smoke --report FOLDER` made", value="FOLDER"),
         "out": "write the page here; default: history.html in that folder",
     }
 )

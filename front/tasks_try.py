@@ -6,6 +6,7 @@ from invoke.context import Context
 
 from front.door.declaring import task
 from front.tasks_prove import MODEL
+from wheelhouse.console import show
 
 
 @task
@@ -52,7 +53,7 @@ def export(
         ignore_memory=ignore_memory,
         trust=trust_remote_code,
     )
-    print("\n".join(made))
+    show("\n".join(made))
 
 
 @task(
@@ -66,9 +67,9 @@ def heal(
     _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
 ) -> None:
     """Mend a model whose norms overflow fp16 on DirectML."""
-    from smoke.heal.norm_table import show
+    from smoke.heal import norm_table
 
-    show(folder, out=out, check=check, json=json, mode=stable_norms)
+    norm_table.show(folder, out=out, check=check, json=json, mode=stable_norms)
 
 
 @task

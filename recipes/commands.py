@@ -35,10 +35,16 @@ def tell(*, check: bool = False, recipe: str = "", as_json: bool = False) -> Non
 
         drift = {name: list(report(load(name))) for name in ([recipe] if recipe else available())}
         lines = [line for said in drift.values() for line in said]
-        console.result(console.as_json(drift) if as_json else "\n".join(lines))
+        if as_json:
+            console.show_json(console.as_json(drift))
+        else:
+            console.show("\n".join(lines))
         return
     from recipes import listing
 
     rows = list(listing.rows(recipe))
-    for part in [console.as_json(rows)] if as_json else listing.shown(rows):
+    if as_json:
+        console.show_json(console.as_json(rows))
+        return
+    for part in listing.shown(rows):
         console.result(part)

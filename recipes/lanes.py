@@ -62,8 +62,8 @@ def choose_lane(requested: str, *, recipe: str = "", system: str = sys.platform,
             "DirectML compiles on Windows only: its headers are the Windows SDK's, and the CMake files of both ONNX "
             f"Runtime and GenAI refuse any other system. This is {system}; nothing was downloaded.",
             remedy="Here you can take the published pair (`invoke build-dml --lane published`), compile GenAI without "
-            "DirectML (`invoke build --recipe FILE`, with a recipe without it), or print what a Windows machine would "
-            "run (`--plan`); the Windows workflow in .github/workflows compiles the pair.",
+            "DirectML (`invoke build --recipe cpu`), or print what a Windows machine would run "
+            "(`invoke build-dml --lane git --plan`); the Windows workflow in .github/workflows compiles the pair.",
         )
     if requested:
         return Choice(lane=requested, why="as asked with --lane")

@@ -205,7 +205,7 @@ def describe(model: str, *, as_json: bool) -> None:
 
     found = resolve(model)
     if as_json:
-        print(showing.as_json(found))
+        console.show_json(showing.as_json(found))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="dim")

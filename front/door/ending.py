@@ -11,6 +11,7 @@ from typing import TextIO
 
 from invoke.exceptions import Exit, ParseError
 
+from wheelhouse.console import show_error
 from wheelhouse.errors import InputError, ResourceError, UsageError, WheelhouseError
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
 
@@ -82,7 +83,7 @@ def fail(error: WheelhouseError, *, debug: bool = False) -> int:
 
 
 def _print(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    show_error(text)
 
 
 def _explained(error: OSError) -> WheelhouseError | None:

@@ -10,12 +10,14 @@ class Option:
     """An option's text for --help, how its value is called there, and which values it takes.
 
     `short` is its one-letter name. A value outside `choices` (compared without case) or below `least` is refused before
-    anything starts. `verbatim` values are not divided at commas.
+    anything starts. `verbatim` values are not divided at commas; those of
+    names that are `lower` case are read as such.
     """
 
     text: str
     value: str = ""
     short: str = ""
+    lower: bool = False
     choices: tuple[str, ...] = ()
     least: float | None = None
     verbatim: bool = False
@@ -24,6 +26,8 @@ class Option:
 OPTIONS: dict[str, Option] = {
     # what is built
     "recipe": Option(text="name of a recipe (`invoke recipes`), or a file", value="RECIPE", short="r"),
+    "name": Option(text="how it is to be called: lower-case letters, digits, dots, dashes", value="NAME"),
+    "base": Option(text="the recipe that it extends (`invoke recipes`)", value="RECIPE"),
     "python": Option(
         text="Python version such as 3.12; repeatable, or with commas; default: all of the recipe", value="VERSION"
     ),
@@ -54,8 +58,9 @@ OPTIONS: dict[str, Option] = {
         text="NAME or NAME:VARIANT; repeatable, or with commas; `invoke backends` lists them",
         value="BACKEND",
         short="b",
+        lower=True,
     ),
-    "variant": Option(text="int4, fp16...: of the backends that are named without one", value="VARIANT"),
+    "variant": Option(text="int4, fp16...: of the backends that are named without one", value="VARIANT", lower=True),
     "all_backends": Option(
         text="every backend that this machine can run; the others are listed with the reason", short="a"
     ),

@@ -23,6 +23,7 @@ from front.door.declaring import Task
 from front.door.ending import ended, fail
 from front.door.reading import StrictParser
 from wheelhouse import streams
+from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import ROOT
 
@@ -151,21 +152,21 @@ class FrontDoor(Program):
             self.list_root, self.list_depth = None, None
             self.list_json()
         elif form in {"flat", "nested"}:
-            print(helping.tasks_text(self.groups, helping.width()))
+            show(helping.tasks_text(self.groups, helping.width()))
         else:
             raise UsageError(f"Invalid value '{form}' for --list-format: it takes flat, nested, json.")
 
     def print_help(self) -> None:
         """Print what the program is, its tasks and the options of all of them."""
-        print(helping.program_text(self.groups, self.initial_context, helping.width()))
+        show(helping.program_text(self.groups, self.initial_context, helping.width()))
 
     def print_task_help(self, name: str) -> None:
         """Print what one task does and takes."""
-        print(helping.task_text(self.collection[name], self.parser.contexts[name], helping.width()))
+        show(helping.task_text(self.collection[name], self.parser.contexts[name], helping.width()))
 
     def print_version(self) -> None:
         """Print our version, then Invoke's and Python's."""
-        print(version_line())
+        show(version_line())
 
     def _complete(self) -> None:
         core = ParseResult([self.initial_context])

@@ -198,7 +198,7 @@ def _checked(value: Argument, label: str, text: str) -> str | int | float:
             raise UsageError(f"Invalid value '{text}' for {label}: it must be at least {option.least:g}.")
         return number
     if option is None or not option.choices:
-        return text
+        return text.lower() if option is not None and option.lower else text
     found = [choice for choice in option.choices if choice.casefold() == text.casefold()]
     if not found:
         known = ", ".join(option.choices)

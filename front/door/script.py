@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from wheelhouse import streams
+from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import ROOT
 
@@ -28,7 +29,7 @@ def main() -> None:
     if tasks is None:
         from front.door.program import version_line
 
-        print(version_line())
+        show(version_line())
     elif tasks.parent == ROOT:
         _ours()
     else:

@@ -10,10 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from recipes.audit.readers.wheel import Wheel
 from recipes.audit.surroundings import Offer, canonical
 from recipes.audit.wheel_target import platform, python_version
+from wheelhouse.errors import InputError
 from wheelhouse.processes import own_settings
 
 if TYPE_CHECKING:
@@ -113,6 +115,17 @@ def _target_options(target: str, python: str) -> list[str]:
     legacy = [f"manylinux2014_{found[2]}", f"linux_{found[2]}"] if found else []
     platforms = [option for name in dict.fromkeys((target, *older, *legacy)) for option in ("--platform", name)]
     return ["--only-binary=:all:", "--python-version", python, *platforms]
+
+
+def require_index(index: str) -> None:
+    """Raise InputError for an `index` that is neither a folder nor an address; "" is none at all."""
+    address = urlsplit(index)
+    named = (address.scheme in {"http", "https"} and address.hostname) or (address.scheme == "file" and address.path)
+    if index and not named and not Path(index).is_dir():
+        raise InputError(
+            f"--index {index} is neither a folder nor an address.",
+            remedy="Give a folder of wheels, a folder with simple/ in it, or https://….",
+        )
 
 
 def _where(index: str | None) -> list[str]:

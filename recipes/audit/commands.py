@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from recipes.audit.ask_index import require_index
 from recipes.audit.auditing import audit_read, read_wheels, require_clean
 from recipes.audit.report import summary_line, to_json, to_table
-from wheelhouse.console import result, say
+from wheelhouse.console import result, say, show_json
 from wheelhouse.errors import UsageError
 from wheelhouse.given_wheels import all_wheels, wheels_meant
 from wheelhouse.paths import wheels_dir
@@ -28,6 +29,7 @@ def audit_command(
 
     `sarif` is a file to write the findings to, besides. Raise UsageError when `pair` is given other than two wheels.
     """
+    require_index(index)
     paths = wheels_meant(given) if given else all_wheels(wheels_dir())
     if pair and len(paths) != 2:
         raise UsageError(
@@ -46,7 +48,7 @@ def audit_command(
 
         write_sarif(Path(sarif), wheels, findings)
     if as_json:
-        print(to_json(wheels, findings))
+        show_json(to_json(wheels, findings))
     else:
         if findings:
             result(to_table(findings, explained=explain))

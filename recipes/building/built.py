@@ -203,5 +203,6 @@ if __name__ == "__main__":
     import sys
 
     from recipes.spec.load import locate
+    from wheelhouse.console import show
 
-    print(f"{merge(locate(sys.argv[1]).resolve(), Path(sys.argv[2]))} entries taken over")
+    show(f"{merge(locate(sys.argv[1]).resolve(), Path(sys.argv[2]))} entries taken over")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from wheelhouse.errors import InputError
 from wheelhouse.files import by_name, write_atomic
 
 SUMS = "SHA256SUMS"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._+!-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,10 @@ def _parse(filename: str) -> tuple[str, str]:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:
+        if not _PLAIN_NAME.fullmatch(filename):  # a line end in it would forge a line of SHA256SUMS
+            raise InvalidWheelFilename("it has characters that no wheel's name has")
         name, version, _, _ = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
+    except ValueError as error:
         raise InputError(f"{filename} is not a wheel's file name: {error}", remedy="Remove or rename it.") from error
     return name, str(version)
 

@@ -139,7 +139,7 @@ def tell(model: str, *, as_json: bool = False) -> None:
     said = conclusion(found, need, npus)
     if as_json:
         ways = [{**asdict(way), "command": _command(way, model)} for way in found]
-        console.result(console.as_json({"model": model, "conclusion": said, "ways": ways}))
+        console.show_json(console.as_json({"model": model, "conclusion": said, "ways": ways}))
         return
     table = Table(
         columns=(

@@ -35,8 +35,8 @@ SWIFTSHADER = (
 SOFTWARE, LAVAPIPE = "SwiftShader", "lavapipe"
 LEAST_VULKAN = (1, 4)
 """Of lavapipe: Mesa 25.0 has it and computes; the 1.3 of Mesa 22.3 is refused by the plug-in; between is not tried."""
-SECONDS_PER_TOKEN = 5.0
-"""What software takes at most for a token of SmolLM2-135M, on two cores that others use, too."""
+SECONDS_PER_TOKEN = 15.0
+"""What software takes at most for a token of SmolLM2-135M, on two cores that many others use, too: for time limits."""
 REMEDY = (
     "Install the GPU's Vulkan driver. Without a GPU: apt-get install chromium (Debian; Google Chrome brings the "
     "same), or, with Mesa 25 or newer, apt-get install libvulkan1 mesa-vulkan-drivers."

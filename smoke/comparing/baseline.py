@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,8 @@ from wheelhouse.errors import InputError
 
 TOLERANCE = 0.15
 """Share of the time that a repetition may take longer than before; runs on a quiet machine are within a third of it."""
+BUSY = 0.5
+"""From this noise on (Host.noise) the machine did something else, too: then only what takes twice as long is named."""
 DRIFT = 0.2
 """Share by which a gate's number may grow; and, beside that, FLOOR of its limit: far below it, numbers are rounding."""
 FLOOR = 0.005
@@ -63,6 +66,7 @@ def changes(now: Report, before: Report) -> tuple[Change, ...]:
         found.append(
             Change(kind="note", name=now.model.name, about="model", text="the model's files are others than then")
         )
+    room = _room(now, before)
     same_machine = (now.host.cpu, now.host.cores) == (before.host.cpu, before.host.cores)
     if not same_machine:
         text = f"speeds are not compared: that was {before.host.cpu} with {before.host.cores} cores"
@@ -74,7 +78,10 @@ def changes(now: Report, before: Report) -> tuple[Change, ...]:
         found += _verdict(result, old[result.name])
         if _judged(result) and _judged(old[result.name]):
             found += _drift(result, old[result.name])
-            found += _speed(result, old[result.name], _pace(now, before)) if same_machine else []
+            found += _speed(result, old[result.name], room) if same_machine else []
+    if same_machine and room.busy:
+        text = f"it was busy, its own speed varied by {room.noise:.0%}: only what takes twice as long is named"
+        found.append(Change(kind="note", name=now.host.cpu, about="speed", text=text))
     gone = old.keys() - {result.name for result in now.results}
     found += [Change(kind="note", name=name, about="verdict", text="was not asked for") for name in sorted(gone)]
     return tuple(sorted(found, key=lambda change: ("worse", "better", "note").index(change.kind)))
@@ -122,14 +129,33 @@ def _drift(now: Result, before: Result) -> list[Change]:
     return found
 
 
-def _pace(now: Report, before: Report) -> float:
-    """Return by which factor the machine itself was slower than then; 1 where it was not, or where nobody knows."""
-    if now.host.work_s is None or before.host.work_s is None:
-        return 1.0
-    return max(1.0, now.host.work_s / before.host.work_s)
+@dataclass(frozen=True)
+class _Room:
+    """How much longer something may take: the machine's noise, and by which factor it was itself slower than then."""
+
+    noise: float
+    pace: float
+
+    @property
+    def busy(self) -> bool:
+        return self.noise > BUSY
+
+    @property
+    def slower(self) -> float:
+        return (2.0 if self.busy else 1 + TOLERANCE) * self.pace
+
+    @property
+    def faster(self) -> float:
+        return 0.5 if self.busy else 1 / (1 + TOLERANCE)
 
 
-def _speed(now: Result, before: Result, pace: float) -> list[Change]:
+def _room(now: Report, before: Report) -> _Room:
+    work = (now.host.work_s, before.host.work_s)
+    pace = 1.0 if work[0] is None or work[1] is None else max(1.0, work[0] / work[1])
+    return _Room(noise=max(now.host.noise or 0.0, before.host.noise or 0.0), pace=pace)
+
+
+def _speed(now: Result, before: Result, room: _Room) -> list[Change]:
     if now.measured or before.measured:
         return []  # the reference's speed is that of the run that made it
     found = []
@@ -144,9 +170,9 @@ def _speed(now: Result, before: Result, pace: float) -> list[Change]:
             f"{what} was {wording.seconds(statistics.median(old))}, is {wording.seconds(statistics.median(samples))} "
             f"({statistics.median(samples) / statistics.median(old) - 1:+.0%})"
         )
-        if min(ratios) > (1 + TOLERANCE) * pace:
+        if min(ratios) > room.slower:
             found.append(Change(kind="worse", name=now.name, about="speed", text=text))
-        elif max(ratios) < 1 / (1 + TOLERANCE):
+        elif max(ratios) < room.faster:
             found.append(Change(kind="better", name=now.name, about="speed", text=text))
     return [*found, *_memory(now, before)]
 

@@ -146,7 +146,7 @@ def _nothing_to_compare_with(name: str) -> Judgement:
     return Judgement(
         verdict=Verdict.SKIPPED,
         reason=f"There is nothing to compare it with: no dump of {name} that passed is among those given.",
-        remedy=f"Give a folder that holds {name}, too: `invoke smoke --dump`, or `invoke reference --dump`.",
+        remedy=f"Give a folder that holds {name}, too: `invoke smoke --dump DIR`, `invoke reference --dump DIR`.",
     )
 
 

@@ -14,7 +14,7 @@ from smoke.report.page.chart_data import Chart, Series
 from smoke.report.results import Change, Report, Result
 from wheelhouse.errors import InputError
 
-REMEDY = "It takes a folder with the folders that `invoke smoke --report` made, for instance one for each night."
+REMEDY = "It takes a folder with the folders that `invoke smoke --report FOLDER` made, for instance one for each night."
 
 
 def load(folder: Path) -> tuple[list[Report], list[Path]]:

@@ -112,7 +112,7 @@ def _require_alike(first: Kept, other: Kept) -> None:
         return
     raise InputError(
         f"The dump in {other.folder} cannot be compared with that in {first.folder}: it is {unlike}.",
-        remedy="Make both from one `invoke smoke --dump`, or from bundles of one `invoke bundle`.",
+        remedy="Make both from one `invoke smoke --dump FOLDER`, or from bundles of one `invoke bundle`.",
     )
 
 

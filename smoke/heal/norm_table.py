@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from smoke.heal.known_norms import Answer, NormRecord
-from wheelhouse.console import Column, Table
+from wheelhouse.console import Column, Table, as_json, show_json
 from wheelhouse.errors import UsageError
 
 _COLUMNS = (
@@ -84,7 +84,6 @@ def _scale(norm: NormRecord) -> str:
 
 def show(folder: str, *, out: str, check: bool, json: bool, mode: str) -> None:
     """Check or heal a folder as `invoke heal` was told to, and print what was found, as a table or as JSON."""
-    import msgspec
 
     from smoke.heal import healing
     from wheelhouse.console import result, say
@@ -94,7 +93,7 @@ def show(folder: str, *, out: str, check: bool, json: bool, mode: str) -> None:
         raise UsageError("--check changes nothing and so has nothing to write to --out.", remedy="Give one of the two.")
     found = healing.check(source) if check else healing.heal(source, out=target, mode=mode)
     if json:
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        show_json(as_json(found))
         return
     result(table(found))
     for line in lines(found):

@@ -38,7 +38,7 @@ def _changes(report: Report) -> list[str]:
 
 
 def _cells(result: Result) -> list[str]:
-    speed = result.performance
+    speed = wording.performance(result)
     return [
         _plain(result.name),
         wording.verdict(result.verdict),

@@ -79,7 +79,7 @@ def _table(results: Iterable[Result]) -> Table:
 
     table = Table(columns=_COLUMNS)
     for result in results:
-        speed = result.performance
+        speed = wording.performance(result)
         table.add(
             f"{result.machine} {result.backend}".lstrip(),
             result.variant,
@@ -173,7 +173,8 @@ def _times(report: Report) -> Text:
     rest = [f"{t.part} {t.seconds:.1f} s" for t in parts if not t.part.startswith("worker ")]
     named = sum(t.seconds for t in parts)
     other = [f"other {max(report.seconds - named, 0):.1f} s"]
-    busy = sum(result.performance.worker_cpu_s or 0 for result in report.results if not result.measured)
-    return Text(
-        f"Time: workers {workers:.1f} s ({busy:.1f} s of processor time), {', '.join(rest + other)}", style="dim"
-    )
+    ran = {timing.part for timing in parts}
+    own = [result for result in report.results if f"worker {result.backend} {result.variant}" in ran]
+    busy = sum(result.performance.worker_cpu_s or 0 for result in own)
+    first = [f"workers {workers:.1f} s ({busy:.1f} s of processor time)"] if own else []
+    return Text(f"Time: {', '.join(first + rest + other)}", style="dim")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report, Result
 from wheelhouse.files import human_size
@@ -38,7 +39,7 @@ def _shown(character: str) -> str:
 
 def verdict(value: Verdict) -> str:
     """Return a verdict as a word for people."""
-    return value.value.replace("_", " ")
+    return value.value
 
 
 def prefix(result: Result) -> str:
@@ -83,6 +84,11 @@ def seconds(value: float | None) -> str:
     if value < 1:
         return f"{number(value * 1000)} ms" if value < 0.01 else f"{value * 1000:.0f} ms"
     return f"{value:.1f} s"
+
+
+def performance(result: Result) -> Performance:
+    """Return how fast a result was in this run: of one out of the cache nothing is known."""
+    return Performance() if result.measured else result.performance
 
 
 def memory(value: int | None) -> str:

@@ -51,6 +51,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if folder.is_relative_to(cache_dir()):
+            raise  # the cache is at fault, as it will be for everything else
         raise InputError(
             f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
         ) from error

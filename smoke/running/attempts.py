@@ -12,7 +12,7 @@ import msgspec
 from smoke.backends.selection import Planned
 from smoke.environments.source import Environment
 from smoke.models.model import Model
-from smoke.parity import pace
+from smoke.parity import pace, verdicts
 from smoke.parity.dumps import Dump
 from smoke.parity.gates import IsGolden
 from smoke.report.results import ModelInfo
@@ -101,7 +101,11 @@ class Attempts:
                 pace.heard(progress)
 
             try:
-                return worker.run(questions, hear)
+                done = worker.run(questions, hear)
+                bad_end = verdicts.of_process(done, worker.timeout)
+                if bad_end is not None:
+                    shown.fail(bad_end.verdict.value)
+                return done
             finally:
                 pace.ended()
 

@@ -5,9 +5,12 @@ A terminal gets lines of its own width; a file or a pipe gets whole lines withou
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
+
+from wheelhouse.console.plain import plain, plain_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,9 +44,9 @@ def loudness() -> Loudness:
 @cache
 def stderr() -> Console:
     """Return the rich console for progress and messages."""
-    from rich.console import Console
+    from wheelhouse.console.safe import SafeConsole
 
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
 
@@ -51,10 +54,10 @@ def stderr() -> Console:
 @cache
 def stdout() -> Console:
     """Return the rich console for results."""
-    from rich.console import Console
+    from wheelhouse.console.safe import SafeConsole
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPED)
+    console = SafeConsole(highlight=False)
+    return console if console.is_terminal else SafeConsole(highlight=False, width=PIPED)
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -78,18 +81,33 @@ def result(renderable: RenderableType) -> None:
     """Print what the command was asked for, to standard output."""
     console = stdout()
     if console.is_terminal:
-        console.print(renderable)
+        console.print(renderable, markup=False)
         return
     with console.capture() as captured:
-        console.print(renderable, soft_wrap=isinstance(renderable, str))
+        console.print(renderable, markup=False, soft_wrap=isinstance(renderable, str))
     console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def show(text: str, *, end: str = "\n") -> None:
+    """Print a text that a command was asked for, to standard output, as it is."""
+    print(plain(text), end=end, flush=True)
+
+
+def show_json(text: str) -> None:
+    """Print a JSON document that a command was asked for, to standard output."""
+    print(plain_json(text), flush=True)
+
+
+def show_error(text: str) -> None:
+    """Print what ended the program, to standard error."""
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 def as_json(found: object) -> str:
     """Return structures as JSON, one value a line."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(found)).decode()
+    return plain_json(msgspec.json.format(msgspec.json.encode(found)).decode())
 
 
 def _print(text: str, style: str | None) -> None:

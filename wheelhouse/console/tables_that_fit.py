@@ -35,7 +35,9 @@ class OneLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Yield what rich draws."""
-        line = self.text.copy()
+        from wheelhouse.console.safe import safe_text
+
+        line = safe_text(self.text).copy()
         line.truncate(options.max_width, overflow="ellipsis")
         yield line
 
@@ -59,7 +61,10 @@ class Table:
         """Yield what rich draws."""
         from rich.text import Text
 
-        rows = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in self.rows]
+        from wheelhouse.console.plain import plain
+        from wheelhouse.console.safe import safe_text
+
+        rows = [[safe_text(cell) if isinstance(cell, Text) else Text(plain(cell)) for cell in row] for row in self.rows]
         shown = self._that_fit(rows, options.max_width)
         if self.title:
             yield Text(self.title, style="bold")

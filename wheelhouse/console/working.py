@@ -31,7 +31,7 @@ class Task:
         self.title = title
         self.started = time.monotonic()
         self._display = display
-        self._done = 0.0
+        self.failure = ""
         self._id = display.add_task(title, total=total, note="", inner=inner, unit="") if display else None
 
     @property
@@ -60,6 +60,10 @@ class Task:
         """Note that one more of what was counted is done."""
         if self._display is not None and self._id is not None:
             self._display.advance(self._id)
+
+    def fail(self, how: str) -> None:
+        """Note that it went wrong, in a word, although nothing was raised."""
+        self.failure = how
 
     def gone(self) -> None:
         """Take it off the display."""
@@ -121,7 +125,7 @@ def task(title: str, *, total: int | None = None) -> Iterator[Task]:
     well = False
     try:
         yield current
-        well = True
+        well = not current.failure
     finally:
         current.gone()
         with _state.guard:
@@ -131,7 +135,8 @@ def task(title: str, *, total: int | None = None) -> Iterator[Task]:
         if group:
             say("::endgroup::")
         if not (folded() and well and inner):
-            say(f"{'✓' if well else '✗'} {title}  {took(current.seconds)}", style="green" if well else "red")
+            how = f"  {current.failure}" if current.failure else ""
+            say(f"{'✓' if well else '✗'} {title}  {took(current.seconds)}{how}", style="green" if well else "red")
 
 
 def folded() -> bool:

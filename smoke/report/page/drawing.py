@@ -6,6 +6,7 @@ a phone and real text; its colours are names that the page's style sheet gives a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import sys
@@ -202,8 +203,8 @@ def prepare(salt: str) -> None:
 def main(charts: str, pictures: str) -> None:
     """Draw the charts in the file `charts`; write their pictures, in that order, to the file `pictures`."""
     drawn = []
-    for number, chart in enumerate(msgspec.json.decode(Path(charts).read_bytes(), type=list[Chart])):
-        prepare(f"chart {number}")
+    for chart in msgspec.json.decode(Path(charts).read_bytes(), type=list[Chart]):
+        prepare(hashlib.sha256(msgspec.json.encode(chart)).hexdigest())
         drawn.append(draw(chart))
     Path(pictures).write_bytes(msgspec.json.encode(drawn))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -24,13 +25,23 @@ def draw(charts: Sequence[Chart]) -> list[Drawn]:
         return []
     try:
         with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-") as folder:
-            return [Drawn(chart=c, svg=svg) for c, svg in zip(charts, _drawn(charts, Path(folder)), strict=True)]
+            return [Drawn(chart=c, svg=svg) for c, svg in zip(charts, _shared(charts, Path(folder)), strict=True)]
     except (OSError, WheelhouseError, msgspec.MsgspecError, ValueError) as error:
         say(f"The charts could not be drawn ({error}); their numbers are in the report all the same.", style="yellow")
         return [Drawn(chart=chart, svg="") for chart in charts]
 
 
+def _shared(charts: Sequence[Chart], folder: Path) -> list[str]:
+    """Return the pictures, drawn by two processes at once: half of a second's wait, where there are two processors."""
+    half = (len(charts) + 1) // 2
+    parts = [part for part in (charts[:half], charts[half:]) if part]
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        drawn = pool.map(_drawn, parts, [folder / str(number) for number in range(len(parts))])
+        return [svg for part in drawn for svg in part]
+
+
 def _drawn(charts: Sequence[Chart], folder: Path) -> list[str]:
+    folder.mkdir()
     asked, made = folder / "charts.json", folder / "pictures.json"
     asked.write_bytes(msgspec.json.encode(list(charts)))
     command = process.Command(

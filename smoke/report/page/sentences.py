@@ -72,7 +72,7 @@ def _verb(results: Sequence[Result], one: str, many: str) -> str:
 
 def _fault(result: Result) -> str:
     reason = first_sentence(result.reason)
-    return f"{result.backend} {result.variant} {wording.verdict(result.verdict).lower()}" + (
+    return f"{result.backend} {result.variant} {result.verdict.value.lower().replace('_', ' ')}" + (
         f" ({reason.rstrip('.')})" if reason else ""
     )
 

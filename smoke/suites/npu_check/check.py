@@ -94,7 +94,10 @@ class Bench:
         command = self.environment.command(named(SCRIPT), named(job), timeout=self.timeout)
         with task(f"{PLATFORMS[attempt.platform]}: {attempt.settings}") as shown:
             done = process.run(command, log=self.logs / f"npu-{name}.log", check=False, on_line=shown.update)
-        return _outcome(attempt, done, output, blob, self.timeout)
+            found = _outcome(attempt, done, output, blob, self.timeout)
+            if not found.compiled:
+                shown.fail("refused")
+        return found
 
 
 def _outcome(attempt: Attempt, done: process.Completed, output: Path, blob: Path | None, limit: float) -> Outcome:

@@ -17,6 +17,7 @@ from smoke.running import token_room
 from smoke.suites.npu_check import settings
 from smoke.suites.npu_check.check import Finding, as_json, check
 from wheelhouse import console
+from wheelhouse.console import show_json
 from wheelhouse.errors import AuditError, UsageError, WheelhouseError
 from wheelhouse.files import human_size
 from wheelhouse.paths import log_dir
@@ -112,7 +113,7 @@ def run(*, model: str, platforms: str, max_prompt_len: int, save: str, as_text: 
     if as_text:
         console.result(section_table(section(findings, resolved.name)))
     else:
-        print(json.dumps(as_json(findings), indent=1))
+        show_json(json.dumps(as_json(findings), indent=1))
     refused = [finding.product for finding in findings if finding.compiled is None]
     if refused:
         raise AuditError(

@@ -93,6 +93,8 @@ class _Attempt:
         started = time.monotonic()
         with task(self.target.name) as shown:
             found, judgement = self._all_cases(started + timeout, shown)
+            if judgement.verdict.is_fault:
+                shown.fail(judgement.verdict.value)
         seconds = time.monotonic() - started
         device = _seen(self.target, found)
         result = msgspec.structs.replace(

@@ -79,6 +79,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     def values(
         _c: object,
         many: list[str],
+        backend: list[str],
         count: int = 5,
         share: float = 0.5,
         colour: str = "",

@@ -12,7 +12,10 @@ from front.door import helping
 from front.door.program import FrontDoor
 from front.door.reading import HELP
 from recipes.lanes import LANES
+from smoke.backends.registry import BACKENDS
+from smoke.suites.all_suites import SUITES
 from smoke.suites.npu_check import settings
+from wheelhouse.paths import CACHE_VARIABLE
 
 TASKS = tasks.namespace.tasks
 CONTEXTS = {context.name: context for context in tasks.namespace.to_contexts()}
@@ -154,6 +157,35 @@ def test_short_names_mean_the_same_everywhere():
     core = {(s, a.names[0]) for a in FrontDoor(tasks.namespace).core_args() for s in a.names[1:] if len(s) == 1}
     shorts = [short for short, _ in meanings | core]
     assert len(shorts) == len(set(shorts))
+
+
+def test_names_that_are_read_in_lower_case_are_written_so():
+    names = [name for each in BACKENDS for name in (each.name, *(variant.name for variant in each.variants))]
+    assert [name for name in [*names, *(suite.name for suite in SUITES)] if name != name.lower()] == []
+
+
+WITH_A_CACHE = [
+    ["advise"],
+    ["doctor"],
+    ["smoke", "--model", "tiny-phi3"],
+    ["reference", "--dump", "golden"],
+    ["generate", "x", "--model", "tiny-phi3"],
+    ["export", "--backend", "dml", "--model", "tiny-phi3"],
+    ["model", "--model", "tiny-phi3"],
+    ["npu-check", "--model", "tiny-phi3"],
+]
+
+
+@pytest.mark.parametrize("words", WITH_A_CACHE, ids=[words[0] for words in WITH_A_CACHE])
+def test_a_cache_that_is_a_file(monkeypatch, tmp_path, capsys, words):
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(SystemExit) as left:
+        FrontDoor(tasks.namespace).run(["invoke", *words])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert (left.value.code, said[:7]) == (4, "error: "), said
+    assert f"{CACHE_VARIABLE} names the folder that everything is kept in: it is {tmp_path / 'file'} now." in said
 
 
 def test_choices_are_those_of_the_code_behind():

@@ -29,6 +29,7 @@ def test_what_is_understood(typed, small, words, called):
         ("--count 7 --share=.25", {"count": 7, "share": 0.25}),
         ("--colour GREEN --on --no-off", {"colour": "Green", "on": True, "off": False}),
         ("-na -n=b", {"many": ["a", "b"]}),
+        ("--backend ORT-CPU:Int4,DML", {"backend": ["ort-cpu:int4", "dml"]}),
         ("--share -1.5", {"share": -1.5}),
         ("", {"count": 5, "share": 0.5, "on": False, "off": True, "many": []}),
     ],

@@ -6,10 +6,11 @@ import jsonschema
 import pytest
 
 from recipes.audit import commands
+from recipes.audit.ask_index import require_index
 from recipes.audit.auditing import audit_read, read_wheels
 from recipes.audit.findings import REGISTRY
 from recipes.audit.sarif import SCHEMA, to_sarif
-from wheelhouse.errors import AuditError, ResourceError, UsageError
+from wheelhouse.errors import AuditError, InputError, ResourceError, UsageError
 
 from .factory import GENAI, LINUX, PLAIN, RUNTIME, make
 
@@ -38,6 +39,19 @@ def test_a_pair_is_two(tmp_path):
     with pytest.raises(UsageError, match="1 was given"):
         run(make(tmp_path, PLAIN), pair=True)
     run(make(tmp_path, GENAI), make(tmp_path, RUNTIME), pair=True)
+
+
+@pytest.mark.parametrize(
+    "index", ["not-a-url", "pypi.org/simple", "https://", "ftp://host/simple", "file:", "//host", "x:y"]
+)
+def test_an_index_is_a_folder_or_an_address(tmp_path, index):
+    with pytest.raises(InputError, match="neither a folder nor an address"):
+        run(make(tmp_path, PLAIN), index=index)
+
+
+def test_indexes_that_can_be(tmp_path):
+    for index in ("https://pypi.org/simple", "http://localhost:8080/simple/", tmp_path.as_uri(), str(tmp_path), ""):
+        require_index(index)
 
 
 def test_json_has_findings_and_facts(tmp_path, capsys):

@@ -68,6 +68,15 @@ def test_a_machine_that_is_slower_itself_is_no_regression():
     assert worse(run(slow=1.3, host=on(0.002)), run(host=on(0.003))) == [("b fp16", "speed")] * 2
 
 
+def test_on_a_busy_machine_only_what_takes_twice_as_long_is_named():
+    busy = msgspec.structs.replace(making.WHOLE.host, noise=3.0)
+    for before, now in ((run(host=busy), run(slow=1.9)), (run(), run(slow=1.9, host=busy))):
+        found = baseline.changes(now, before)
+        assert [(change.kind, change.about) for change in found] == [("note", "speed")]
+        assert "varied by 300%" in found[0].text
+    assert worse(run(slow=2.2, host=busy), run()) == [("b fp16", "speed")] * 2
+
+
 def test_speeds_of_another_machine_are_not_compared():
     other = msgspec.structs.replace(making.WHOLE.host, cpu="another")
     found = baseline.changes(run(slow=3.0, host=other), run())

@@ -115,8 +115,8 @@ def test_the_terminal_shows_every_column():
     text = printed(EVERY, everything=True)
     for words in (
         "PASS",
-        "FELL BACK",
-        "TIMED OUT",
+        "FELL_BACK",
+        "TIMED_OUT",
         "SKIPPED",
         "8/8 40/64",
         "1e-5",
@@ -130,7 +130,16 @@ def test_the_terminal_shows_every_column():
     assert "The capital of France is Paris." in text
     assert "Operators" in text
     assert "workers 9.0 s (0.0 s of processor time), model 1.0 s, other 2.0 s" in text
-    assert "m on 6 variants: 1 PASS, 1 DIVERGED, 1 FELL BACK, 1 CRASHED, 1 TIMED OUT, 1 SKIPPED, in 12 s" in text
+    assert "m on 6 variants: 1 PASS, 1 DIVERGED, 1 FELL_BACK, 1 CRASHED, 1 TIMED_OUT, 1 SKIPPED, in 12 s" in text
+
+
+def test_a_result_out_of_the_cache_has_no_speed_in_this_run():
+    kept = result(measured="2026-01-01T00:00:00+00:00", performance=Performance(tokens_per_s=77.25, worker_cpu_s=5.0))
+    text = printed(report(kept))
+    assert "77.2" not in text
+    assert "processor time" not in text
+    assert "77.2" not in "".join(parsed(report(kept)).text)
+    assert b"77.2" not in markdown.render(report(kept))
 
 
 def test_model_output_cannot_control_the_terminal():
@@ -193,7 +202,7 @@ def test_the_page_needs_nothing_else_and_escapes():
 def test_the_page_shows_everything():
     text = "".join(parsed(EVERY).text)
     for words in (
-        "TIMED OUT",
+        "TIMED_OUT",
         "48 of 72",
         "40 of 64",
         "Operators",

@@ -103,7 +103,7 @@ def test_every_fault_gets_its_verdict_and_the_others_still_run(smoke):
     assert found["unavailable"].remedy == "Buy one."
 
 
-def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypatch):
+def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypatch, capsys):
     real = Worker.run
 
     def impatient(worker, questions, on_progress):
@@ -113,6 +113,9 @@ def test_a_worker_that_hangs_is_killed_and_the_others_still_run(smoke, monkeypat
     monkeypatch.setattr(Worker, "run", impatient)
     report = smoke(fakes.backend("b", fakes.variant("hang", fault="hang"), fakes.variant("healthy")))
     assert by_variant(report)["hang"].verdict is Verdict.TIMED_OUT
+    ends = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("✓ b", "✗ b"))]
+    assert [line for line in ends if "hang" in line and line.startswith("✗") and line.endswith("TIMED_OUT")]
+    assert [line for line in ends if "hang" not in line and line.startswith("✗")] == []
     assert by_variant(report)["healthy"].verdict is Verdict.PASS
 
 

@@ -18,6 +18,12 @@ def test_task_prints_its_begin_and_its_end_with_the_duration(capsys: pytest.Capt
     assert lines[1].startswith("✓ Export [fp16]  0.")
 
 
+def test_what_went_wrong_without_an_error_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.task("worker") as current:
+        current.fail("TIMED_OUT")
+    assert capsys.readouterr().err.splitlines()[1] == "✗ worker  0.0 s  TIMED_OUT"
+
+
 def test_failed_task_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="x"), console.task("T"):
         raise ValueError("x")
@@ -88,6 +94,7 @@ def test_nothing_is_wrapped_or_padded_in_a_pipe(capsys: pytest.CaptureFixture[st
     console.result("word " * 60 + "end")
     console.say("word " * 60 + "end")
     console.result(Text("padded   "))
+    console.result("[/no markup]")
     out, err = capsys.readouterr()
-    assert out == "word " * 60 + "end\npadded\n"
+    assert out == "word " * 60 + "end\npadded\n[/no markup]\n"
     assert err == "word " * 60 + "end\n"
