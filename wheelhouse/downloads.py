@@ -87,7 +87,7 @@ def pip_download(files: Sequence[IndexFile], folder: Path) -> Command:
     limits = ("--timeout", str(CONNECT_SECONDS), "--retries", "1", "--progress-bar", "off")
     wanted = tuple(f"{f.package}==={f.version}" for f in files)
     argv = (*pip, "download", "--no-deps", *options, *limits, "--dest", str(folder), *wanted)
-    return Command(argv=argv, timeout=DOWNLOAD_SECONDS)
+    return Command(argv=argv, timeout=DOWNLOAD_SECONDS, temporary=folder / ".temporary")
 
 
 def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
@@ -116,7 +116,7 @@ def _fetch_group(files: Sequence[IndexFile]) -> None:
         for file in wanted:
             arrived = folder / file.filename
             if not arrived.is_file():
-                got = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+                got = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())) or "nothing"
                 raise IntegrityError(f"pip was asked for {file.filename} and delivered {got}.", remedy=_MIRROR)
             _accept(arrived, file.sha256)
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from wheelhouse import console, memory
@@ -32,7 +32,8 @@ _running: set[subprocess.Popen[str]] = set()
 class Command:
     """A process to start.
 
-    `env` is added to this process's environment and `unset` removed from it; `timeout` is in seconds.
+    `env` is added to this process's environment and `unset` removed from it; `timeout` is in seconds. `temporary` is
+    where its temporary files go: what a killed one leaves there goes with the folder around it.
     """
 
     argv: tuple[str, ...]
@@ -40,11 +41,13 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     timeout: float = 3600.0
+    temporary: PurePath | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment that the process will see."""
         kept = {name: value for name, value in own_settings.inherited(os.environ).items() if name not in self.unset}
-        return kept | dict(self.env)
+        own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temporary)) if self.temporary else {}
+        return kept | own | dict(self.env)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,8 @@ def run(
     typed = render(command, own_shell())
     if echo:
         console.command(typed)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (log.parent, *filter(None, [command.temporary])):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     started, kills = time.monotonic(), memory.kills()
     tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
     with log.open("w", encoding="utf-8", errors="replace") as stream:

@@ -202,7 +202,7 @@ class GitLane:
         if not (into / name).is_file():
             raise StepFailedError(f"Packing ended well, but left no {name} in {into}.")
         packing.finish(self.build, into / name, materials)
-        for leftover in ("build", "project", "payload"):
+        for leftover in ("build", "project", "payload", ".temporary"):
             remove_tree(into / leftover)
 
     @contextmanager

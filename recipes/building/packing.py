@@ -58,6 +58,7 @@ def command(build: Context, python: str, folder: PurePath, epoch: int | str) -> 
         argv=(*pip, *options, "--wheel-dir", str(folder), for_pip(folder / "project")),
         env={"SOURCE_DATE_EPOCH": str(epoch)},
         timeout=600,
+        temporary=folder / ".temporary",
     )
 
 

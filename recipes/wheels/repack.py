@@ -106,6 +106,7 @@ def wheel_command(repacking: Repacking, project: Path, out: Path) -> Command:
         cwd=project,
         env={"SOURCE_DATE_EPOCH": str(repacking.epoch)},
         timeout=300,
+        temporary=out / ".temporary",
     )
 
 

@@ -86,5 +86,5 @@ def _try(wheels: Sequence[Path], python: str, code: str, folder: Path) -> Trial:
 
 
 def _run(folder: Path, argv: tuple[str, ...], what: str, *, check: bool = True) -> Completed:
-    command = Command(argv=argv, cwd=folder, timeout=900)
+    command = Command(argv=argv, cwd=folder, timeout=900, temporary=folder / ".temporary")
     return run(command, log=log_dir() / f"trial-{what}.log", check=check, echo=False)

@@ -12,11 +12,13 @@ from pathlib import Path
 from wheelhouse import process
 from wheelhouse.console import Task, task
 from wheelhouse.errors import IntegrityError, NetworkError, StepFailedError, ToolchainError, WheelhouseError
-from wheelhouse.files import disk_full
+from wheelhouse.files import disk_full, remove_tree
 from wheelhouse.paths import log_dir
 from wheelhouse.process import Command
 
 SECONDS = 3600.0
+TEMPORARY = ".temporary"
+"""Below what pip fills: its own temporary files, which a killed pip leaves."""
 _QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
 _SETTINGS = {"PIP_USER": "0"}
 """A user's `user = true` would be refused in a virtual environment."""
@@ -42,12 +44,13 @@ def own(target: Path | None = None) -> tuple[str, ...] | None:
     return (sys.executable, "-m", "pip", "--python", str(target)) if version >= _FIRST_WITH_PYTHON_OPTION else None
 
 
-def install(pip: tuple[str, ...], arguments: Sequence[str], *, title: str, shown: Task) -> None:
+def install(pip: tuple[str, ...], arguments: Sequence[str], *, title: str, shown: Task, temporary: Path) -> None:
     """Run `pip install` with its lines as the note of `shown`. Raise what `explain` makes of a failure.
 
     Nothing is compiled to bytecode: of 12 000 modules a process imports a few hundred, and Python keeps those.
     """
-    _run([*pip, "install", *_QUIET, "--no-compile", *arguments], log_dir() / "environments" / f"{title}.log", shown)
+    log = log_dir() / "environments" / f"{title}.log"
+    _run([*pip, "install", *_QUIET, "--no-compile", *arguments], log, shown, temporary=temporary)
 
 
 def download(requirement: str, folder: Path, *, sha256: str = "") -> Path:
@@ -62,7 +65,8 @@ def download(requirement: str, folder: Path, *, sha256: str = "") -> Path:
         wanted = ["--require-hashes", "-r", str(pins)]
     with task(f"downloading {requirement}") as shown:
         log = log_dir() / "downloads" / f"{requirement}.log"
-        _run([*_required(), "download", *_QUIET, "--no-deps", "--dest", str(folder), *wanted], log, shown)
+        argv = [*_required(), "download", *_QUIET, "--no-deps", "--dest", str(folder), *wanted]
+        _run(argv, log, shown, temporary=folder / TEMPORARY)
     return next(path for path in folder.iterdir() if path.is_file() and path.name != "pins.txt")
 
 
@@ -70,7 +74,7 @@ def build(project: Path, folder: Path, settings: Sequence[str], *, variables: Ma
     """Build the wheel of `project` into `folder`, isolated, with `variables` in its environment."""
     log = log_dir() / "environments" / f"{project.name}-wheel.log"
     argv = [*_required(), "wheel", *_QUIET, "--no-deps", "--wheel-dir", str(folder), *settings, str(project)]
-    _run(argv, log, shown, variables)
+    _run(argv, log, shown, temporary=folder / TEMPORARY, variables=variables)
 
 
 def _required() -> tuple[str, ...]:
@@ -80,9 +84,11 @@ def _required() -> tuple[str, ...]:
     return found
 
 
-def _run(argv: Sequence[str], log: Path, shown: Task, variables: Mapping[str, str] | None = None) -> None:
+def _run(
+    argv: Sequence[str], log: Path, shown: Task, *, temporary: Path, variables: Mapping[str, str] | None = None
+) -> None:
     env = {**_SETTINGS, **(variables or {})}
-    command = Command(argv=tuple(argv), env=env, unset=_MISLEADING, timeout=SECONDS)
+    command = Command(argv=tuple(argv), env=env, unset=_MISLEADING, timeout=SECONDS, temporary=temporary)
 
     def note(line: str) -> None:
         shown.update(line)
@@ -93,6 +99,8 @@ def _run(argv: Sequence[str], log: Path, shown: Task, variables: Mapping[str, st
         process.run(command, log=log, on_line=note)
     except StepFailedError as error:
         raise explain(error, log) from error
+    finally:
+        remove_tree(temporary)
 
 
 def explain(error: StepFailedError, log: Path) -> WheelhouseError:

@@ -42,13 +42,15 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
         kept = [pin for pin in recipe.packages if not wheels or _still_wanted(pin, recipe, wheels)]
         pins.write_text("\n".join(kept) + "\n", encoding="utf-8")
         shown.progress(0, len(kept), unit="packages")
-        pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown)
+        temporary = folder / pip.TEMPORARY
+        pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown, temporary=temporary)
         if recipe.resolved:
-            pip.install(installer, ["-c", str(pins), *recipe.resolved], title=f"{name}-resolved", shown=shown)
+            wanted = ["-c", str(pins), *recipe.resolved]
+            pip.install(installer, wanted, title=f"{name}-resolved", shown=shown, temporary=temporary)
             _warn_about_cuda(folder)
         if wheels:
             chosen = [*_beside(wheels), "-c", str(pins), *map(for_pip, wheels)]
-            pip.install(installer, chosen, title=f"{name}-wheels", shown=shown)
+            pip.install(installer, chosen, title=f"{name}-wheels", shown=shown, temporary=temporary)
     _remove_scripts(folder)
 
 

@@ -37,7 +37,9 @@ def stand_in(folder: Path, output: str, code: int) -> tuple[str, ...]:
 )
 def test_failure_is_explained(tmp_path: Path, output: str, kind: type[Exception], says: str) -> None:
     with task("demo") as shown, pytest.raises(kind, match=says) as caught:
-        pip.install(stand_in(tmp_path, output, 1), ["torch"], title="demo", shown=shown)
+        pip.install(
+            stand_in(tmp_path, output, 1), ["torch"], title="demo", shown=shown, temporary=tmp_path / "temporary"
+        )
     assert type(caught.value) is kind
     assert "demo.log" in str(caught.value)
 
@@ -46,7 +48,13 @@ def test_lines_become_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     notes: list[str] = []
     with task("demo") as shown:
         monkeypatch.setattr(shown, "update", notes.append)
-        pip.install(stand_in(tmp_path, "Collecting numpy\nInstalling\n", 0), [], title="demo", shown=shown)
+        pip.install(
+            stand_in(tmp_path, "Collecting numpy\nInstalling\n", 0),
+            [],
+            title="demo",
+            shown=shown,
+            temporary=tmp_path / "temporary",
+        )
     assert notes == ["Collecting numpy", "Installing"]
 
 
@@ -59,7 +67,7 @@ def test_users_settings_for_other_places_do_not_reach_pip(tmp_path: Path, monkey
     notes: list[str] = []
     with task("demo") as shown:
         monkeypatch.setattr(shown, "update", notes.append)
-        pip.install((sys.executable, str(script)), [], title="demo", shown=shown)
+        pip.install((sys.executable, str(script)), [], title="demo", shown=shown, temporary=tmp_path / "temporary")
     assert notes == ["['0', None, None]"]
 
 

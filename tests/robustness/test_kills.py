@@ -1,0 +1,194 @@
+"""Killed at any moment, with a signal that nobody can catch: the next run finishes, byte by byte as if nothing was.
+
+What is killed are real runs in processes of their own: the published lane over small wheels (pip downloads, the build
+backend, placing, the index), and a folder that a step fills and its manifest lists, as models and exports are.
+`DML_WHEELHOUSE_KILLS` says how often (default 12); the moments are spread over the time of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.recipes.wheel_factory import make_wheel
+from wheelhouse.files import sha256_file, sha256_tree
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name != "posix", reason="SIGKILL")]
+
+KILLS = int(os.environ.get("DML_WHEELHOUSE_KILLS", "12"))
+PATIENCE = 20.0
+"""Seconds in which what a killed run had started must be gone: a busy machine takes its time."""
+
+LANE = """
+import sys
+from pathlib import Path
+from recipes.spec import schema
+from recipes.spec.load import load
+from recipes.wheels.index import write_index
+from recipes.wheels.published import build_published
+recipe, out = Path(sys.argv[1]), Path(sys.argv[2])
+build_published(load(str(recipe)), recipe, out)
+write_index(out)
+"""
+
+RECIPE = """
+description = "two small wheels"
+pythons = ["3.12"]
+targets = ["windows-x64"]
+[published]
+source-date-epoch = 1700000000
+[[published.artifacts]]
+package = "runtime"
+version = "1.0"
+filename = "{runtime}"
+sha256 = "{runtime_sha}"
+python = "cp312"
+platform = "win_amd64"
+[[published.artifacts]]
+package = "demo-pkg"
+version = "1.0"
+filename = "{demo}"
+sha256 = "{demo_sha}"
+python = "cp312"
+platform = "win_amd64"
+[[published.repack]]
+package = "demo-pkg"
+local-version = "fixed.1"
+reason = "because it cannot be installed"
+licence = "MIT"
+licence-files = ["demo_pkg/LICENSE"]
+requires = ["runtime==1.0"]
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A program to run and kill, with a cache, an output and a folder for temporary files of its own."""
+
+    code: str
+    arguments: tuple[str, ...]
+    base: Path
+    environment: dict[str, str]
+
+    def start(self, place: str) -> subprocess.Popen[bytes]:
+        here = self.base / place
+        (here / "tmp").mkdir(parents=True, exist_ok=True)
+        own = {"DML_WHEELHOUSE_CACHE": str(here / "cache"), "TMPDIR": str(here / "tmp"), "KILLED_BY_TEST": str(here)}
+        argv = [sys.executable, "-c", self.code, *self.arguments, str(here / "out")]
+        variables = os.environ | self.environment | own
+        with (here / "err").open("wb") as said:
+            return subprocess.Popen(argv, env=variables, stdout=subprocess.DEVNULL, stderr=said)
+
+    def finish(self, place: str) -> float:
+        started = time.monotonic()
+        process = self.start(place)
+        assert process.wait(timeout=300) == 0, (self.base / place / "err").read_text()
+        return time.monotonic() - started
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> Scene:
+    offered = tmp_path / "offered"
+    runtime = make_wheel(offered, package="runtime")
+    demo = make_wheel(offered, headers=("Requires-Dist: runtime>=9",), files={"demo_pkg/LICENSE": b"MIT"})
+    recipe = tmp_path / "demo.toml"
+    recipe.write_text(
+        RECIPE.format(
+            runtime=runtime.name,
+            runtime_sha=sha256_file(runtime),
+            demo=demo.name,
+            demo_sha=sha256_file(demo),
+        )
+    )
+    where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(offered)}
+    return Scene(code=LANE, arguments=(str(recipe),), base=tmp_path, environment=where)
+
+
+def left_running(here: Path) -> list[psutil.Process]:
+    """Return every process that a run in this folder started and that still lives."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("KILLED_BY_TEST") == str(here) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def settle(here: Path) -> list[psutil.Process]:
+    end = time.monotonic() + PATIENCE
+    while (left := left_running(here)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return left
+
+
+def test_a_killed_published_lane_is_finished_by_the_next(lane: Scene) -> None:
+    lane.finish("undisturbed")
+    good = sha256_tree(lane.base / "undisturbed" / "out")
+    shutil.rmtree(lane.base / "undisturbed")
+    took = lane.finish("again")
+    assert sha256_tree(lane.base / "again" / "out") == good
+    moments = random.Random(time.time_ns())
+    for number in range(KILLS):
+        here = lane.base / f"killed-{number}"
+        process = lane.start(here.name)
+        moment = moments.uniform(0.0, took)
+        time.sleep(moment)
+        process.kill()
+        process.wait()
+        assert settle(here) == [], f"something lives on after a kill at {moment:.3f} s"
+        lane.finish(here.name)
+        assert sha256_tree(here / "out") == good, f"another result after a kill at {moment:.3f} s"
+        assert list((here / "tmp").iterdir()) == [], f"litter after a kill at {moment:.3f} s"
+        assert [p for p in (here / "cache").rglob("*.partial") if "downloads" not in p.parts] == []
+        shutil.rmtree(here)
+    print(f"{KILLS} of {KILLS} kills of the published lane ended well")
+
+
+STEP = """
+import sys, time
+from pathlib import Path
+from wheelhouse import manifests
+from wheelhouse.files import remove_tree
+from wheelhouse.steps import Step, ensure
+
+def make(partial):
+    for number in range(40):
+        (partial / f"{number}.bin").write_bytes(bytes([number]) * 300_000)
+        time.sleep(0.005)
+    manifests.write(partial)
+
+out = Path(sys.argv[1])
+out.parent.mkdir(parents=True, exist_ok=True)
+ensure(Step(name="fill", output=out, inputs={"a": "1"}), make, damage=manifests.damage)
+assert manifests.damage(out) is None
+"""
+
+
+def test_a_killed_step_is_made_again_as_a_whole(tmp_path: Path) -> None:
+    scene = Scene(code=STEP, arguments=(), base=tmp_path, environment={})
+    took = scene.finish("undisturbed")
+    files = {p.name: sha256_file(p) for p in (tmp_path / "undisturbed" / "out").glob("*.bin")}
+    assert len(files) == 40
+    moments = random.Random(time.time_ns())
+    for number in range(2 * KILLS):
+        here = tmp_path / f"killed-{number}"
+        process = scene.start(here.name)
+        time.sleep(moments.uniform(took / 4, took))
+        process.kill()
+        process.wait()
+        scene.finish(here.name)
+        assert {p.name: sha256_file(p) for p in (here / "out").glob("*.bin")} == files
+        assert sorted(p.name for p in here.iterdir() if p.name.startswith(".out.") and p.is_dir()) == []
+        shutil.rmtree(here)
+    print(f"{2 * KILLS} of {2 * KILLS} kills of a step ended well")
