@@ -62,6 +62,7 @@ def smoke(
     baseline: str = "",
     verify: bool = False,
     trust_remote_code: bool = False,
+    pairs: bool = False,
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -87,6 +88,7 @@ def smoke(
         baseline=baseline,
         verify=verify,
         trust=trust_remote_code,
+        pairs=pairs,
     )
 
 

@@ -97,9 +97,11 @@ def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
     Raise NetworkError when pip cannot get a file, IntegrityError when its content is not what was pinned.
     """
     missing = [f for f in files if not intact(cached_path(f.sha256, f.filename), f.sha256)]
-    groups: dict[tuple[str, str], list[IndexFile]] = {}
+    groups: dict[tuple[str, str, int], list[IndexFile]] = {}
     for file in missing:
-        groups.setdefault((file.python, file.platform), []).append(file)
+        alike = (file.python, file.platform, file.package)
+        turn = sum((f.python, f.platform, f.package) == alike for group in groups.values() for f in group)
+        groups.setdefault((file.python, file.platform, turn), []).append(file)  # pip takes one version at a time
     if groups:
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             for done in [pool.submit(_fetch_group, group) for group in groups.values()]:

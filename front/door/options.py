@@ -89,6 +89,7 @@ OPTIONS: dict[str, Option] = {
     "operator": Option(
         text="only cases whose name has this part, in dml-ops and webgpu-ops; repeatable", value="PART", verbatim=True
     ),
+    "pairs": Option(text="with --backend dml: every GenAI on every ONNX Runtime; writes docs/directml-pairs.md"),
     "stable_norms": Option(
         text="scale norms that overflow in fp16 in DirectML exports; default: as the model's recipe says",
         choices=("auto", "always", "never"),

@@ -33,14 +33,16 @@ class WineEnvironment(Environment):
         return places.windows(path)
 
 
-def prepare(wheels: Sequence[Path] = ()) -> WineEnvironment:
+def prepare(wheels: Sequence[Path] = (), *, resolve: bool = True) -> WineEnvironment:
     """Return Wine's Python with `wheels` installed by its pip; instantaneous when it is there.
+
+    Without `resolve` they are put there whatever they require.
 
     Raise UnsupportedError where Wine cannot run here, InputError for a wheel that does not fit, StepFailedError when
     pip cannot resolve what the wheels require.
     """
     wheels = tuple(wheel.resolve() for wheel in wheels)
-    return _environment(setup.python_with(wheels))
+    return _environment(setup.python_with(wheels, resolve=resolve))
 
 
 def _environment(made: Step) -> WineEnvironment:
@@ -71,6 +73,11 @@ def find_pair(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     return pair
 
 
+def is_set_up() -> bool:
+    """Return whether the runtime is made and has passed its self-test."""
+    return setup.finished(recipe.load()) and steps.why_to_run(selftest.step(recipe.load())) is None
+
+
 @dataclass(frozen=True, kw_only=True)
 class WineSource:
     """Where backend `dml` comes from on Linux."""
@@ -80,7 +87,7 @@ class WineSource:
         problem = namespace.obstacle()
         if problem is not None:
             return Readiness(ready=False, makeable=False, reason=problem.message, remedy=problem.remedy)
-        if not setup.finished(recipe.load()) or steps.why_to_run(selftest.step(recipe.load())) is not None:
+        if not is_set_up():
             return Readiness(
                 ready=False,
                 makeable=False,  # by this command; a download of this size is asked for by name

@@ -15,6 +15,7 @@ from wheelhouse.strict_toml import Bytes, PythonVersion, Sha256
 RECIPE = ROOT / "recipes" / "wine" / "trixie.toml"
 LOCK = RECIPE.with_suffix(".lock")
 NPU_COMPILER = RECIPE.with_name("npu-compiler.toml")
+PAIRS = RECIPE.with_name("pairs.toml")
 SHIM = Path(__file__).resolve().parent / "shim"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
@@ -71,3 +72,15 @@ class CompilerRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def npu_compiler() -> tuple[Wheel, ...]:
     """Return the wheels that hold Intel's NPU compiler. Raise RecipeError when their recipe is wrong."""
     return strict_toml.load(NPU_COMPILER, CompilerRecipe).wheels
+
+
+class PairsRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Halves of DirectML pairs on PyPI, for the Python of this runtime; `made`: the recipe whose pair is one more."""
+
+    made: Name
+    wheels: tuple[Wheel, ...]
+
+
+def pairs() -> PairsRecipe:
+    """Return the halves of pairs to try with each other. Raise RecipeError when their recipe is wrong."""
+    return strict_toml.load(PAIRS, PairsRecipe)

@@ -30,9 +30,12 @@ def make_runtime() -> WineRecipe:
     return wanted
 
 
-def python_with(wheels: Sequence[Path]) -> Step:
-    """Return the step of the Windows Python with `wheels`, making it if needed; the runtime as well."""
-    return windows_python.ensure(make_runtime(), wheels)
+def python_with(wheels: Sequence[Path], *, resolve: bool = True) -> Step:
+    """Return the step of the Windows Python with `wheels`, making it if needed; the runtime as well.
+
+    Without `resolve` the wheels are put there whatever they require.
+    """
+    return windows_python.ensure(make_runtime(), wheels, resolve=resolve)
 
 
 def finished(wanted: WineRecipe) -> bool:

@@ -70,6 +70,12 @@ def test_pip_fetches_a_wheel_of_another_platform_and_not_our_own_local_version(o
     assert sha256_file(path) == file.sha256
 
 
+def test_two_versions_of_one_package(offer: Path) -> None:
+    """pip takes one at a time."""
+    files = [index_file(make_wheel(offer, version=version)) for version in ("1.0", "2.0")]
+    assert sorted(fetch_index_files(files)) == sorted(file.filename for file in files)
+
+
 def test_needs_no_pip_the_second_time(quick_pip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = index_file(make_wheel(quick_pip))
     fetch_index_files([file])

