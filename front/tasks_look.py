@@ -41,13 +41,24 @@ def model(_c: Context, model: str = MODEL, json: bool = False) -> None:
 
 
 @task(
-    texts={"check": "compare with the checked-out upstream and print the drift", "recipe": "only this one"},
+    texts={
+        "check": "compare with the checked-out upstream and print the drift",
+        "recipe": "only this one",
+        "upgrade": Option(text="write the newest pair that can be made into the recipe that --recipe names"),
+    },
 )
-def recipes(_c: Context, check: bool = False, recipe: str = "", json: bool = False) -> None:
+def recipes(
+    _c: Context,
+    check: bool = False,
+    recipe: str = "",
+    json: bool = False,
+    outdated: bool = False,
+    upgrade: bool = False,
+) -> None:
     """List the recipes with their targets and Pythons."""
     from recipes.commands import tell
 
-    tell(check=check, recipe=recipe, as_json=json)
+    tell(check=check, recipe=recipe, as_json=json, outdated=outdated, upgrade=upgrade)
 
 
 @task(

@@ -25,16 +25,37 @@ def perform(part: str, request: Request, *, plan: bool = False, shell: str = "")
     return f"{part} of recipe '{request.recipe}' is done."
 
 
-def tell(*, check: bool = False, recipe: str = "", as_json: bool = False) -> None:
-    """Do what `invoke recipes` says: list them, or with `check` how they differ from the upstream that was fetched."""
+def tell(
+    *,
+    check: bool = False,
+    recipe: str = "",
+    as_json: bool = False,
+    outdated: bool = False,
+    upgrade: bool = False,
+) -> None:
+    """Do what `invoke recipes` says: list them, or with `check` how they differ from the upstream that was fetched.
+
+    With `outdated`, what the index has that is newer than their wheels; with `upgrade` that is written to the recipe.
+    """
     from wheelhouse import console
+
+    if outdated or upgrade:
+        from recipes.upgrading import telling_outdated
+
+        said = telling_outdated.outdated(recipe, upgrade=upgrade)
+        lines = [line for of_one in said.values() for line in of_one]
+        if as_json:
+            console.show_json(console.as_json(said))
+        else:
+            console.show("\n".join(lines))
+        return
 
     if check:
         from recipes.sources.drift import report
         from recipes.spec.load import available, load
 
         drift = {name: list(report(load(name))) for name in ([recipe] if recipe else available())}
-        lines = [line for said in drift.values() for line in said]
+        lines = [line for of_one in drift.values() for line in of_one]
         if as_json:
             console.show_json(console.as_json(drift))
         else:

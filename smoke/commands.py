@@ -54,8 +54,10 @@ def smoke(
     from smoke.suites import all_suites
 
     if pairs:
-        _smoke_pairs(backends, wheels, model, prompts, max_new_tokens, report, timeout)
-        return
+        from smoke.suites.pairs.every_pair import prove
+
+        return prove(backends, given=wheels, model=model, prompts=prompts, max_new_tokens=max_new_tokens, report=report,
+                     timeout=timeout, run=_run, tell=_tell)  # fmt: skip
     folder = reports.report_folder(report)
     given = wheels_meant(wheels)
     suite_names, models = all_suites.split(backends)
@@ -91,45 +93,6 @@ def smoke(
     since.require_no_regression(found.changes)
     reports.require_success(found, strict=strict)
     reports.require_named(found, backends)
-
-
-def _smoke_pairs(
-    backends: Sequence[str],
-    wheels: Sequence[str],
-    model: str,
-    prompts: str,
-    max_new_tokens: int,
-    report: str,
-    timeout: float,
-) -> None:
-    """Run a model on every pair of DirectML wheels, print and report it, and write the table in docs/.
-
-    Raise UsageError for other backends or wheels, InputError without today's pair, UnsupportedError without Wine,
-    ParityError when a pair that installers accept went wrong.
-    """
-    from smoke.report import writing as reports
-    from smoke.running import prompts as questions
-    from smoke.running.smoke_request import Request
-    from smoke.suites.pairs import matrix
-    from smoke.suites.pairs.halves import pairings
-
-    if wheels:
-        raise UsageError("--pairs has its own wheels (recipes/wine/pairs.toml).", remedy="Leave --wheel out.")
-    matrix.require_backend(backends)
-    folder, tried = reports.report_folder(report), pairings()
-    request = Request(
-        plan=matrix.plan(backends, tried),
-        model=model,
-        prompts=questions.load(Path(prompts).expanduser() if prompts else None),
-        max_new_tokens=max_new_tokens,
-        report=folder,
-        timeout=timeout,
-    )
-    reports.make_folder(folder)
-    found = _run(request)
-    _tell(found, folder)
-    console.say(f"Written: {display(matrix.write_table(found, tried))}")
-    reports.require_success(matrix.expected(found, tried), strict=True)
 
 
 def _tell(found: Report, folder: Path) -> None:

@@ -47,6 +47,7 @@ OPTIONS: dict[str, Option] = {
     "ort_home": Option(text="your own ONNX Runtime: a folder with include/ and lib/", value="DIR"),
     "source_mirror": Option(text="folder or address with OWNER/NAME below it, in place of https://github.com/"),
     "upgrade": Option(text="take this one anew", value="NAME"),
+    "outdated": Option(text="ask the index for newer releases of the pinned wheels, and say which pair they make"),
     "jobs": Option(text="parallel compilations; default: one per processor", least=1),
     "shell": Option(
         text="write the plan for this shell; default: what the target has", choices=("posix", "cmd", "powershell")

@@ -65,6 +65,11 @@ class IndexAsker:
         self._pool.shutdown(cancel_futures=True)
 
 
+def ask_versions(name: str, target: str, python: str) -> Offer:
+    """Ask pip's configured indexes for the versions of one distribution for a platform tag and a Python ("3.12")."""
+    return _ask(name, target, python, time_limit=TIME_LIMIT)
+
+
 def _ask(name: str, target: str, python: str, *, time_limit: float, index: str | None = None) -> Offer:
     """Ask pip for the versions of one distribution; what goes wrong makes the Offer unknown."""
     source = "PyPI" if index is None else index

@@ -244,8 +244,8 @@ def forge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def propose(work: Path) -> str:
-    argv = ["bash", str(ROOT / ".ci" / "propose"), "records", "Record", "https://x/runs/7"]
+def propose(work: Path, *text: str) -> str:
+    argv = ["bash", str(ROOT / ".ci" / "propose"), "records", "Record", "https://x/runs/7", *text]
     return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=work).stdout
 
 
@@ -258,4 +258,62 @@ def test_what_a_run_recorded_is_proposed_once_and_then_brought_up_to_date(forge:
         assert subprocess.run(show, check=True, capture_output=True, text=True).stdout == text
         subprocess.run(["git", "-C", str(forge), "switch", "-q", "main"], check=True)
         subprocess.run(["git", "-C", str(forge), "branch", "-qD", "records"], check=True)
-    assert (forge.parent / "log").read_text().count("pr create") == 1
+    log = (forge.parent / "log").read_text()
+    assert (log.count("pr create"), log.count("pr edit")) == (1, 1)
+
+
+def test_a_proposal_says_what_its_text_says(forge: Path) -> None:
+    (forge / "recipes" / "dml.lock.toml").write_text("x")
+    propose(forge, "said.md")
+    assert "--body-file said.md" in (forge.parent / "log").read_text()
+
+
+INVOKE = """#!/usr/bin/env bash
+case "$1 $2" in
+  "recipes --upgrade")
+    echo "mine: something newer"
+    [ -z "$NEWER" ] || echo "# newer" >> recipes/published.toml ;;
+  "smoke --backend")
+    mkdir -p "$7"
+    echo "# the smoke report" > "$7/report.md"
+    exit 13 ;;
+  "audit --sarif") echo "{}" > "$3" ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with one recipe, and an `invoke` that does as if."""
+    folder = tmp_path / "checkout"
+    (folder / "recipes").mkdir(parents=True)
+    (folder / "recipes" / "published.toml").write_text("# old\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "invoke").write_text(INVOKE)
+    (tmp_path / "bin" / "invoke").chmod(0o755)
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for arguments in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "x")):
+        subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=60)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the workflow runs on Linux")
+@pytest.mark.parametrize("newer", ["yes", ""])
+def test_upgrade_says_what_holds_and_what_does_not(checkout: Path, newer: str) -> None:
+    environ = os.environ | {"PATH": f"{checkout.parent / 'bin'}{os.pathsep}{os.environ['PATH']}", "NEWER": newer}
+    out = checkout.parent / "out"
+    argv = ["bash", str(ROOT / ".ci" / "upgrade"), str(out)]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=checkout, env=environ, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (out / "upgrade.txt").read_text() == "mine: something newer\n"
+    assert (out / "upgrade.patch").exists() == bool(newer)
+    if newer:
+        body = (out / "body.md").read_text()
+        assert "- build: passed\n- lock: passed\n- audit: passed\n- wine-setup: passed\n" in body
+        assert "- smoke: **failed**, exit code 13" in body
+        assert "# the smoke report" in body
+        assert (out / "audit.sarif").is_file()
+        subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True, timeout=60)
+        patch = ["git", "apply", "--include=recipes/*.toml", str(out / "upgrade.patch")]
+        subprocess.run(patch, cwd=checkout, check=True, timeout=60)
+        assert (checkout / "recipes" / "published.toml").read_text() == "# old\n# newer\n"

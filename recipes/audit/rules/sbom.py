@@ -98,12 +98,21 @@ def commits(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         listed = [str(s["commit"]).lower() for s in json.loads(raw)["sources"]] if raw is not None else []
     except (ValueError, KeyError, TypeError, RecursionError):
         return  # `sbom` says so
-    told = {path: binary.commit for path, binary in wheel.binaries.items()}
-    told |= {path: m[1].decode() for path, text in wheel.texts.items() if (m := _TOLD.search(text))}
-    for path, commit in sorted(told.items()):
-        if commit and listed and not any(one.startswith(commit) or commit.startswith(one) for one in listed if one):
+    for path, commit in sorted(_told(wheel).items()):
+        if listed and not any(one.startswith(commit) or commit.startswith(one) for one in listed if one):
             message = f"says that it was built from {commit}, the provenance record lists {', '.join(listed)}"
             yield COMMIT.finding(wheel.file, message, where=path)
+
+
+def _told(wheel: Wheel) -> dict[str, str]:
+    told = {path: binary.commit for path, binary in wheel.binaries.items() if binary.commit}
+    return told | {path: m[1].decode() for path, text in wheel.texts.items() if (m := _TOLD.search(text))}
+
+
+def commit_told(wheel: Wheel) -> str:
+    """Return the commit that a wheel's content says it was built from, "" when it says none, or several."""
+    told = set(_told(wheel).values())
+    return told.pop() if len(told) == 1 else ""
 
 
 CHECKS = (sbom, commits)
