@@ -56,8 +56,9 @@ def smoke(
     if pairs:
         from smoke.suites.pairs.every_pair import prove
 
-        return prove(backends, given=wheels, model=model, prompts=prompts, max_new_tokens=max_new_tokens, report=report,
-                     timeout=timeout, run=_run, tell=_tell)  # fmt: skip
+        prove(backends, given=wheels, model=model, prompts=prompts, max_new_tokens=max_new_tokens, report=report,
+              timeout=timeout, run=_run, tell=_tell)  # fmt: skip
+        return
     folder = reports.report_folder(report)
     given = wheels_meant(wheels)
     suite_names, models = all_suites.split(backends)
