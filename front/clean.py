@@ -21,6 +21,7 @@ CHEAP = frozenset(
     {
         "audits",
         "build",
+        "candidates",
         "comparisons",
         "goldens",
         "locks",
