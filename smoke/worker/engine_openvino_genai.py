@@ -28,6 +28,7 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
     """An LLMPipeline; `log` is what it printed about its compiled models."""
 
     scores = False
+    counts = False
 
     def __init__(self, pipeline: Any, log: str, notes: list[str]) -> None:
         self.pipeline = pipeline

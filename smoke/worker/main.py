@@ -71,7 +71,7 @@ class Run:
             which = f"prompt {number + 1} of {len(prompts)}"
             if not self.job.get("scored_only"):
                 self.enter("generate", which)
-                self._generate(engine, prompt)
+                self._generate(engine, prompt, which)
             self.enter("score", which)
             self._score(engine, prompt, number)
         self._perplexity(engine)
@@ -105,8 +105,10 @@ class Run:
         self.dump["prompts"].append({"text": text, "ids": own})
         return entry
 
-    def _generate(self, engine: worker_engine.Engine, prompt: dict[str, Any]) -> None:
-        done = engine.generate(prompt["ids"], self.job["max_new_tokens"])
+    def _generate(self, engine: worker_engine.Engine, prompt: dict[str, Any], which: str) -> None:
+        limit = self.job["max_new_tokens"]
+        counter = worker_engine.Counter(f"generate {which}", limit) if engine.counts else None
+        done = engine.generate(prompt["ids"], limit, counter)
         entry = next(e for e in self.dump["prompts"] if "tokens" not in e)
         entry.update(
             tokens=done.tokens,

@@ -6,6 +6,7 @@ environment it runs in and the modules of this folder, nothing else, and must wo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,24 @@ class Generation:
         self.seconds = seconds
 
 
+class Counter:
+    """Prints now and then how many of at most `limit` tokens are there: a slow worker shows that it lives."""
+
+    SECONDS = 2.0
+
+    def __init__(self, stage: str, limit: int) -> None:
+        self._stage, self._limit = stage, limit
+        self._count, self._said = 0, time.perf_counter()
+
+    def __call__(self, _token: int) -> None:
+        """Count a token."""
+        self._count += 1
+        now = time.perf_counter()
+        if now - self._said >= self.SECONDS:
+            self._said = now
+            print(f"@progress {self._stage}, {self._count} of {self._limit} tokens", flush=True)
+
+
 class Engine:
     """One model in one runtime. Token ids are plain ints; logits are float32 arrays (positions, vocabulary)."""
 
@@ -36,6 +55,9 @@ class Engine:
     """Whether `score` works. An engine that cannot show its logits answers `next_token` instead."""
     wish: Mapping[str, Any] = {}
     """What `generate` does otherwise than greedily: do_sample, temperature, top_k, top_p, repetition_penalty."""
+
+    counts = True
+    """Whether being told each token costs nothing, so that it is generated as it would be without."""
 
     def template(self, message: str) -> str:
         """Return a user's message in the model's chat template, ready for the answer. Only the reference needs it."""

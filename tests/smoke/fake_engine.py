@@ -77,7 +77,7 @@ class FakeEngine(worker_engine.Engine):
             return text[:4] + "!" + text[5:]
         return text
 
-    def generate(self, ids, limit):
+    def generate(self, ids, limit, on_token=None):
         if self.fault == "hang":
             time.sleep(3600)
         if self.fault == "killed":

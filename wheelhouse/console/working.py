@@ -145,10 +145,8 @@ def folded() -> bool:
 
 
 def remark(text: str) -> None:
-    """Say why a step runs or not; in a phase on a terminal it is the phase's note for a moment, and leaves no line."""
-    if folded() and _state.phase is not None:
-        _state.phase.update(text)
-    else:
+    """Say why a step runs or not, unless it is one of a phase, which leaves one line on a terminal for all of them."""
+    if not folded():
         say(text, style="dim")
 
 

@@ -158,3 +158,13 @@ def test_every_file_of_the_worker_is_python_3_9(file):
     import ast
 
     ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 9))
+
+
+def test_a_slow_worker_tells_its_tokens_now_and_then(monkeypatch, capsys):
+    now = iter([0.0, 1.0, 2.5, 3.0, 4.6])
+    monkeypatch.setattr("time.perf_counter", lambda: next(now))
+    counter = worker_engine.Counter("generate prompt 1 of 4", 64)
+    for token in range(4):
+        counter(token)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"@progress generate prompt 1 of 4, {count} of 64 tokens" for count in (2, 4)]
