@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from smoke.backends.registry import BACKENDS
 from wheelhouse.files import human_size
 from wheelhouse.machine import device_notes
 from wheelhouse.machine.facts import Facts, Readiness, Tool
@@ -195,11 +196,13 @@ def _sdk(facts: Facts) -> Iterator[Gap]:
 def smoke(facts: Facts) -> Lane:
     """Judge the smoke test, and note which devices it will find."""
 
+    own = {backend.name for backend in BACKENDS}  # an environment that is called as a backend serves it alone
+
     def gaps() -> Iterator[Gap]:
         if facts.this_python.venv is False:
             yield Gap(what="this Python cannot make virtual environments", remedy=_pip_remedy(facts))
         for name, state in facts.environments.items():
-            if name not in device_notes.OPTIONAL and not state.ready and not state.makeable:
+            if name not in own and not state.ready and not state.makeable:
                 yield Gap(what=f"environment '{name}': {state.reason}", remedy=state.remedy)
         if facts.memory.total < SMOKE_MEMORY:
             yield Gap(
@@ -210,7 +213,7 @@ def smoke(facts: Facts) -> Lane:
             yield from _room(facts, "smoke")
 
     purpose = "a model through every backend, compared (`invoke smoke --all-backends`)"
-    return _lane("smoke", purpose, gaps(), tuple(device_notes.notes(facts)))
+    return _lane("smoke", purpose, gaps(), tuple(device_notes.notes(facts, own)))
 
 
 def wine(facts: Facts) -> Lane:

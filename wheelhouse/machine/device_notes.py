@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from wheelhouse.machine.facts import Device, Facts
 
 INTEL = 0x8086
-OPTIONAL = frozenset({"cuda", "dml", "npu-legacy", "webgpu"})
-"""Environments of one backend each: without them that backend is skipped, and the others run."""
-ON_DEMAND = frozenset({"cuda", "npu-legacy", "webgpu"})
-"""Environments that no ordinary run makes: that they are not there is no news."""
+DIRECTML = "dml"
+"""The environment of what this is all about: on Windows it is news when it is not there."""
 _LINUX = (
     ("NPU", "libze_intel_npu.so.1", "Intel's linux-npu-driver"),
     ("GPU", "libOpenCL.so.1", "intel-opencl-icd and ocl-icd-libopencl1"),
@@ -18,14 +16,21 @@ _LINUX = (
 """OpenVINO's name of a device, the library that its plugin loads, what carries that library."""
 
 
-def notes(facts: Facts) -> Iterator[str]:
-    """Yield a line per environment that is not made yet and per device that will be skipped."""
+def notes(facts: Facts, own: Container[str]) -> Iterator[str]:
+    """Yield a line per environment that is not made yet and per device that will be skipped.
+
+    `own` are the environments of one backend each: without them that backend is skipped, and the others run.
+    """
     for name, state in facts.environments.items():
-        if state.ready or (state.makeable and name in ON_DEMAND) or (name == "dml" and facts.system != "win32"):
+        if (
+            state.ready
+            or (state.makeable and name in own and name != DIRECTML)
+            or (name == DIRECTML and facts.system != "win32")
+        ):
             continue
         if state.makeable:
             yield f"environment '{name}' is not made yet: {state.remedy or state.reason}"
-        elif name in OPTIONAL:
+        elif name in own:
             yield f"environment '{name}', for its own backend only, cannot be made: {state.reason} {state.remedy}"
     if facts.windows is not None and all(a.software for a in facts.windows.adapters):
         problem = f" ({facts.windows.adapters_problem})" if facts.windows.adapters_problem else ""
