@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from smoke.models import catalogue
+from smoke.models.check import foreign
 from smoke.models.model import Model
 from wheelhouse.errors import InputError, UsageError, nearest
 
@@ -39,6 +40,9 @@ def resolve(spec: str) -> Model:
 
         return hub.model(spec)
     if _looks_like_a_path(spec):
+        stranger = foreign.form(Path(spec).expanduser())
+        if stranger is not None:
+            raise InputError(f"{spec} {stranger.what}.", remedy=stranger.remedy)
         kind = "is a file, not a folder" if Path(spec).expanduser().exists() else "does not exist"
         raise InputError(
             f"The model folder {spec} {kind}.", remedy="Give the folder that holds config.json and *.safetensors."

@@ -19,6 +19,14 @@ _ENDINGS = ("ForCausalLM", "LMHeadModel")
 _NO_DECODER = "Give a language model that continues text (…ForCausalLM)."
 _SCALED = ("linear", "dynamic", "yarn", "longrope", "llama3")
 _ROPES = ("default", *_SCALED)
+_EPSILONS = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon")
+_ACTIVATIONS = ("hidden_act", "hidden_activation", "activation_function")
+_KINDS_OF_ACTIVATION = (
+    "gelu", "gelu_10", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate",
+    "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6", "sigmoid",
+    "silu", "swish", "tanh", "prelu", "xielu",
+)  # fmt: skip
+"""What transformers 5 knows (its ACT2FN)."""
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "auto", "fp32", "fp16", "bf16")
 
 
@@ -32,6 +40,22 @@ def load(folder: Path) -> Values:
         if dtype and dtype not in _DTYPES:
             raise config.refusal(name, "not a type of numbers that the weights of a model here can have")
     return config
+
+
+def details(config: Values, vocabulary: int) -> None:
+    """Raise InputError for what a class would stumble over while it is made: epsilon, activation, ids of tokens."""
+    for name in _EPSILONS:
+        if name in config.content and config.number(name) is None:
+            raise config.refusal(name, "not a number above zero")
+    for name in _ACTIVATIONS:
+        kind = config.text(name)
+        if kind and kind not in _KINDS_OF_ACTIVATION and config.part("auto_map") is None:
+            known = nearest(kind, _KINDS_OF_ACTIVATION)
+            raise config.refusal(name, "an activation that transformers does not have", known)
+    config.ids("bos_token_id", vocabulary)
+    pad = config.content.get("pad_token_id")
+    if pad is not None and (type(pad) is not int or not -vocabulary <= pad < vocabulary):
+        raise config.refusal("pad_token_id", f"not the id of a token of a vocabulary of {vocabulary}")
 
 
 def architecture(config: Values) -> str:

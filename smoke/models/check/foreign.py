@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wheelhouse.errors import InputError
+
 _AGAIN = "Copy or download the file again."
 _LOOK = 512
 
@@ -48,6 +50,13 @@ def form(path: Path) -> Form | None:
         return Form(what="is empty", remedy=_AGAIN)
     plain = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return next((found for begin, found in _STARTS if plain.startswith(begin)), None)
+
+
+def dangling(path: Path) -> InputError | None:
+    """Return the error for a link that leads nowhere, as a download cache has them after a part was deleted."""
+    if not path.is_symlink() or path.exists():
+        return None
+    return InputError(f"{path} is a link to {path.readlink()}, which is not there.", remedy="Download the file again.")
 
 
 _FOLDERS: tuple[tuple[tuple[str, ...], Form], ...] = (

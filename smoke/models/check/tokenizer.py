@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from smoke.models.check import foreign
+from smoke.models.check.template import require_template
 from smoke.models.check.values import Values, optional, read
 from wheelhouse.errors import InputError
 
@@ -51,6 +52,8 @@ def load(folder: Path) -> Tokenizer:
     """Return the tokenizer of a folder. Raise InputError when it is missing, slow only, damaged or another file."""
     path = folder / FILE
     if not path.is_file():
+        if (link := foreign.dangling(path)) is not None:
+            raise link
         slow = next((name for name in ("tokenizer.model", "vocab.json") if (folder / name).is_file()), None)
         has = f" (it has {slow}, that of the slow tokenizer)" if slow else ""
         raise InputError(f"{folder} has no {FILE}{has}.", remedy=_SAVE)
@@ -116,9 +119,13 @@ def _template_size(folder: Path, config: Values) -> int:
     if own is not None and not isinstance(own, str):
         raise config.refusal("chat_template", "neither a text nor a list of named texts")
     path = folder / "chat_template.jinja"
-    beside = path.stat().st_size if path.is_file() else 0
+    beside = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     older = optional(folder / "chat_template.json").text("chat_template")
-    return max(len((own or "").encode("utf-8", "replace")), beside, len(older.encode("utf-8", "replace")))
+    found = ((own or "", config.path), (beside, path), (older, folder / "chat_template.json"))
+    for text, where in found:
+        if text:
+            require_template(text, where)
+    return max(len(text.encode("utf-8", "replace")) for text, _ in found)
 
 
 def own_code(config: Values) -> dict[str, str]:

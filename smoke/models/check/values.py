@@ -116,7 +116,7 @@ class Values:
 def read(path: Path, remedy: str = "") -> Values:
     """Return the object in a JSON file. Raise InputError with what is the matter; `remedy` is for a missing file."""
     if not path.is_file():
-        raise InputError(f"{path.parent} has no {path.name}.", remedy=remedy)
+        raise foreign.dangling(path) or InputError(f"{path.parent} has no {path.name}.", remedy=remedy)
     stranger = foreign.form(path)
     if stranger is not None:
         raise InputError(f"{path} {stranger.what}.", remedy=stranger.remedy)
@@ -125,14 +125,41 @@ def read(path: Path, remedy: str = "") -> Values:
         size = path.stat().st_size
         if size > _BYTES:
             raise InputError(f"{path} is no configuration: it has {size} bytes.", remedy=again)
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(_text(path), object_pairs_hook=_once)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except _TwiceError as error:
+        raise InputError(
+            f"{path} says {shown(error.args[0])} twice; programs differ in which of the two they take.",
+            remedy="Remove the one that is wrong.",
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}.", remedy=again) from error
     if not isinstance(value, dict):
         raise InputError(f"{path} is damaged: it does not hold a JSON object.", remedy=again)
     return Values(path, value)
+
+
+class _TwiceError(Exception):
+    """A name stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(
+            f"{path} begins with a byte-order mark, which other programs stumble over.",
+            remedy="Save it as UTF-8 without one.",
+        )
+    return content.decode("utf-8")
 
 
 def optional(path: Path) -> Values:

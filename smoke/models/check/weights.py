@@ -55,12 +55,15 @@ def _files(folder: Path) -> tuple[tuple[str, ...], Mapping[str, str] | None]:
     if not (folder / INDEX).exists():
         if (folder / SINGLE).is_file():
             return (SINGLE,), None
-        raise no_model(folder, f"{folder} holds no {SINGLE}.")
+        raise foreign.dangling(folder / SINGLE) or no_model(folder, f"{folder} holds no {SINGLE}.")
     mapped = _weight_map(folder / INDEX)
     files = tuple(sorted(set(mapped.values())))
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
-        raise InputError(f"{folder} lacks {', '.join(missing)}, named in {INDEX}.", remedy="Complete the download.")
+        raise foreign.dangling(folder / missing[0]) or InputError(
+            f"{folder} lacks {', '.join(missing[:_SHOWN])}{_more(missing[_SHOWN - 1 :])}, named in {INDEX}.",
+            remedy="Complete the download.",
+        )
     if (folder / SINGLE).exists() and files != (SINGLE,):
         raise InputError(
             f"{folder} holds two sets of weights: {SINGLE}, and {len(files)} files that {INDEX} names.",

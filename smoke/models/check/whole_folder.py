@@ -36,8 +36,15 @@ def facts_of(folder: Path) -> Facts:
     """
     if not (folder / "config.json").is_file():
         raise weights.no_model(folder, f"{folder} has no config.json.")
+    adapter = next((n for n in ("adapter_config.json", "adapter_model.safetensors") if (folder / n).is_file()), None)
+    if adapter is not None and (folder / weights.SINGLE).is_file():
+        raise InputError(
+            f"{folder} holds a whole model and a LoRA adapter ({adapter}), which is not part of it.",
+            remedy="Merge it (peft: merge_and_unload); if the model without it is meant, move the adapter elsewhere.",
+        )
     config = configuration.load(folder)
     sizes = configuration.sizes(config)
+    configuration.details(config, sizes.vocabulary)
     text = tokenizer.load(folder)
     generation = load_generation(folder, config, sizes.vocabulary)
     found = weights.find(folder)

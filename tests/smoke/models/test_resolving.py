@@ -39,7 +39,7 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
         (lambda f: (f / "config.json").write_text("{"), r"config\.json is damaged"),
         (lambda f: (f / "config.json").write_text("[]"), "does not hold a JSON object"),
         (lambda f: (f / "config.json").write_text("{}"), "names no architecture"),
-        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json is damaged"),
+        (lambda f: (f / "config.json").write_bytes(b"\x81\x82"), r"config\.json is damaged"),
         (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
         (lambda f: (f / "model.safetensors").unlink(), "holds no model"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\x10"), "truncated"),

@@ -48,7 +48,7 @@ class Words:
 def of(fields: Fields, kinds: Collection[str]) -> Words:
     """Return the tokenizer of a file. Raise RefusedError when it is of another kind than `kinds`, or contradictory."""
     kind = fields("tokenizer.ggml.model")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         meant = {"gpt2": "byte-level BPE", "llama": "SentencePiece"}
         wanted = " or ".join(meant[known] for known in kinds)
         raise RefusedError(f"Its tokenizer is {kind!r:.40}, not {wanted}")
@@ -89,7 +89,7 @@ def _cut(fields: Fields, kind: str) -> str:
         if fields.flag(f"tokenizer.ggml.{name}", default=False):
             raise RefusedError(f"tokenizer.ggml.{name} is true, which is not rebuilt here")
     cut = fields("tokenizer.ggml.pre", "default")
-    if kind == "gpt2" and cut not in PATTERNS:
+    if kind == "gpt2" and (not isinstance(cut, str) or cut not in PATTERNS):
         raise RefusedError(f"Its pre-tokenizer {cut!r:.40} is not known here ({', '.join(sorted(PATTERNS))} are)")
     return str(cut)
 

@@ -167,6 +167,12 @@ def test_a_stored_head_that_contradicts_the_tie(tmp_path: Path) -> None:
         ({"rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}}, "a list of 8 numbers"),
         ({"rope_scaling": [4]}, "rope_scaling is [4], not an object"),
         ({"eos_token_id": 512}, "eos_token_id is 512"),
+        ({"bos_token_id": 99999}, "bos_token_id is 99999"),
+        ({"pad_token_id": 32000}, "pad_token_id is 32000"),
+        ({"rms_norm_eps": None}, "rms_norm_eps is null"),
+        ({"rms_norm_eps": "1e-5"}, 'rms_norm_eps is "1e-5"'),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps is NaN"),
+        ({"hidden_act": "siluu"}, "Did you mean 'silu'"),
         ({"torch_dtype": "float8_e4m3fn"}, "torch_dtype"),
         ({"architectures": ["BertForMaskedLM"]}, "not a model that continues text"),
         ({"architectures": ["LlamaForCausalLM", "X"]}, "architectures is"),
@@ -396,3 +402,48 @@ def test_an_unknown_family_is_read_by_the_older_names_of_sizes(tmp_path: Path) -
     write_json(folder / "config.json", old)
     found = facts(folder)
     assert (found.context, found.sizes.inner, found.sizes.tied, found.widths()) == (256, 256, True, (64, 64, 256))
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    path = folder / "config.json"
+    path.write_text(path.read_text()[:-1] + ', "hidden_size": 64}')
+    refuses(folder, '"hidden_size" twice')
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_byte_order_mark_is_refused(tmp_path: Path, mark: bytes) -> None:
+    folder = build(tmp_path / "m")
+    path = folder / "generation_config.json"
+    path.write_bytes(mark + path.read_bytes())
+    refuses(folder, "byte-order mark", "generation_config.json")
+
+
+def test_a_model_with_an_adapter_beside_it(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    write_json(folder / "adapter_config.json", {"peft_type": "LORA"})
+    assert "Merge it" in refuses(folder, "a whole model and a LoRA adapter").remedy
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_link_that_leads_nowhere_says_where(tmp_path: Path, name: str) -> None:
+    folder = build(tmp_path / "m")
+    (folder / name).unlink()
+    (folder / name).symlink_to(tmp_path / "blobs" / "0123")
+    if name != "config.json":
+        refuses(folder, name, "is a link to", "0123")
+    else:
+        refuses(folder, "config.json")
+
+
+def test_a_template_that_is_none(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    change(folder / "tokenizer_config.json", chat_template="{% for m in messages %}{{ m['content'] }")
+    refuses(folder, "tokenizer_config.json: the chat template cannot be parsed", "line 1")
+    change(
+        folder / "tokenizer_config.json",
+        chat_template="{% generation %}{{ x }}{%- endgeneration -%}{% for a in b %}{% break %}{% endfor %}",
+    )
+    facts(folder)
+    (folder / "chat_template.jinja").write_text("{% if %}")
+    refuses(folder, "chat_template.jinja")
