@@ -25,7 +25,8 @@ def of(report: Report) -> list[Chart]:
     here = [
         r for r in ran if not r.measured and r.backend != sentences.TWIN
     ]  # speed is this run's, and of its backends
-    styles = {result.name: number for number, result in enumerate(ran)}
+    order = sorted(ran, key=lambda result: result.backend == sentences.TWIN)  # those are in one chart only
+    styles = {result.name: number for number, result in enumerate(order)}
     found = [
         _latency(here, styles),
         _rate(here, styles),

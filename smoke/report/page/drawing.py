@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from smoke.report import wording
-from smoke.report.page.chart_data import Chart
+from smoke.report.page.chart_data import Chart, Series
 
 WIDTH = 370.0
 """Points; the page shows one as a pixel, so that text keeps its size."""
@@ -62,7 +62,7 @@ def draw(chart: Chart) -> str:
 
 
 def _bars(axes: Any, chart: Chart) -> None:
-    furthest = max((max(s.x, default=0.0) for s in chart.series), default=0.0) or 1.0
+    furthest = max((max(s.x + _known(s)) for s in chart.series), default=0.0) or 1.0
     for row, one in enumerate(chart.series):
         value, low, high = one.x
         if chart.log:  # a bar's length says nothing on such a scale
@@ -72,7 +72,7 @@ def _bars(axes: Any, chart: Chart) -> None:
         if high > low:
             axes.plot([low, high], [row, row], color=INK, linewidth=1.4, marker="|", markersize=7)
             axes.plot(one.y, [row] * len(one.y), "o", color=ON, markeredgecolor=INK, markersize=3, markeredgewidth=0.7)
-        end = max(value, high)
+        end = max(value, high, *_known(one))
         axes.annotate(
             one.shown, (end, row), xytext=(5, 0), textcoords="offset points", va="center", color=INK, fontsize=10
         )
@@ -87,6 +87,10 @@ def _bars(axes: Any, chart: Chart) -> None:
     axes.set_axisbelow(True)
     axes.set_xlabel(chart.axis, color=SOFT)
     _numbers(axes.xaxis, log=chart.log, most=4)
+
+
+def _known(one: Series) -> tuple[float, ...]:
+    return tuple(value for value in one.y if value is not None)
 
 
 def _numbers(axis: Any, *, log: bool, most: int) -> None:
@@ -121,7 +125,7 @@ def _lines(axes: Any, chart: Chart) -> None:
 def _words(axes: Any, chart: Chart) -> None:
     """Name the points of a line that stand for words (runs, dates) instead of numbers."""
     if chart.columns:
-        every = max(1, len(chart.columns) // 4)
+        every = -(-len(chart.columns) // 3)
         places = range(0, len(chart.columns), every)
         axes.set_xticks(list(places), [chart.columns[place] for place in places], fontsize=9)
 
