@@ -7,7 +7,7 @@ from invoke.context import Context
 from front.door.declaring import task
 from front.door.options import Option
 from front.tasks_prove import MODEL
-from wheelhouse.console import show, show_json
+from wheelhouse.console import show, show_json, show_prose
 
 
 @task
@@ -78,11 +78,11 @@ def doctor(_c: Context, python: str = "", json: bool = False) -> None:
 
         from front.installed.answer import look_into
 
-        (show_json if json else show)(look_into(Path(python), as_json=json))
+        (show_json if json else show_prose)(look_into(Path(python), as_json=json))
         return
     from front.doctor import diagnose, to_json, to_text
 
-    (show_json if json else show)((to_json if json else to_text)(diagnose()))
+    (show_json if json else show_prose)((to_json if json else to_text)(diagnose()))
 
 
 @task

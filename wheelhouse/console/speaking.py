@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from wheelhouse.console.plain import plain, plain_json
+from wheelhouse.console.prose import fitted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -93,6 +94,11 @@ def show(text: str, *, end: str = "\n") -> None:
     print(plain(text), end=end, flush=True)
 
 
+def show_prose(text: str) -> None:
+    """Print sentences that a command was asked for, to standard output; a terminal gets them between words broken."""
+    show(fitted(plain(text), sys.stdout))
+
+
 def show_json(text: str) -> None:
     """Print a JSON document that a command was asked for, to standard output."""
     print(plain_json(text), flush=True)
@@ -100,7 +106,7 @@ def show_json(text: str) -> None:
 
 def show_error(text: str) -> None:
     """Print what ended the program, to standard error."""
-    print(plain(text), file=sys.stderr, flush=True)
+    print(fitted(plain(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def as_json(found: object) -> str:
