@@ -193,7 +193,7 @@ def _wait(worker: subprocess.Popen[bytes], *, chat: bool) -> int:
 def _told(path: Path, code: int, log: Path) -> Told:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Told)
-    except (OSError, MsgspecError):
+    except (OSError, MsgspecError, ValueError, RecursionError):
         if code in {INTERRUPTED, -2}:
             return Told(status="interrupted")
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]

@@ -96,7 +96,7 @@ def damage(folder: Path) -> str | None:
     for name, entry in entries.items():
         try:
             now = (folder / name).stat()
-        except OSError:
+        except (OSError, ValueError):  # a damaged list may name what no file can be called
             return f"{name} is gone"
         if now.st_size != entry.size:
             return f"{name} has {now.st_size} bytes instead of {entry.size}"
@@ -112,7 +112,7 @@ def damage(folder: Path) -> str | None:
 def _decode(path: Path) -> dict[str, Entry] | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

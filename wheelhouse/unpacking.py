@@ -6,7 +6,6 @@ import os
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,7 +32,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 opened.extractall(folder)  # noqa: S202 - a ZIP, whose names were looked at
         else:
             _extract_tar(archive, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except IntegrityError:
+        raise
+    except Exception as error:  # zipfile and tarfile raise whatever a damaged archive provokes
         raise IntegrityError(
             f"{archive.name} cannot be unpacked ({error}).", remedy="Remove it and run again."
         ) from error

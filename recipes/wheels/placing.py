@@ -97,16 +97,16 @@ def facts_of(wheels: list[Path]) -> list[WheelFacts]:
 def read_metadata(wheel: Path) -> bytes:
     """Return the METADATA file of a wheel. Raise InputError when it is no readable wheel."""
     import zipfile
-    import zlib
 
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-            if len(names) != 1:
-                raise InputError(f"{wheel.name} holds {len(names)} METADATA files instead of one.", remedy=_REMEDY)
-            return archive.read(names[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            content = archive.read(names[0]) if len(names) == 1 else b""
+    except Exception as error:  # zipfile raises whatever a damaged archive provokes
         raise InputError(f"{wheel.name} is not a readable wheel ({error}).", remedy=_REMEDY) from error
+    if len(names) != 1:
+        raise InputError(f"{wheel.name} holds {len(names)} METADATA files instead of one.", remedy=_REMEDY)
+    return content
 
 
 _REMEDY = "Remove it, then build it again; `invoke audit` says more about a wheel."
@@ -139,7 +139,7 @@ def _sealed(entries: dict[str, _Entry]) -> bytes:
 def _read_notebook(path: Path) -> dict[str, _Entry]:
     try:
         notebook = msgspec.json.decode(path.read_bytes(), type=_Notebook)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return {}
     whole = notebook.seal == sha256_bytes(msgspec.json.encode(notebook.entries, order="sorted"))
     return notebook.entries if whole else {}

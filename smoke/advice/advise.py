@@ -93,7 +93,7 @@ def last_report(model: str, folder: Path | None = None) -> Report | None:
     for file in files:
         try:
             report = msgspec.json.decode(file.read_bytes(), type=Report)
-        except (OSError, msgspec.MsgspecError):  # of an older version, or cut off
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):  # of an older version, or cut off
             continue
         if report.model.name == model:
             return report

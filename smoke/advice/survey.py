@@ -54,7 +54,7 @@ def _openvino() -> dict[str, str] | None:
     try:
         run(command, log=log_dir() / "doctor" / "openvino.log", echo=False, on_line=lines.append)
         return msgspec.json.decode(lines[-1], type=dict[str, str])
-    except (WheelhouseError, msgspec.DecodeError, IndexError):
+    except (WheelhouseError, msgspec.DecodeError, ValueError, RecursionError, IndexError):
         return None
 
 

@@ -119,7 +119,7 @@ def load(folder: Path) -> Record | None:
     try:
         record = msgspec.json.decode((folder / NAME).read_bytes(), type=Record)
         return record if sha256_file(folder / record.graph) == record.graph_after else None
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

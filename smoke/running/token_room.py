@@ -133,7 +133,7 @@ def count(model: Model, prompts: Sequence[str], environment: Environment) -> tup
 def _counts(path: Path, expected: int, log: Path) -> tuple[int, ...]:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=tuple[int, ...])
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise StepFailedError(f"The prompts' tokens could not be counted: {error}.", log=log) from error
     if len(found) != expected:
         raise StepFailedError(f"{len(found)} of {expected} prompts were counted.", log=log)

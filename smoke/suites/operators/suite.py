@@ -139,7 +139,7 @@ class _Attempt:
                 rows_so_far, begun = self._lines()
                 if done.returncode == 0 and not done.timed_out:
                     return self._finished(tuple(before), rows_so_far)
-            except (OSError, msgspec.MsgspecError) as error:
+            except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
                 reason = f"What the worker left behind cannot be read: {error}."
                 return Found(), Judgement(verdict=Verdict.CRASHED, reason=reason)
             bad_end = of_process(done, left) or Judgement(verdict=Verdict.CRASHED)

@@ -93,7 +93,7 @@ def recorded() -> HostWine | None:
     """Return the host's Wine that the runtime was made with, or None: it has a Debian root, or there is none."""
     try:
         return msgspec.json.decode((places.root() / places.HOST).read_bytes(), type=HostWine)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -1,0 +1,254 @@
+"""Whatever a file holds, its reader returns or says what is wrong with it: no traceback, nothing written elsewhere.
+
+Each case is a valid document that was changed: bytes flipped, cut, repeated and spliced; or, for JSON and TOML, a value
+replaced by one of another type, an extreme, or a deep nest. `DML_WHEELHOUSE_FUZZ` says how many cases each reader gets
+(default 150; some thousands take minutes). A failing case says its seed, which makes it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recipes.building import built
+from recipes.sources import lock, tables
+from recipes.spec import load
+from recipes.spec.schema import Recipe
+from recipes.wheels import placing
+from smoke.comparing import baseline, kept
+from smoke.models.check import whole_folder
+from smoke.models.converters.from_gguf import header
+from smoke.parity import dumps
+from smoke.running import prompts, records
+from tests.recipes.wheel_factory import make_wheel
+from tests.smoke.models import building, gguf_building
+from tests.smoke.report.test_report import EVERY
+from wheelhouse import manifests, strict_toml, unpacking
+from wheelhouse.errors import WheelhouseError
+
+pytestmark = pytest.mark.integration
+
+CASES = int(os.environ.get("DML_WHEELHOUSE_FUZZ", "150"))
+SEED = int(os.environ.get("DML_WHEELHOUSE_SEED", "0")) or time.time_ns()
+MOST_MEMORY = 64 << 20
+EXTREMES: list[Any] = [
+    None, True, -1, 0, 1 << 63, 1 << 200, 1e308, float("nan"), "", "\0", "\x1b[2J", "\u202e", "../../x", "x" * 100_000,
+    [], [[]], {}, {"": {}}, [None] * 1000,
+]  # fmt: skip
+
+
+def bytes_changed(data: bytes, draw: random.Random) -> bytes:
+    raw = bytearray(data)
+    for _ in range(draw.randint(1, 6)):
+        at, length = draw.randrange(len(raw) + 1), draw.choice([1, 1, 2, 4, 8, 64, 1024])
+        match draw.randrange(6):
+            case 0 if at < len(raw):
+                raw[at] ^= 1 << draw.randrange(8)
+            case 1:
+                raw[at : at + length] = draw.randbytes(length)
+            case 2:
+                del raw[at : at + length]
+            case 3:
+                raw[at:at] = draw.randbytes(length)
+            case 4:
+                raw[at:at] = raw[at : at + length] * draw.choice([1, 2, 50])
+            case _:
+                raw[at : at + length] = draw.choice([b"\xff", b"\0"]) * length
+    return bytes(raw)
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the keys that lead to every value of a document."""
+    inside: Any = ()
+    if isinstance(document, dict):
+        inside = document.items()
+    elif isinstance(document, list):
+        inside = enumerate(document)
+    return [path, *(place for key, value in inside for place in places(value, (*path, key)))]
+
+
+def value_changed(document: Any, draw: random.Random) -> Any:
+    """Return the document with one value replaced, removed, renamed or buried."""
+    document = json.loads(json.dumps(document))
+    *above, last = draw.choice([place for place in places(document) if place])
+    parent = document
+    for key in above:
+        parent = parent[key]
+    match draw.randrange(5):
+        case 0:
+            del parent[last]
+        case 1 if isinstance(parent, dict):
+            parent[draw.choice(["", "x", str(last).upper(), f"{last}s"])] = parent.pop(last)
+        case 2:
+            parent[last] = [parent[last]] * draw.choice([1, 2, 500])
+        case _:
+            parent[last] = draw.choice(EXTREMES)
+    return document
+
+
+def json_changed(data: bytes, draw: random.Random) -> bytes:
+    if draw.random() < 0.3:
+        return bytes_changed(data, draw)
+    if draw.random() < 0.03:
+        depth = draw.choice([1000, 100_000])
+        return b"[" * depth + b"]" * depth
+    return json.dumps(value_changed(json.loads(data), draw)).encode()
+
+
+def toml_changed(data: bytes, draw: random.Random) -> bytes:
+    text = data.decode()
+    if draw.random() < 0.5:
+        return bytes_changed(data, draw)
+    lines = text.splitlines()
+    at = draw.randrange(len(lines))
+    key, equals, _ = lines[at].partition("=")
+    value = draw.choice(
+        [
+            '""',
+            "1",
+            "-1",
+            "true",
+            "[]",
+            "{}",
+            "1979-05-27",
+            "nan",
+            "9" * 5000,
+            '"../x"',
+            '"\\u001b[2J"',
+            "[[[]]]",
+            "[" * 5000,
+        ]
+    )
+    lines[at] = f"{key}= {value}" if equals else draw.choice(["", lines[at] * 2, "[[x]]", "[a.b", "\0"])
+    return "\n".join(lines).encode()
+
+
+Case = tuple[bytes, str, Callable[[bytes, random.Random], bytes], Callable[[Path], object]]
+
+
+def decode_recipe(path: Path) -> object:
+    return strict_toml.load(path, Recipe)
+
+
+def model_folder(path: Path) -> object:
+    """Check a model whose one file was changed."""
+    folder = path.parent / f"model-{path.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    building.build(folder)
+    shutil.copyfile(path, folder / path.name)
+    return whole_folder.facts_of(folder)
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    base = tmp_path_factory.mktemp("seeds")
+    recipe = load.available()["dml"].read_bytes()
+    model = building.build(base / "model")
+    gguf = gguf_building.build(base / "m.gguf").read_bytes()
+    wheel = make_wheel(base).read_bytes()
+    (base / "made").mkdir()
+    (base / "made" / "x").write_bytes(b"x")
+    manifests.write(base / "made")
+    locked = lock.Lock(format=lock.FORMAT, recipe="r", checksum="", api_version=24)
+    locked = msgspec.structs.replace(locked, checksum=lock.checksum(locked))
+    table = (
+        b"# comment\nabseil_cpp;https://github.com/a/b/archive/x.zip;"
+        + b"a" * 40
+        + b"\nx;https://e.org/y.git;"
+        + b"b" * 40
+    )
+    dump = json.dumps(
+        {"schema": 2, "status": "ok", "device": {"name": "CPU"}, "prompts": [{"text": "a", "ids": [1], "tokens": [2]}]}
+    ).encode()
+    found: dict[str, Case] = {
+        "recipe": (recipe, "r.toml", toml_changed, decode_recipe),
+        "lock": (lock.to_text(locked).encode(), "r.lock.toml", toml_changed, lambda p: lock.read(p, "r")),
+        "record of builds": (
+            f'format = {built.FORMAT}\nrecipe = "r"\n'.encode(), "r.built.toml", toml_changed,
+            lambda p: built.read(p.with_name("r.toml")),
+        ),
+        "upstream's table": (table, "deps.txt", bytes_changed, lambda p: tables.declarations(p.parent, p.name)),
+        "report": (msgspec.json.encode(EVERY), "report.json", json_changed, baseline.read),
+        "prompts": ("Héllo\nWhat is 2+2?\n# no\n😀 x\n".encode(), "p.txt", bytes_changed, prompts.load),
+        "manifest": (
+            (base / "made" / manifests.MANIFEST).read_bytes(), manifests.MANIFEST, json_changed,
+            lambda p: manifests.damage(p.parent),
+        ),
+        "notebook": (placing._sealed({}), "n.json", json_changed, placing._read_notebook),
+        "dump": (dump, "dump.json", json_changed, lambda p: dumps.read(p.parent, prompts=1)),
+        "kept dump": (dump, "dump.json", json_changed, lambda p: kept.find([p.parent], p.parent / "work")),
+        "record of a run": (b'{"format": 1}', records.NAME, json_changed, lambda p: records.read(p.parent)),
+        "GGUF": (gguf, "m.gguf", bytes_changed, header.read),
+        "METADATA": (wheel, "demo_pkg-1.0-cp312-cp312-win_amd64.whl", bytes_changed, placing.read_metadata),
+        "archive": (wheel, "a.zip", bytes_changed, lambda p: unpacking.unpack(p, p.parent / "unpacked")),
+    }  # fmt: skip
+    for name in (
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+    ):
+        if (model / name).is_file():
+            change = bytes_changed if name.endswith("safetensors") else json_changed
+            found[name] = ((model / name).read_bytes(), name, change, model_folder)
+    return found
+
+
+READERS = [
+    "recipe", "lock", "record of builds", "upstream's table", "report", "prompts", "manifest", "notebook", "dump",
+    "kept dump", "record of a run", "GGUF", "METADATA", "archive", "config.json", "tokenizer.json",
+    "tokenizer_config.json", "model.safetensors",
+]  # fmt: skip
+SPEAKS = (WheelhouseError, dumps.DumpError, header.DamagedError)
+"""What a reader may raise: each has its words for people, or its caller's."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_changed_file_is_read_or_refused_in_words(seeds: dict[str, Case], tmp_path: Path, name: str) -> None:
+    data, filename, change, read = seeds[name]
+    inside, outside = tmp_path / "in", tmp_path
+    inside.mkdir()
+    refused = 0
+    for number in range(CASES):
+        draw = random.Random(f"{SEED} {name} {number}")
+        (inside / filename).write_bytes(change(data, draw))
+        try:
+            read(inside / filename)
+        except SPEAKS:
+            refused += 1
+        except Exception as error:
+            error.add_note(
+                f"DML_WHEELHOUSE_SEED={SEED}, case {number} of {name}: {(inside / filename).read_bytes()[:300]!r}"
+            )
+            raise
+    assert [p.name for p in outside.iterdir()] == ["in"] or {p.name for p in outside.iterdir()} <= {"in", "cache"}
+    assert refused or name in {"prompts", "manifest", "notebook"}, (
+        "nothing was ever refused: the changes do not reach it"
+    )
+
+
+def test_memory_stays_small(seeds: dict[str, Case], tmp_path: Path) -> None:
+    for name in READERS:
+        data, filename, change, read = seeds[name]
+        (tmp_path / name).mkdir()
+        tracemalloc.start()
+        for number in range(5):
+            (tmp_path / name / filename).write_bytes(change(data, random.Random(f"{name} {number}")))
+            try:
+                read(tmp_path / name / filename)
+            except SPEAKS:
+                continue
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < MOST_MEMORY, name
