@@ -74,7 +74,7 @@ def ask(identifier: str, revision: str) -> Listing:
                 remedy="Check the spelling; for a gated model set HF_TOKEN. If you meant a folder: it does not exist.",
             ) from error
         raise NetworkError(f"{endpoint()} answered {error.code} for {identifier}.", remedy=by_hand) from error
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NetworkError(f"{endpoint()} gave no listing of {identifier}: {error}.", remedy=by_hand) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
