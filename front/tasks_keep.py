@@ -31,14 +31,19 @@ def wine_clean(_c: Context) -> None:
         "folder": "where in the profile the checkout lies; default: src/dml-wheelhouse",
     },
 )
-def wine_python(_c: Context, argument: list[str], python: str = "", user: str = "", folder: str = "") -> None:
+def wine_python(
+    _c: Context, argument: list[str], python: str = "", user: str = "", folder: str = "", where: bool = False
+) -> None:
     """Run this project in a whole Windows Python in Wine: -- -m pytest.
 
     The checkout is copied to a user's profile there and installed by Windows' pip. Needs root.
     """
-    from smoke.wine.whole.commands import wine_python as run
+    from smoke.wine.whole import commands
 
-    run(argument, python=python, user=user, folder=folder)
+    if where:
+        show(commands.where(python=python, user=user, folder=folder))
+    else:
+        commands.wine_python(argument, python=python, user=user, folder=folder)
 
 
 @task(texts={"plan": "only list what would be removed"})

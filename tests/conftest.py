@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,18 @@ settings.load_profile("default")
 def pytest_configure() -> None:
     """Take Ctrl-C seriously: a shell starts its background jobs with it ignored, which all they start inherits."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def in_wine() -> bool:
+    """Return whether this Windows is Wine, whose own library says so."""
+    return sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with its reason, what cannot pass because Wine is not Windows."""
+    for item in items if in_wine() else []:
+        for mark in item.iter_markers("not_in_wine"):
+            item.add_marker(pytest.mark.skip(reason=f"Wine is not Windows: {mark.args[0]}"))
 
 
 @pytest.fixture(autouse=True)

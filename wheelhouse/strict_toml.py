@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -117,3 +118,22 @@ def _all_keys(kind: object) -> set[str]:
 
     visit(msgspec.inspect.type_info(kind))
     return keys
+
+
+def schema_of(structure: type) -> dict[str, Any]:
+    """Return the JSON schema of a structure, its descriptions without the code's indentation.
+
+    Python 3.13 takes that out of docstrings itself: the schema is the same with every Python.
+    """
+    made: dict[str, Any] = _tidied(msgspec.json.schema(structure))
+    return made
+
+
+def _tidied(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _described(name, value) for name, value in part.items()}
+    return [_tidied(each) for each in part] if isinstance(part, list) else part
+
+
+def _described(name: str, value: Any) -> Any:
+    return inspect.cleandoc(value) if name == "description" and isinstance(value, str) else _tidied(value)

@@ -125,6 +125,7 @@ OPTIONS: dict[str, Option] = {
     "record": Option(text="write the versions that Debian delivered to recipes/wine/trixie.lock, after the self-test"),
     "argument": Option(text="what python.exe is given, after `--`: -- -m invoke doctor", value="ARG", verbatim=True),
     "user": Option(text="whose profile; default: Zoë Müller, a name as awkward as they come", value="NAME"),
+    "where": Option(text="only print where this system sees the checkout"),
     "host_wine": Option(text="use this machine's own Wine, 10 or newer, if it passes the self-test"),
 }
 """By the parameter's name in the task's function, grouped as people think: build, prove, look, keep."""

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from recipes.bill.licence_order import in_one_order
 from recipes.bill.materials import Binary, Materials
 from recipes.bill.sbom import BINARY_MAGIC, sbom_files, with_binaries
 from wheelhouse.errors import InputError
@@ -38,6 +39,8 @@ def embed_sboms(wheel: Path, materials: Materials, *, origin_of: Callable[[str],
     ]
     for name, text in sbom_files(with_binaries(materials, binaries)).items():
         contents[f"{dist_info}/{name}"] = text.encode()
+    described = f"{dist_info}/METADATA"
+    contents[described] = in_one_order(contents[described])
     del contents[listed]
     names = sorted(contents, key=lambda n: (n.startswith(f"{dist_info}/"), n))
     ordered = {name: contents[name] for name in names}

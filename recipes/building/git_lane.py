@@ -28,7 +28,7 @@ from recipes.spec.load import hash_of
 from recipes.staging import ort_home
 from recipes.wheels.local_version import localize
 from wheelhouse.errors import StepFailedError
-from wheelhouse.files import remove_tree, require_space, sha256_file, sha256_tree, write_atomic
+from wheelhouse.files import by_name, remove_tree, require_space, sha256_file, sha256_tree, write_atomic
 from wheelhouse.process import Command
 from wheelhouse.steps import RECORD, Step, ensure
 
@@ -122,7 +122,7 @@ class GitLane:
         pythons = self.build.tools.pythons
         ort = [built_folder(self.build, python) for python in pythons] if self.build.builds_ort else []
         folders = [*ort, *(Path(self.build.wheel(python)) for python in pythons)]
-        return [wheel for folder in folders for wheel in sorted(folder.glob("*.whl"))]
+        return [wheel for folder in folders for wheel in sorted(folder.glob("*.whl"), key=by_name)]
 
     def _make_ort(self, source: Checkout, command: Command, tag: str, into: Path) -> None:
         folder = Path(self.build.ort_build)

@@ -97,7 +97,7 @@ def _tables(below: dict[str, Any], above: dict[str, Any], key: str) -> bool:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a recipe (of the TOML read as JSON)."""
-    made = msgspec.json.schema(Recipe)
+    made = strict_toml.schema_of(Recipe)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dml-wheelhouse recipe", **made}
 
 

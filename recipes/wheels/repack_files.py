@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipes.bill.licence_order import in_one_order
 from recipes.wheels.pieces import Piece, new, recorded, taken, write_wheel
 from recipes.wheels.repack import Change, Repacking, for_machines, for_people, render_project
 from recipes.wheels.repack_metadata import mended
@@ -90,6 +91,7 @@ def assemble(
     known = {p.sha256: p for p in [*opened.licences.values(), *opened.dist_info.values()]}
     # Stored rather than compressed by this machine's zlib, unless a published wheel has the very file compressed.
     parts = {n: known.get(p.sha256) or new(content_of(p)) for n, p in info.items() if n != "RECORD"}
+    parts["METADATA"] = new(in_one_order(content_of(info["METADATA"])))
     parts |= extra | {name: new(text.encode()) for name, text in written.items()}
     pieces = dict(opened.payload) | {f"{folder}/{n}": parts[n] for n in sorted(parts)}
     lines = [f"{_quoted(n)},{recorded(p)},{p.size}\n" for n, p in pieces.items()]

@@ -17,7 +17,7 @@ from recipes.wheels.lockfiles import required_by, result_of
 from recipes.wheels.placing import read_metadata
 from wheelhouse.downloads import CONNECT_SECONDS, DOWNLOAD_SECONDS
 from wheelhouse.errors import InputError, NetworkError
-from wheelhouse.files import sha256_file
+from wheelhouse.files import by_name, sha256_file
 from wheelhouse.paths import display, log_dir
 from wheelhouse.process import Command, run
 
@@ -37,7 +37,7 @@ def record(recipe: Recipe, wheels: Path, scratch: Path, kept: Sequence[str] = ()
             folder = scratch / f"{platform}-{python}"
             wanted = sorted(set(_required(recipe, wheels, platform, python)))
             _download(wanted, chosen, folder, platform, python)
-            for file in sorted(folder.glob("*.whl")):
+            for file in sorted(folder.glob("*.whl"), key=by_name):
                 name, version = file.name.split("-")[:2]
                 chosen.append(f"{name}=={version}")
                 found[file.name] = LockedArchive(url=address_of(file), sha256=sha256_file(file))

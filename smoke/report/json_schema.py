@@ -11,6 +11,7 @@ import msgspec
 
 from smoke.report.results import Report
 from wheelhouse.files import write_atomic
+from wheelhouse.strict_toml import schema_of
 
 PATH = Path(__file__).with_name("report.schema.json")
 
@@ -20,7 +21,7 @@ def generate() -> bytes:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "report.json of dml-wheelhouse",
-        **msgspec.json.schema(Report),
+        **schema_of(Report),
     }
     return msgspec.json.format(msgspec.json.encode(schema)) + b"\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -93,6 +93,15 @@ def unused(part: Path, *, timeout: float = 1800.0) -> Iterator[None]:
                 say("Waiting for the programs that run in the Wine runtime")
             _wait_for(held, part, timeout)
         yield
+
+
+def ensure_unused(wanted: Step, make: Callable[[Path], None]) -> None:
+    """Make a step's output unless it is there, when no program in Wine uses the one that it replaces."""
+    if steps.why_to_run(wanted) is None:
+        return
+    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    with unused(wanted.output):
+        steps.ensure(wanted, make, quiet_when_fresh=True)
 
 
 def _wait_for(held: ExitStack, part: Path, timeout: float) -> None:

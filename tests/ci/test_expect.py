@@ -25,7 +25,7 @@ def expect(folder: Path, verdicts: dict[tuple[str, str], str], *options: str) ->
     report = folder / "report.json"
     results = [{"backend": b, "variant": v, "verdict": verdict} for (b, v), verdict in verdicts.items()]
     results.append(PIPELINE)
-    report.write_text(json.dumps({"results": results}))
+    report.write_text(json.dumps({"results": results}), encoding="utf-8")
     argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report), *options]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
@@ -78,7 +78,7 @@ def test_webgpu_that_only_fell_back_is_named(tmp_path: Path) -> None:
 def test_the_npus_pipeline_has_to_run_and_to_say_that_it_fell_back(tmp_path: Path, pipeline: list, fine: bool) -> None:
     report = tmp_path / "report.json"
     results = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in GOOD]
-    report.write_text(json.dumps({"results": [*results, *pipeline]}))
+    report.write_text(json.dumps({"results": [*results, *pipeline]}), encoding="utf-8")
     argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == (0 if fine else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,13 +22,17 @@ def run_tool(*argv: str, env: dict[str, str] | None = None) -> subprocess.Comple
     return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120)
 
 
+BASH = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+
+
+@BASH
 def test_site_is_an_index_that_a_browser_and_pip_can_walk(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheel = make_wheel(wheels)
     write_index(wheels)
     done = run_tool("bash", str(ROOT / ".ci" / "site"), str(wheels), str(tmp_path / "site"))
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "site/simple/demo-pkg/index.html").read_text()
+    page = (tmp_path / "site/simple/demo-pkg/index.html").read_text(encoding="utf-8")
     found = re.search(r'href="([^#"]+)', page)
     assert found is not None
     target = tmp_path / "site/simple/demo-pkg" / found[1]
@@ -36,6 +41,7 @@ def test_site_is_an_index_that_a_browser_and_pip_can_walk(tmp_path: Path) -> Non
     assert (tmp_path / "site/index.html").is_file()
 
 
+@BASH
 def test_no_site_is_made_of_wheels_that_changed_after_they_were_indexed(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheel = make_wheel(wheels)
@@ -64,8 +70,8 @@ def summary(folder: Path) -> str:
 
 def test_summary_tells_verdicts_and_last_lines(tmp_path: Path) -> None:
     (tmp_path / "smoke").mkdir()
-    (tmp_path / "smoke" / "report.json").write_text(json.dumps(REPORT))
-    (tmp_path / "unit.log").write_text("first\n" * 50 + "== 12 passed in 3 s ==\n")
+    (tmp_path / "smoke" / "report.json").write_text(json.dumps(REPORT), encoding="utf-8")
+    (tmp_path / "unit.log").write_text("first\n" * 50 + "== 12 passed in 3 s ==\n", encoding="utf-8")
     text = summary(tmp_path)
     assert "### Smoke: tiny \\| Phi-3" in text
     assert "| PASS | ort-cpu | fp32 | CPU | 23.5 |  |" in text
@@ -78,7 +84,7 @@ def test_summary_tells_verdicts_and_last_lines(tmp_path: Path) -> None:
 def test_summary_survives_a_run_that_ended_early(tmp_path: Path, report: str) -> None:
     assert "Nothing has run" in summary(tmp_path)
     assert "Nothing has run" in summary(tmp_path / "missing")
-    (tmp_path / "report.json").write_text(report)
+    (tmp_path / "report.json").write_text(report, encoding="utf-8")
     assert "report.json cannot be read" in summary(tmp_path)
 
 
@@ -101,7 +107,7 @@ def test_sboms_are_taken_out_of_the_wheels(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (written,) = (tmp_path / "sboms").iterdir()
     assert written.name == f"{wheel.name}.cdx.json"
-    assert json.loads(written.read_text()) == {"bomFormat": "CycloneDX"}
+    assert json.loads(written.read_text(encoding="utf-8")) == {"bomFormat": "CycloneDX"}
 
 
 def workflow_step(workflow: str, name: str) -> str:
@@ -119,18 +125,18 @@ def test_a_release_is_made_of_what_the_sums_say_and_of_nothing_else(tmp_path: Pa
     wheel = make_wheel(tmp_path / "wheels")
     write_index(tmp_path / "wheels")
     (tmp_path / "sboms").mkdir()
-    (tmp_path / "sboms" / "x.cdx.json").write_text("{}")
+    (tmp_path / "sboms" / "x.cdx.json").write_text("{}", encoding="utf-8")
     if swapped:
         wheel.write_bytes(b"swapped")
     stand_in = tmp_path / "bin" / "gh"
     stand_in.parent.mkdir()
-    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > asked\n')
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > asked\n', encoding="utf-8")
     stand_in.chmod(0o755)
     environment = os.environ | {"PATH": f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}", "TAG": "v1 & more"}
     script = workflow_step("release", "Verify and publish")
     done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode != 0) == swapped, done.stderr
-    asked = (tmp_path / "asked").read_text().splitlines() if not swapped else []
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines() if not swapped else []
     files = [f"wheels/{wheel.name}", "wheels/SHA256SUMS", "sboms/x.cdx.json"]
     assert asked == ([] if swapped else ["release", "create", "v1 & more", *files, "--verify-tag", "--generate-notes"])
 
@@ -202,7 +208,7 @@ def test_lanes_go_on_after_a_failure_and_the_run_fails(tmp_path: Path) -> None:
         "after two lane four true",
     )
     assert (code, rows) == (1, ["one FAILED", "two passed", "three FAILED", "four passed"])
-    assert (tmp_path / ".ci-logs" / "one.log").read_text() == "said\n"
+    assert (tmp_path / ".ci-logs" / "one.log").read_text(encoding="utf-8") == "said\n"
     assert not (tmp_path / "never").exists()
 
 
@@ -229,16 +235,18 @@ def forge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for argv in (("init", "-q", "--bare", str(remote)), ("init", "-q", "-b", "main", str(work))):
         subprocess.run(["git", *argv], check=True)
     (work / "recipes").mkdir()
-    (work / "recipes" / "dml.toml").write_text("x")
+    (work / "recipes" / "dml.toml").write_text("x", encoding="utf-8")
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     for argv in (("remote", "add", "origin", str(remote)), ("add", "."), (*identity, "commit", "-qm", "first")):
         subprocess.run(["git", "-C", str(work), *argv], check=True)
     gh.parent.mkdir()
     gh.write_text(
-        '#!/bin/sh\nif [ "$2" = view ]; then grep -q "^pr create" "$LOG" && exit 0 || exit 1; fi\necho "$@" >> "$LOG"\n'
+        '#!/bin/sh\nif [ "$2" = view ]; then grep -q "^pr create" "$LOG" && exit 0 || exit 1; fi\n'
+        'echo "$@" >> "$LOG"\n',
+        encoding="utf-8",
     )
     gh.chmod(0o755)
-    (tmp_path / "log").write_text("")
+    (tmp_path / "log").write_text("", encoding="utf-8")
     monkeypatch.setenv("PATH", f"{gh.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
     return work
@@ -252,20 +260,20 @@ def propose(work: Path, *text: str) -> str:
 def test_what_a_run_recorded_is_proposed_once_and_then_brought_up_to_date(forge: Path) -> None:
     assert propose(forge) == "nothing new\n"
     for text in ("first", "second"):
-        (forge / "recipes" / "dml.lock.toml").write_text(text)
+        (forge / "recipes" / "dml.lock.toml").write_text(text, encoding="utf-8")
         assert "proposed as records" in propose(forge)
         show = ["git", "-C", str(forge.parent / "remote"), "show", "records:recipes/dml.lock.toml"]
         assert subprocess.run(show, check=True, capture_output=True, text=True).stdout == text
         subprocess.run(["git", "-C", str(forge), "switch", "-q", "main"], check=True)
         subprocess.run(["git", "-C", str(forge), "branch", "-qD", "records"], check=True)
-    log = (forge.parent / "log").read_text()
+    log = (forge.parent / "log").read_text(encoding="utf-8")
     assert (log.count("pr create"), log.count("pr edit")) == (1, 1)
 
 
 def test_a_proposal_says_what_its_text_says(forge: Path) -> None:
-    (forge / "recipes" / "dml.lock.toml").write_text("x")
+    (forge / "recipes" / "dml.lock.toml").write_text("x", encoding="utf-8")
     propose(forge, "said.md")
-    assert "--body-file said.md" in (forge.parent / "log").read_text()
+    assert "--body-file said.md" in (forge.parent / "log").read_text(encoding="utf-8")
 
 
 INVOKE = """#!/usr/bin/env bash
@@ -287,9 +295,9 @@ def checkout(tmp_path: Path) -> Path:
     """A repository with one recipe, and an `invoke` that does as if."""
     folder = tmp_path / "checkout"
     (folder / "recipes").mkdir(parents=True)
-    (folder / "recipes" / "published.toml").write_text("# old\n")
+    (folder / "recipes" / "published.toml").write_text("# old\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "invoke").write_text(INVOKE)
+    (tmp_path / "bin" / "invoke").write_text(INVOKE, encoding="utf-8")
     (tmp_path / "bin" / "invoke").chmod(0o755)
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
     for arguments in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "x")):
@@ -305,10 +313,10 @@ def test_upgrade_says_what_holds_and_what_does_not(checkout: Path, newer: str) -
     argv = ["bash", str(ROOT / ".ci" / "upgrade"), str(out)]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=checkout, env=environ, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert (out / "upgrade.txt").read_text() == "mine: something newer\n"
+    assert (out / "upgrade.txt").read_text(encoding="utf-8") == "mine: something newer\n"
     assert (out / "upgrade.patch").exists() == bool(newer)
     if newer:
-        body = (out / "body.md").read_text()
+        body = (out / "body.md").read_text(encoding="utf-8")
         assert "- build: passed\n- lock: passed\n- audit: passed\n- wine-setup: passed\n" in body
         assert "- smoke: **failed**, exit code 13" in body
         assert "# the smoke report" in body
@@ -316,4 +324,4 @@ def test_upgrade_says_what_holds_and_what_does_not(checkout: Path, newer: str) -
         subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True, timeout=60)
         patch = ["git", "apply", "--include=recipes/*.toml", str(out / "upgrade.patch")]
         subprocess.run(patch, cwd=checkout, check=True, timeout=60)
-        assert (checkout / "recipes" / "published.toml").read_text() == "# old\n# newer\n"
+        assert (checkout / "recipes" / "published.toml").read_text(encoding="utf-8") == "# old\n# newer\n"

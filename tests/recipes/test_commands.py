@@ -19,7 +19,7 @@ PARTS = ["build", "fetch", "build-ort", "stage", "build-genai", "wheel"]
 
 @pytest.fixture
 def request_(tmp_path):
-    (tmp_path / "mini.toml").write_text(upstream.recipe_text(COMMITS))
+    (tmp_path / "mini.toml").write_text(upstream.recipe_text(COMMITS), encoding="utf-8")
     return Request(recipe=str(tmp_path / "mini.toml"), target="windows-x64", options=options_from(pythons=("3.12",)))
 
 
@@ -35,7 +35,8 @@ def test_every_part_is_a_task_with_help(capsys):
 
 def test_a_task_prints_a_plan(tmp_path, request_, capsys):
     program = FrontDoor(tasks.namespace)
-    program.run(f"invoke build --plan --recipe {request_.recipe} --target windows-arm64 --python 3.12", exit=False)
+    words = ("--plan", "--recipe", request_.recipe, "--target", "windows-arm64", "--python", "3.12")
+    program.run(["invoke", "build", *words], exit=False)
     assert "--arm64" in capsys.readouterr().out
 
 

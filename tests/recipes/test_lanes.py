@@ -81,7 +81,7 @@ def test_finish_indexes_everything_and_reports_what_this_lane_made(
     ours, _older = make_wheel(tmp_path), make_wheel(tmp_path, version="0.9")
     (row,) = finish(tmp_path, {ours.name: 2.0})
     assert (row.path, row.sha256, row.seconds) == (ours, sha256_file(ours), 2.0)
-    assert "demo_pkg-0.9" in (tmp_path / "SHA256SUMS").read_text()
+    assert "demo_pkg-0.9" in (tmp_path / "SHA256SUMS").read_text(encoding="utf-8")
     assert audited == [ours.name]
 
 

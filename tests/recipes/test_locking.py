@@ -62,7 +62,7 @@ def archive(mirror, path, files):
 def repository(folder, mirror, name, files):
     for path, text in files.items():
         (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name / path).write_text(text)
+        (folder / name / path).write_text(text, encoding="utf-8")
     return upstream.repository(folder / name, mirror / "mini" / name, tag="v1")
 
 
@@ -93,14 +93,14 @@ class World:
             },
         )
         repository(folder, self.mirror, "genai", {"cmake/deps.txt": f"mathlib;{GITHUB}mini/mathlib.git;{math}\n"})
-        self.recipe.write_text(RECIPE)
+        self.recipe.write_text(RECIPE, encoding="utf-8")
 
     def lock(self, **options):
         return locking.lock(str(self.recipe), source_mirror=str(self.mirror), **options)
 
     @property
     def text(self):
-        return self.recipe.with_suffix(".lock.toml").read_text()
+        return self.recipe.with_suffix(".lock.toml").read_text(encoding="utf-8")
 
     @property
     def third_party(self):
@@ -117,7 +117,7 @@ def world(tmp_path, monkeypatch):
 
 def move(world, name, file, text):
     place = world.mirror / "mini" / name
-    (place / file).write_text(text)
+    (place / file).write_text(text, encoding="utf-8")
     upstream.git(place, "commit", "--all", "--quiet", "--message", "second")
     upstream.git(place, "tag", "--force", "v1")
 
@@ -137,7 +137,7 @@ def test_what_was_fetched_lies_where_upstreams_cmake_looks(world):
     world.lock()
     assert (world.third_party / "ort-v1/mirror/github.com/mini/numbers/archive/v1.zip").is_file()
     assert (world.third_party / "deps/constants-v1/constants.h").is_file()  # without its one top folder
-    assert (world.third_party / "deps/ort-directml-arm64-v1/lib/DirectML.lib").read_text() == "arm64"
+    assert (world.third_party / "deps/ort-directml-arm64-v1/lib/DirectML.lib").read_text(encoding="utf-8") == "arm64"
 
 
 def test_a_moved_tag_stops_with_both_commits_and_can_be_upgraded(world):
@@ -173,7 +173,9 @@ def test_a_wrong_hash_in_upstreams_table_records_nothing(world):
 
 def test_check_names_what_differs(world):
     world.lock()
-    (world.third_party / "ort-v1/packages.config").write_text('<package id="Mini.DirectML" version="1.16.0" />')
+    (world.third_party / "ort-v1/packages.config").write_text(
+        '<package id="Mini.DirectML" version="1.16.0" />', encoding="utf-8"
+    )
     with pytest.raises(
         IntegrityError, match=r"packages\.config:1 of ort: directml is .*1\.16\.0, the lock has .*1\.15\.4"
     ):
@@ -191,7 +193,7 @@ def test_check_names_what_differs(world):
 )
 def test_requests_that_cannot_be_met(world, old, new, error, message):
     assert old in RECIPE
-    world.recipe.write_text(RECIPE.replace(old, new))
+    world.recipe.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(error, match=message):
         world.lock()
 

@@ -91,7 +91,7 @@ class Scene:
     def finish(self, place: str) -> float:
         started = time.monotonic()
         process = self.start(place)
-        assert process.wait(timeout=300) == 0, (self.base / place / "err").read_text()
+        assert process.wait(timeout=300) == 0, (self.base / place / "err").read_text(encoding="utf-8")
         return time.monotonic() - started
 
 
@@ -107,7 +107,8 @@ def lane(tmp_path: Path) -> Scene:
             runtime_sha=sha256_file(runtime),
             demo=demo.name,
             demo_sha=sha256_file(demo),
-        )
+        ),
+        encoding="utf-8",
     )
     where = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(offered)}
     return Scene(code=LANE, arguments=(str(recipe),), base=tmp_path, environment=where)

@@ -97,4 +97,4 @@ def perturbed(logits, size, seed=1):
 def edit(folder, **fields):
     """Change top-level fields of dump.json as text, past the structures that would refuse."""
     path = folder / "dump.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | fields), encoding="utf-8")

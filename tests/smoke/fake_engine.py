@@ -131,7 +131,7 @@ def _spoil(job, fault):
     if fault == "no logits file":
         (folder / "logits-0.safetensors").unlink()
     if fault == "malformed dump":
-        (folder / "dump.json").write_text('{"schema": 1, "status": "ok", "prompts": [')
+        (folder / "dump.json").write_text('{"schema": 1, "status": "ok", "prompts": [', encoding="utf-8")
     if fault == "no dump":
         (folder / "dump.json").unlink()
     if fault == "crash at exit":

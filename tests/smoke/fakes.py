@@ -49,13 +49,13 @@ def reference(**options):
 
 def model(folder, seed=1):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "seed").write_text(str(seed))
+    (folder / "seed").write_text(str(seed), encoding="utf-8")
     return Model(name="stand-in", folder=folder, key=KEY, label="a stand-in", facts=building.facts(vocab_size=64))
 
 
 def export(folder, kind="healthy", *, key=KEY, seed=1):
     """Make an export's folder; `key` is what it says about its origin, `seed` decides its weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "seed").write_text(str(seed))
-    (folder / "export.json").write_text(json.dumps({"kind": kind, "model_key": key, "settings": []}))
+    (folder / "seed").write_text(str(seed), encoding="utf-8")
+    (folder / "export.json").write_text(json.dumps({"kind": kind, "model_key": key, "settings": []}), encoding="utf-8")
     return folder

@@ -64,7 +64,7 @@ def load(job):
 def ask(tmp_path, monkeypatch):
     """Ask a stand-in backend; `options` are its."""
     engine = tmp_path / "engine.py"
-    engine.write_text(ENGINE)
+    engine.write_text(ENGINE, encoding="utf-8")
     monkeypatch.setattr(generate, "resolve", lambda _: fakes.model(tmp_path / "model"))
 
     def call(prompt="Grüße, 世界", *, device="CPU", limit=256, announced=False, chat=False, doubt="", **options):
@@ -132,9 +132,9 @@ def test_bad_input():
 
 
 def _job(tmp_path, **more):
-    (tmp_path / "engine.py").write_text(ENGINE)
+    (tmp_path / "engine.py").write_text(ENGINE, encoding="utf-8")
     job = {"engine": str(tmp_path / "engine.py"), "options": {}, "output": str(tmp_path), "max_new_tokens": 99}
-    (tmp_path / "job.json").write_text(json.dumps(job | more))
+    (tmp_path / "job.json").write_text(json.dumps(job | more), encoding="utf-8")
     return [sys.executable, str(WORKER / "converse.py"), str(tmp_path / "job.json")]
 
 
@@ -142,7 +142,7 @@ def test_a_chat_remembers_what_was_said(tmp_path):
     argv = _job(tmp_path, turns=["one"], chat=True)
     done = subprocess.run(argv, input="two\n\nthree\n", capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "one\n> one one two\n> > one one two one one two three\n> \n"
-    assert len(json.loads((tmp_path / "answer.json").read_text())["answers"]) == 3
+    assert len(json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["answers"]) == 3
 
 
 def test_lines_reach_a_worker_that_cannot_read_the_terminal(ask, capfd, monkeypatch):
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_the_answer_and_keeps_what_was_said(tmp_path, native):
         assert worker.wait(30) == converse.INTERRUPTED
     assert rest.endswith(b"\n")
     assert b"question" not in rest
-    told = json.loads((tmp_path / "answer.json").read_text())["answers"][0]
+    told = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["answers"][0]
     assert told["interrupted"]
     assert ("a l" + rest.decode().rstrip("\n")) == told["text"]
 
@@ -243,7 +243,7 @@ def test_a_chat_ends_where_the_model_takes_no_more(tmp_path):
     argv = _job(tmp_path, turns=["one"], chat=True, most=10)
     done = subprocess.run(argv, input="two\nthree\n", capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "one\n> "
-    answers = json.loads((tmp_path / "answer.json").read_text())
+    answers = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
     assert len(answers["answers"]) == 1
     assert "the model takes 10: begin another one" in answers["notes"][0]
 

@@ -197,7 +197,7 @@ def test_a_damaged_record_is_a_first_fetch_again(site: tuple[str, Path], record:
     (note,) = cache_dir("downloads").glob("*.sha256")
     note.write_bytes(record)
     assert fetch_url(file).read_bytes() == b"content"
-    assert note.read_text().split() == [sha256_bytes(b"content"), file.url]
+    assert note.read_text(encoding="utf-8").split() == [sha256_bytes(b"content"), file.url]
 
 
 @pytest.mark.parametrize(("path", "words"), [("missing", "404"), ("cut", "could not be fetched")])

@@ -20,9 +20,9 @@ def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path_factory: pytest.TempPath
 
 def test_tree_hash_sees_names_contents_and_skips(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "a").write_text("1")
+    (tmp_path / "sub" / "a").write_text("1", encoding="utf-8")
     first = files.sha256_tree(tmp_path)
-    (tmp_path / "b").write_text("noise")
+    (tmp_path / "b").write_text("noise", encoding="utf-8")
     assert files.sha256_tree(tmp_path) != first
     assert files.sha256_tree(tmp_path, skip=lambda p: p.name == "b") == first
     (tmp_path / "sub" / "a").rename(tmp_path / "sub" / "c")
@@ -47,14 +47,14 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space"):
         files.write_atomic(target, "new")
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 def test_remove_tree_takes_files_links_folders_and_what_is_absent(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    (kept / "inside").write_text("")
+    (kept / "inside").write_text("", encoding="utf-8")
     (tmp_path / "link").symlink_to(kept)
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     for name in ("link", "folder", "absent"):

@@ -110,7 +110,7 @@ def test_a_cause_that_later_output_has_pushed_away_is_found_in_the_log(tmp_path:
 
 def test_the_last_lines_count_before_what_stands_above_them(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text("Connection refused\n" * 40)
+    log.write_text("Connection refused\n" * 40, encoding="utf-8")
     found = recognise_in(log, ["fatal error: No space left on device"])
     assert found is not None
     assert found.id == "disk-full"

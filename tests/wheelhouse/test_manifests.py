@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Path:
     (made / "sub").mkdir(parents=True)
     (made / "model.onnx").write_bytes(b"graph")
     (made / "sub" / "weights").write_bytes(b"weights")
-    (made / ".step.json").write_text("ours, written later")
+    (made / ".step.json").write_text("ours, written later", encoding="utf-8")
     return made
 
 
@@ -28,7 +28,7 @@ def test_whole_folder_has_no_damage_and_a_stable_key(folder: Path) -> None:
     written = manifests.write(folder)
     assert manifests.damage(folder) is None
     assert manifests.key(folder) == written
-    (folder / ".step.json").write_text("changed")
+    (folder / ".step.json").write_text("changed", encoding="utf-8")
     assert manifests.damage(folder) is None
 
 
@@ -39,7 +39,7 @@ def test_whole_folder_has_no_damage_and_a_stable_key(folder: Path) -> None:
         (lambda f: (f / "sub" / "weights").write_bytes(b"weig"), "sub/weights has 4 bytes instead of 7"),
         (lambda f: ((f / "model.onnx").write_bytes(b"gxaph"), touch(f / "model.onnx")), "model.onnx has been changed"),
         (lambda f: (f / manifests.MANIFEST).unlink(), "list of files is missing"),
-        (lambda f: (f / manifests.MANIFEST).write_text("{"), "list of files is missing"),
+        (lambda f: (f / manifests.MANIFEST).write_text("{", encoding="utf-8"), "list of files is missing"),
     ],
 )
 def test_damage_is_named(folder: Path, harm, says: str) -> None:  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ def kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "VMSTAT", file)
 
     def say(count):
-        file.write_text(f"pgpgin 5\noom_kill {count}\nother 1\n")
+        file.write_text(f"pgpgin 5\noom_kill {count}\nother 1\n", encoding="utf-8")
 
     say(3)
     return say

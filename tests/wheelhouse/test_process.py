@@ -30,8 +30,8 @@ def test_output_goes_to_the_log_and_its_end_to_the_tail(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.tail[-1] == "line 39"
     assert len(done.tail) == 15
-    assert log.read_text().splitlines()[0].startswith("+ ")
-    assert "line 0" in log.read_text()
+    assert log.read_text(encoding="utf-8").splitlines()[0].startswith("+ ")
+    assert "line 0" in log.read_text(encoding="utf-8")
 
 
 def test_failure_names_exit_code_tail_log_and_remedy(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_time_limit_ends_the_whole_tree(tmp_path: Path) -> None:
     )
     done = run(python(code, timeout=3.0), log=tmp_path / "x.log", check=False)
     assert done.timed_out
-    grandchild = int(pid_file.read_text())
+    grandchild = int(pid_file.read_text(encoding="utf-8"))
     for _ in range(50):
         if not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE:
             break

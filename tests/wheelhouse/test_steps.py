@@ -15,13 +15,13 @@ from wheelhouse.steps import RECORD, Step, ensure, recorded_inputs, why_to_run
 
 def make(text: str = "made"):  # type: ignore[no-untyped-def]
     def fill(folder: Path) -> None:
-        (folder / "file").write_text(text)
+        (folder / "file").write_text(text, encoding="utf-8")
 
     return fill
 
 
 def fail(folder: Path) -> None:
-    (folder / "half").write_text("")
+    (folder / "half").write_text("", encoding="utf-8")
     raise ValueError("broken")
 
 
@@ -43,7 +43,7 @@ def test_says_which_input_changed(tmp_path: Path) -> None:
     changed = Step(name="s", output=output, inputs={"patch X": "2", "commit": "c"})
     assert why_to_run(changed) == "patch X changed"
     assert ensure(changed, make("new")).ran
-    assert (output / "file").read_text() == "new"
+    assert (output / "file").read_text(encoding="utf-8") == "new"
 
 
 def test_failure_keeps_the_former_output_and_leaves_no_half(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_failure_keeps_the_former_output_and_leaves_no_half(tmp_path: Path) -> N
     ensure(Step(name="s", output=output, inputs={"a": "1"}), make("old"))
     with pytest.raises(ValueError, match="broken"):
         ensure(Step(name="s", output=output, inputs={"a": "2"}), fail)
-    assert (output / "file").read_text() == "old"
+    assert (output / "file").read_text(encoding="utf-8") == "old"
     assert not (output / "half").exists()
     assert recorded_inputs(output) == {"a": "1"}
 
@@ -60,7 +60,7 @@ def test_failure_keeps_the_former_output_and_leaves_no_half(tmp_path: Path) -> N
 def test_a_damaged_record_means_run_again(tmp_path: Path, record: str) -> None:
     step = Step(name="s", output=tmp_path / "out", inputs={"a": "1"})
     ensure(step, make())
-    (step.output / RECORD).write_text(record)
+    (step.output / RECORD).write_text(record, encoding="utf-8")
     assert ensure(step, make()).why == "an earlier run did not finish"
 
 
@@ -103,4 +103,4 @@ def test_key_depends_on_content_not_on_order(inputs: dict[str, str]) -> None:
 
 def test_record_is_plain_json(tmp_path: Path) -> None:
     ensure(Step(name="s", output=tmp_path / "out", inputs={"a": "1"}), make())
-    assert json.loads((tmp_path / "out" / RECORD).read_text()) == {"name": "s", "inputs": {"a": "1"}}
+    assert json.loads((tmp_path / "out" / RECORD).read_text(encoding="utf-8")) == {"name": "s", "inputs": {"a": "1"}}

@@ -10,7 +10,7 @@ from wheelhouse.steps import Step, ensure
 
 
 def write(folder: Path) -> None:
-    (folder / "file").write_text("made")
+    (folder / "file").write_text("made", encoding="utf-8")
 
 
 def missing(folder: Path) -> str | None:
@@ -26,7 +26,7 @@ def test_harmed_output_is_made_again_and_says_why(tmp_path: Path, capsys: pytest
     assert outcome.ran
     assert outcome.why == "file is gone"
     assert "demo: file is gone" in capsys.readouterr().err
-    assert (step.output / "file").read_text() == "made"
+    assert (step.output / "file").read_text(encoding="utf-8") == "made"
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ResourceError("full")])

@@ -24,7 +24,7 @@ GOOD = 'name = "x"\n[sources.a]\ncommit = "c"\n'
 
 def test_good_file_decodes(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
-    path.write_text(GOOD)
+    path.write_text(GOOD, encoding="utf-8")
     assert load(path, Outer).sources["a"] == Inner(commit="c")
 
 

@@ -69,10 +69,10 @@ def test_files_and_links_within_are_unpacked(tmp_path: Path) -> None:
     ],
 )
 def test_what_would_lie_or_point_outside_is_refused(tmp_path: Path, members: list[tuple[str, bytes, str]]) -> None:
-    (tmp_path / "outside").write_text("")
+    (tmp_path / "outside").write_text("", encoding="utf-8")
     with pytest.raises(IntegrityError, match=r"a\.tar\.gz cannot be unpacked"):
         unpack(make(tmp_path, *members), tmp_path / "into")
-    assert (tmp_path / "outside").read_text() == ""
+    assert (tmp_path / "outside").read_text(encoding="utf-8") == ""
 
 
 def test_a_truncated_archive_is_named(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def zip_with(name):
 def test_unpack(tmp_path, make):
     (tmp_path / "a").write_bytes(make("sub/file"))
     unpack(tmp_path / "a", tmp_path / "out")
-    assert (tmp_path / "out/sub/file").read_text() == "x"
+    assert (tmp_path / "out/sub/file").read_text(encoding="utf-8") == "x"
 
 
 def test_nothing_lands_outside(tmp_path):

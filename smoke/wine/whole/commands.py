@@ -20,3 +20,8 @@ def wine_python(arguments: Sequence[str], *, python: str, user: str, folder: str
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.execvp(argv[0], argv)  # noqa: S606 - no shell is meant
+
+
+def where(*, python: str, user: str, folder: str) -> str:
+    """Return where the checkout there lies, as this system names it. Raise UsageError for what cannot be asked for."""
+    return str(machine.choose(python=python, user=user, folder=folder).checkout)

@@ -1,14 +1,16 @@
-"""What a whole Windows Python in Wine lacks: venv's python.exe, and complex numbers in the C runtime."""
+"""What a whole Windows Python in Wine lacks: venv's python.exe, complex numbers in the C runtime, and git.
+
+Git for Windows is in no registry of packages: a program that stands for it has the host's git do the work.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from smoke.wine import places
+from smoke.wine import places, setup
 from smoke.wine.namespace import Spec
 from smoke.wine.parts import direct3d
-from wheelhouse import steps
 from wheelhouse.errors import InputError
 from wheelhouse.files import sha256_file, write_atomic
 from wheelhouse.steps import Step
@@ -18,6 +20,9 @@ RUNTIME = "ucrtbase.dll"
 FORWARDED = "ucrtbase_wine.dll"
 """The name under which Wine's own C runtime stands beside ours."""
 LAUNCHER = "launcher.exe"
+STAND_INS = "stand-ins"
+"""The folder of programs that stand for the host's; it is on PATH there."""
+STOOD_FOR = ("git",)
 _COMPILER = ("x86_64-w64-mingw32-gcc-win32", "-std=c11", "-O2", "-Wall", "-Wextra", "-s", "-Wl,--no-insert-timestamp")
 _COMMANDS = {
     RUNTIME: (
@@ -25,12 +30,17 @@ _COMMANDS = {
         "/source/complex.c", "/out/ucrtbase.def",
     ),
     LAUNCHER: ("-municode", "-DUNICODE", "-static", "-o", f"/out/{LAUNCHER}", "/source/launcher.c"),
+    **{
+        name: ("-municode", "-DUNICODE", "-static", f'-DPROGRAM=L"{name}"', "-o", f"/out/{STAND_INS}/{name}.exe",
+               "/source/stand_in.c")
+        for name in STOOD_FOR
+    },
 }  # fmt: skip
 
 
 def step() -> Step:
     """Return the step that compiles both."""
-    sources = {name: sha256_file(SOURCE / name) for name in ("complex.c", "launcher.c")}
+    sources = {name: sha256_file(SOURCE / name) for name in ("complex.c", "launcher.c", "stand_in.c")}
     commands = {f"command of {name}": " ".join((*_COMPILER, *command)) for name, command in _COMMANDS.items()}
     inputs = {**sources, **commands, "compiler": direct3d.root_key()}
     return Step(name="Windows Python's missing parts", output=places.base() / "whole-compiled", inputs=inputs)
@@ -45,10 +55,11 @@ def ensure() -> Path:
         own = frozenset(_own_functions((SOURCE / "complex.c").read_text(encoding="utf-8")))
         write_atomic(folder / "ucrtbase.def", definition(_exports(builtin), own))
         write_atomic(folder / FORWARDED, direct3d.as_native(builtin))
+        (folder / STAND_INS).mkdir()
         for name, command in _COMMANDS.items():
             _compile(folder, name, command)
 
-    steps.ensure(wanted, make, quiet_when_fresh=True)
+    setup.ensure_unused(wanted, make)
     return wanted.output
 
 

@@ -6,6 +6,8 @@ The prefix itself is as fresh in every run as in all others (see process_one.py)
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -19,6 +21,7 @@ from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
 
 _DRIVE = "/prefix/drive_c"
+_STAND_IN = Path(__file__).resolve().parent.parent / "inside" / "stand_in.py"
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Variables that name a file of certificates: it is on drive Z:."""
 PASSED = (
@@ -107,7 +110,10 @@ def _spec(machine: Machine, *, start: str) -> Spec:
     binds = {f"{_DRIVE}/Python{minor.replace('.', '')}": str(folder) for minor, folder in own.items()}
     binds[profile] = str(machine.home)
     binds[f"{profile}/{machine.folder}/.cache/downloads"] = str(downloads)  # they are checked by their hashes anyway
-    folders = [str(PureWindowsPath(program_of(minor)).parent) for minor in own]
+    stand_ins = f"{_DRIVE}/{compiled.STAND_INS}"
+    binds |= {stand_ins: str(libraries / compiled.STAND_INS), f"{stand_ins}/stand-in": str(_starter(machine))}
+    folders = [str(PureWindowsPath(program_of(minor)).parent) for minor in own] + [f"C:\\{compiled.STAND_INS}"]
+    used = (places.runtime(), libraries, *(folder.parent for folder in own.values()))
     plant = {f"{places.SYSTEM32}/{name}": str(libraries / name) for name in (compiled.RUNTIME, compiled.FORWARDED)}
     return Spec(
         root=places.ground().tree,
@@ -120,9 +126,18 @@ def _spec(machine: Machine, *, start: str) -> Spec:
         pass_env=PASSED,
         binds={**rounding.binds(), **binds},
         plant={**plant, "user.reg": str(_registry(machine))},
-        uses=(str(places.use_lock(places.runtime())),),
+        uses=tuple(str(places.use_lock(part)) for part in used),
         start=f"{profile}/{start}",
     )  # fmt: skip
+
+
+def _starter(machine: Machine) -> Path:
+    """Return the script that a stand-in starts: on the host, beside which the root's libraries mean nothing."""
+    words = (sys.executable, "-I", str(_STAND_IN), str(machine.home), machine.user)
+    script = places.base() / "users" / f"{machine.user}.stand-in"
+    write_atomic(script, f'#!/bin/sh\nLD_PRELOAD= exec chroot /host {shlex.join(words)} "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def registry_of(text: str, user: str) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from smoke.wine import places
+from smoke.wine import places, setup
 from smoke.wine.parts.windows_python import fetched_sdist
 from smoke.wine.recipe import RECIPE, Wheel, WindowsPython
 from smoke.wine.whole import compiled
-from wheelhouse import steps, strict_toml
+from wheelhouse import strict_toml
 from wheelhouse.downloads import IndexFile, fetch_index_files
 from wheelhouse.errors import InputError
 from wheelhouse.files import remove_tree, sha256_file, sha256_tree, write_atomic
@@ -53,7 +53,7 @@ def step(python: WindowsPython) -> Step:
         "pip": recipe().pip.sha256,
         "bootstrap": sha256_file(BOOTSTRAP),
         "venv": sha256_tree(VENV, skip=lambda path: "__pycache__" in path.parts),
-        "launcher": compiled.step().key,
+        "launcher": sha256_file(compiled.SOURCE / "launcher.c"),
     }
     return Step(name=f"Windows Python {python.minor}", output=places.base() / f"whole-{python.minor}", inputs=inputs)
 
@@ -73,7 +73,7 @@ def ensure(python: WindowsPython) -> Path:
         _add_pip(library / "ensurepip", python)
         (library / "site-packages").mkdir(exist_ok=True)
 
-    steps.ensure(wanted, make, quiet_when_fresh=True)
+    setup.ensure_unused(wanted, make)
     return wanted.output / places.FILES
 
 

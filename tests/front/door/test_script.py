@@ -44,7 +44,7 @@ def test_started_by_invoke_itself():
 
 
 def test_in_a_folder_with_tasks_of_somebody_else(tmp_path):
-    (tmp_path / "tasks.py").write_text(FOREIGN)
+    (tmp_path / "tasks.py").write_text(FOREIGN, encoding="utf-8")
     (tmp_path / "below").mkdir()
     assert run(OURS, tmp_path / "below", "theirs").stdout == "ran theirs\n"
 

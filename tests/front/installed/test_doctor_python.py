@@ -37,7 +37,7 @@ class Environment:
         self.site = self.root / "Lib" / "site-packages"
         (self.root / "Scripts").mkdir(parents=True)
         (self.root / "Scripts" / "python.exe").write_bytes(b"")
-        (self.root / "pyvenv.cfg").write_text("home = C:\\Python312\nversion = 3.12.4\n")
+        (self.root / "pyvenv.cfg").write_text("home = C:\\Python312\nversion = 3.12.4\n", encoding="utf-8")
         self.site.mkdir(parents=True)
 
     def install(
@@ -140,7 +140,10 @@ def test_extensions_and_plug_ins_are_no_flavours(good: Environment) -> None:
         (lambda e: (e.site / "onnxruntime/capi/onnxruntime.dll").write_bytes(runtime_dll()), ["files-altered"]),
         (lambda e: (e.disk / "WINDOWS/System32/msvcp140.dll").unlink(), ["vc-runtime-missing"]),
         (lambda e: e.runtime(version="1.29.0"), ["onnxruntime-clash", "requirement-unmet"]),
-        (lambda e: (e.root / "pyvenv.cfg").write_text("version_info = 3.11.2.final.0"), ["python-mismatch"] * 2),
+        (
+            lambda e: (e.root / "pyvenv.cfg").write_text("version_info = 3.11.2.final.0", encoding="utf-8"),
+            ["python-mismatch"] * 2,
+        ),
     ],
 )
 def test_one_thing_wrong(good: Environment, broken: Any, problem: list[str]) -> None:
@@ -221,7 +224,7 @@ def test_base_packages_count_where_the_environment_sees_them(tmp_path: Path) -> 
     base.runtime()
     (inner / "Lib" / "site-packages").mkdir(parents=True)
     config = inner / "pyvenv.cfg"
-    config.write_text(f"home = {base.root}\ninclude-system-site-packages = false\n")
+    config.write_text(f"home = {base.root}\ninclude-system-site-packages = false\n", encoding="utf-8")
     assert json.loads(look_into(inner, as_json=True))["installed"] == []
-    config.write_text(config.read_text().replace("false", "true"))
+    config.write_text(config.read_text(encoding="utf-8").replace("false", "true"), encoding="utf-8")
     assert json.loads(look_into(inner, as_json=True))["installed"][0]["name"] == "onnxruntime-directml"

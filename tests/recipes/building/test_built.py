@@ -22,7 +22,7 @@ WHEELS = {"a-1-cp312-cp312-x.whl": "a" * 64, "a-1-cp313-cp313-x.whl": "b" * 64}
 @pytest.fixture
 def recipe_file(tmp_path):
     file = tmp_path / "mini.toml"
-    file.write_text('description = "x"')
+    file.write_text('description = "x"', encoding="utf-8")
     return file
 
 
@@ -88,7 +88,7 @@ def test_the_same_again_changes_no_byte_and_another_content_does(tmp_path, recip
 
 def test_a_changed_recipe_makes_the_record_older(tmp_path, recipe_file, trials):
     record(tmp_path, recipe_file)
-    recipe_file.write_text('description = "y"')
+    recipe_file.write_text('description = "y"', encoding="utf-8")
     assert told(recipe_file).endswith(", from an earlier text of the recipe")
 
 
@@ -103,12 +103,12 @@ def test_records_of_several_machines_become_one(tmp_path, recipe_file, trials):
     for number, (name, sha) in enumerate(WHEELS.items()):
         other = elsewhere / str(number) / "mini.toml"
         other.parent.mkdir(parents=True)
-        other.write_text(recipe_file.read_text())
+        other.write_text(recipe_file.read_text(encoding="utf-8"), encoding="utf-8")
         record(tmp_path, other, wheels={name: sha})
         kept = [one for one in read(other) if one.wheels]
         built._add(other, kept)
         text = built._text(built.Record(format=1, recipe="mini", built=tuple(kept)))
-        built.file_of(other).write_text(text)
+        built.file_of(other).write_text(text, encoding="utf-8")
     assert built.merge(recipe_file, elsewhere) == 2
     assert [one.python for one in read(recipe_file)] == ["3.12", "3.13"]
     with pytest.raises(InputError, match=r"no mini\.built\.toml"):
@@ -125,7 +125,7 @@ def test_records_of_several_machines_become_one(tmp_path, recipe_file, trials):
     ],
 )
 def test_records_that_cannot_be_trusted(recipe_file, text, error, message):
-    built.file_of(recipe_file).write_text(text)
+    built.file_of(recipe_file).write_text(text, encoding="utf-8")
     with pytest.raises(error, match=message):
         told(recipe_file)
 
@@ -133,7 +133,7 @@ def test_records_that_cannot_be_trusted(recipe_file, text, error, message):
 def test_a_record_is_no_recipe(tmp_path, recipe_file):
     from recipes.spec.load import available
 
-    built.file_of(recipe_file).write_text("")
+    built.file_of(recipe_file).write_text("", encoding="utf-8")
     assert set(available(tmp_path)) == {"mini"}
 
 

@@ -22,10 +22,10 @@ def python(folder, *, headers=True):
     """Make a Python as Linux has it; return its program."""
     program = folder / "bin" / "python3.12"
     program.parent.mkdir(parents=True)
-    program.write_text("")
+    program.write_text("", encoding="utf-8")
     if headers:
         (folder / "include" / "python3.12").mkdir(parents=True)
-        (folder / "include" / "python3.12" / "Python.h").write_text("")
+        (folder / "include" / "python3.12" / "Python.h").write_text("", encoding="utf-8")
     return program
 
 
@@ -77,12 +77,12 @@ def test_the_headers_of_the_python_behind_a_link(tmp_path):
 def test_windows_has_the_headers_beside_the_program(tmp_path):
     program = tmp_path / "Python312" / "python.exe"
     program.parent.mkdir()
-    program.write_text("")
+    program.write_text("", encoding="utf-8")
     build = with_pythons(context(tmp_path / "b", target=WINDOWS), **{"3_12": program})
     with pytest.raises(ToolchainError, match="the embeddable one have none"):
         forecast.check(build, kits=tmp_path, long_paths=True)
     (program.parent / "include").mkdir()
-    (program.parent / "include" / "Python.h").write_text("")
+    (program.parent / "include" / "Python.h").write_text("", encoding="utf-8")
     forecast.check(build, kits=tmp_path, long_paths=True)
 
 
@@ -108,11 +108,13 @@ def test_sdks_of_which_none_is_new_enough(tmp_path):
     build = with_pythons(context(tmp_path / "b", target=WINDOWS))
     for version, text in (("10.0.19041.0", ""), ("10.0.22621.0", "other")):
         (tmp_path / version / "um").mkdir(parents=True)
-        (tmp_path / version / "um" / "dxcore_interface.h").write_text(text)
+        (tmp_path / version / "um" / "dxcore_interface.h").write_text(text, encoding="utf-8")
     with pytest.raises(ToolchainError, match=r"Windows SDK 10\.0\.22621\.0 is too old"):
         forecast.check(build, kits=tmp_path, long_paths=True)
     (tmp_path / "10.0.26100.0" / "um").mkdir(parents=True)
-    (tmp_path / "10.0.26100.0" / "um" / "dxcore_interface.h").write_text("struct DXCoreHardwareIDParts {};")
+    (tmp_path / "10.0.26100.0" / "um" / "dxcore_interface.h").write_text(
+        "struct DXCoreHardwareIDParts {};", encoding="utf-8"
+    )
     forecast.check(build, kits=tmp_path, long_paths=True)
 
 
@@ -123,5 +125,5 @@ def test_a_small_disk_stops_what_is_not_there_yet(tmp_path):
         forecast.check(build)
     for folder in ("ort-cp312", "core"):
         (Path(build.layout.work) / folder).mkdir(parents=True)
-        (Path(build.layout.work) / folder / ".step.json").write_text("{}")
+        (Path(build.layout.work) / folder / ".step.json").write_text("{}", encoding="utf-8")
     forecast.check(build)

@@ -143,7 +143,7 @@ def test_a_harmed_staging_is_named_before_a_compiler_starts(project, name, harm)
 def test_a_changed_checkout_is_refused_before_it_is_compiled(project):
     (project.folder / "third_party" / "deps").joinpath(
         f"mathlib-{project.upstream.commits['mathlib'][:10]}", "include", "mathlib.h"
-    ).write_text("changed")
+    ).write_text("changed", encoding="utf-8")
     shutil.rmtree(project.work / "core")
     with pytest.raises(InputError, match=r"has been changed since it was fetched \(include/mathlib\.h\)"):
         project.build()
@@ -159,12 +159,15 @@ def test_a_full_disk_is_named_before_compiling(project):
 
 def test_another_python_does_not_throw_the_build_away(project):
     marker = project.work / "ort" / "Release" / "compiled-for-hours"
-    marker.write_text("")
+    marker.write_text("", encoding="utf-8")
     shutil.rmtree(project.work / f"ort-{TAG}")
     project.build(until="build-ort")
     assert marker.exists()
     recipe = project.upstream.recipe
-    recipe.write_text(recipe.read_text().replace('"--build_shared_lib", ', '"--build_shared_lib", "--skip_tests", '))
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace('"--build_shared_lib", ', '"--build_shared_lib", "--skip_tests", '),
+        encoding="utf-8",
+    )
     project.build(until="build-ort")
     assert not marker.exists()
 
@@ -181,20 +184,22 @@ def test_a_missing_dependency_is_named_before_configuring(project):
 
 def test_a_failed_build_keeps_what_was_finished_and_goes_on(project):
     recipe = project.upstream.recipe
-    good = recipe.read_text()
-    recipe.write_text(good.replace('ENABLE_TESTS = "OFF"', 'ENABLE_TESTS = "ON"'))
+    good = recipe.read_text(encoding="utf-8")
+    recipe.write_text(good.replace('ENABLE_TESTS = "OFF"', 'ENABLE_TESTS = "ON"'), encoding="utf-8")
     with pytest.raises(StepFailedError, match="tests must be switched off"):
         project.build()
     assert (project.work / "core" / ".step.json").exists()  # the former result is untouched
     assert not (project.work / ".core.partial" / ".step.json").exists()
-    recipe.write_text(good)
+    recipe.write_text(good, encoding="utf-8")
     refuse_processes(project.monkeypatch)
     assert set(project.build().values()) == {0.0}
 
 
 def test_a_recipe_whose_version_is_not_the_sources(project):
     recipe = project.upstream.recipe
-    recipe.write_text(recipe.read_text().replace('version = "1.23.4"', 'version = "1.23.9"'))
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace('version = "1.23.4"', 'version = "1.23.9"'), encoding="utf-8"
+    )
     shutil.rmtree(project.work / f"ort-{TAG}")
     with pytest.raises(StepFailedError, match=r"left no wheel 1\.23\.9"):
         project.build()

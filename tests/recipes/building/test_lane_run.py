@@ -17,7 +17,7 @@ from wheelhouse.process import Command
 def test_a_build_folder_is_kept_for_the_same_and_emptied_for_another(tmp_path):
     folder = tmp_path / "build"
     keep_if_same(folder, "one")
-    (folder / "object").write_text("")
+    (folder / "object").write_text("", encoding="utf-8")
     keep_if_same(folder, "one")
     assert (folder / "object").exists()
     keep_if_same(folder, "two")
@@ -33,7 +33,7 @@ def test_commands_run_in_order_and_stop_at_the_first_failure(tmp_path):
 
     with pytest.raises(StepFailedError, match="exit code 3"):
         run_all([say("a"), say("b", 3), say("c")], "a title: with / odd characters")
-    assert (tmp_path / "out").read_text() == "ab"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "ab"
 
 
 def with_options(build, **options):
@@ -45,10 +45,10 @@ def test_fingerprint_of_a_given_home_follows_its_files(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         fingerprint(build)
     (tmp_path / "home").mkdir()
-    (tmp_path / "home/a").write_text("1")
+    (tmp_path / "home/a").write_text("1", encoding="utf-8")
     before = fingerprint(build)
     assert fingerprint(build) == before
-    (tmp_path / "home/a").write_text("22")
+    (tmp_path / "home/a").write_text("22", encoding="utf-8")
     assert fingerprint(build) != before
 
 

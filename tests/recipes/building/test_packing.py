@@ -17,10 +17,10 @@ def built(tmp_path):
     build = context(tmp_path)
     source = build.genai_source
     (source / "src/python").mkdir(parents=True)
-    (source / "src/python/package_description.md").write_text("# ünicode")
-    (source / "LICENSE").write_text("licence")
+    (source / "src/python/package_description.md").write_text("# ünicode", encoding="utf-8")
+    (source / "LICENSE").write_text("licence", encoding="utf-8")
     (tmp_path / "out/payload/minigenai").mkdir(parents=True)
-    (tmp_path / "out/payload/minigenai/__init__.py").write_text("")
+    (tmp_path / "out/payload/minigenai/__init__.py").write_text("", encoding="utf-8")
     return build
 
 
@@ -91,7 +91,7 @@ def test_an_extra_file_of_an_unknown_dependency(tmp_path):
 
 
 def test_materials_list_sources_and_archives(tmp_path):
-    (tmp_path / "r.toml").write_text("")
+    (tmp_path / "r.toml").write_text("", encoding="utf-8")
     build = context(tmp_path, target=WINDOWS)
     names = ["genai", "ort", "mathlib"]
     checkouts = {n: Checkout(folder=tmp_path, commit=n * 2, tree="t", epoch=7) for n in names}

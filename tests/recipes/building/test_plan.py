@@ -33,7 +33,8 @@ def made(folder, name, monkeypatch=None):
     target, shell, options = CASES[name]
     recipe = folder / "mini.toml"
     recipe.write_text(
-        upstream.recipe_text(dict.fromkeys(COMMITS, "0123456789" * 4)).replace("linux-arm64", "linux-x64")
+        upstream.recipe_text(dict.fromkeys(COMMITS, "0123456789" * 4)).replace("linux-arm64", "linux-x64"),
+        encoding="utf-8",
     )
     request = Request(recipe=str(recipe), target=target, options=options_from(**options))
     text = "\n".join(lines(plan_git_lane(request), shell)) + "\n"
@@ -80,7 +81,7 @@ def test_a_plan_starts_nothing_and_fetches_nothing(tmp_path, on_linux, monkeypat
 @pytest.mark.parametrize("compiler", ["c++", "no-such-compiler"])
 def test_a_plan_for_this_system_needs_neither_its_tools_nor_its_pythons(tmp_path, monkeypatch, compiler):
     recipe = tmp_path / "mini.toml"
-    recipe.write_text(upstream.recipe_text(dict.fromkeys(COMMITS, "0" * 40)))
+    recipe.write_text(upstream.recipe_text(dict.fromkeys(COMMITS, "0" * 40)), encoding="utf-8")
     monkeypatch.setenv("CXX", compiler)
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
     request = Request(recipe=str(recipe), options=options_from(pythons=("3.13", "3.14")))

@@ -72,12 +72,12 @@ def test_a_version_is_a_matter_of_a_few_lines():
     old = load("dml-1.24")
     assert (old.onnxruntime.version, old.onnxruntime.source.tag) == ("1.24.4", "v1.24.4")
     assert old.genai == load("dml").genai
-    assert len(available()["dml-1.24"].read_text().splitlines()) < 15
+    assert len(available()["dml-1.24"].read_text(encoding="utf-8").splitlines()) < 15
 
 
 def test_extends_is_read_strictly(tmp_path):
     def write(name, text):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
         return str(tmp_path / name)
 
     with pytest.raises(RecipeError, match=r"there is no such recipe\. Did you mean 'dml'"):

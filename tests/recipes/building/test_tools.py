@@ -17,9 +17,9 @@ WINDOWS_ARM = Target(os="windows", arch="arm64")
 
 def test_a_replaced_program_has_another_stamp(tmp_path):
     program = tmp_path / "cc"
-    program.write_text("one")
+    program.write_text("one", encoding="utf-8")
     before = stamp(program)
-    program.write_text("other")
+    program.write_text("other", encoding="utf-8")
     assert stamp(program) != before
 
 
@@ -28,7 +28,7 @@ def test_a_tool_from_pypi_is_its_version_however_often_it_is_installed(monkeypat
     monkeypatch.setattr("importlib.metadata.version", lambda _: "4.1.0")
     assert tools._told_apart("cmake", str(beside)) == "cmake 4.1.0"
     elsewhere = tmp_path / "cmake"
-    elsewhere.write_text("")
+    elsewhere.write_text("", encoding="utf-8")
     assert tools._told_apart("cmake", str(elsewhere)) == stamp(elsewhere)
 
 
@@ -53,7 +53,7 @@ def test_old_cmake_of_the_environment(monkeypatch):
 
 def test_old_cmake_of_the_system(tmp_path):
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/cmake").write_text("")
+    (tmp_path / "bin/cmake").write_text("", encoding="utf-8")
     (tmp_path / "share/cmake-3.25/Modules").mkdir(parents=True)
     with pytest.raises(ToolchainError, match=r"CMake 3\.25 "):
         tools._require_cmake(str(tmp_path / "bin/cmake"), "3.28")
@@ -74,19 +74,19 @@ def test_this_python_needs_no_search(monkeypatch):
 
 def test_another_python_is_asked_for_once(monkeypatch, tmp_path):
     python = tmp_path / "python3.99"
-    python.write_text("")
+    python.write_text("", encoding="utf-8")
     asked = []
     monkeypatch.setattr(tools, "_ask_for_python", lambda v: asked.append(v) or str(python))
     assert [find_python("3.99"), find_python("3.99")] == [str(python)] * 2
     assert asked == ["3.99"]
-    python.write_text("upgraded")
+    python.write_text("upgraded", encoding="utf-8")
     find_python("3.99")
     assert asked == ["3.99", "3.99"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_damaged_notebook_is_no_obstacle(tmp_path, content):
-    (tmp_path / "n").write_text(content)
+    (tmp_path / "n").write_text(content, encoding="utf-8")
     assert tools._read_notebook(tmp_path / "n") == {}
 
 

@@ -111,7 +111,7 @@ def test_a_prompt_that_is_open_already_is_used(monkeypatch):
 def test_an_old_sdk_is_named_with_its_version(tmp_path, text):
     if text is not None:
         (tmp_path / "um").mkdir()
-        (tmp_path / PROBE.header).write_text(text)
+        (tmp_path / PROBE.header).write_text(text, encoding="utf-8")
     with pytest.raises(ToolchainError, match=r"Windows SDK 10\.0\.19041\.0 is too old.*DXCoreHardwareIDParts"):
         windows.check_sdk(tmp_path, (PROBE,), "10.0.19041.0")
 
@@ -119,7 +119,7 @@ def test_an_old_sdk_is_named_with_its_version(tmp_path, text):
 def test_a_new_sdk_is_found_through_the_environment(tmp_path):
     header = tmp_path / "Include/10.0.26100.0" / PROBE.header
     header.parent.mkdir(parents=True)
-    header.write_text("struct DXCoreHardwareIDParts\n{\n};\n")
+    header.write_text("struct DXCoreHardwareIDParts\n{\n};\n", encoding="utf-8")
     environ = {"WindowsSdkDir": f"{tmp_path}/", "WindowsSDKVersion": "10.0.26100.0\\"}
     windows.check_current_sdk((PROBE,), environ)
     with pytest.raises(ToolchainError, match="names no Windows SDK"):
@@ -133,5 +133,5 @@ def test_installations_are_told_apart_without_a_process(tmp_path):
         state = f'{{"installationVersion": "{version}", "installationPath": "C:\\\\VS\\\\{name}"}}'
         (tmp_path / name / "state.json").write_text(state, encoding="utf-8-sig")
     (tmp_path / "c").mkdir()
-    (tmp_path / "c/state.json").write_text("broken")
+    (tmp_path / "c/state.json").write_text("broken", encoding="utf-8")
     assert windows.identity(tmp_path) == r"17.14.1 in C:\VS\a; 18.0.2 in C:\VS\b"

@@ -52,7 +52,7 @@ class World:
         windows_parts.fill(made.mirror, folder / "parts", PYTHONS)
         self.mirror, self.commits = made.mirror, made.commits
         self.recipe = folder / "minidml.toml"
-        self.recipe.write_text(windows_parts.recipe_text(PYTHONS))
+        self.recipe.write_text(windows_parts.recipe_text(PYTHONS), encoding="utf-8")
         for name, value in upstream.environment(folder).items():
             patch.setenv(name, value)
         patch.setattr(target, "third_party_dir", lambda: folder / "third_party")
@@ -127,7 +127,7 @@ def test_what_the_wheels_say_they_were_made_of(world):
         dll = opened.read("onnxruntime/capi/onnxruntime.dll")
     (commit,) = re.findall(rb"DirectML 1\.15\.4, git-commit-id=([0-9a-f]+)", dll)
     assert world.commits["ort"].startswith(commit.decode())
-    lock = world.recipe.with_suffix(".lock.toml").read_text()
+    lock = world.recipe.with_suffix(".lock.toml").read_text(encoding="utf-8")
     assert f'commit = "{world.commits["ort"]}"' in lock
     assert f'"cmake/external/words" = "{world.commits["words"]}"' in lock
 

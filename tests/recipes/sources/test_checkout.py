@@ -26,8 +26,8 @@ def mirror(tmp_path):
     """A mirror with mini/lib in it: two files, tag v1."""
     content = tmp_path / "content"
     (content / "docs").mkdir(parents=True)
-    (content / "a.txt").write_text("one\n")
-    (content / "docs/b.txt").write_text("two\n")
+    (content / "a.txt").write_text("one\n", encoding="utf-8")
+    (content / "docs/b.txt").write_text("two\n", encoding="utf-8")
     upstream.repository(content, tmp_path / "mirror/mini/lib", tag="v1")
     return tmp_path / "mirror"
 
@@ -50,7 +50,7 @@ def get(tmp_path, mirror):
 
 def test_commit_is_checked_out_and_recorded(get, commit, tmp_path):
     checkout = get(Source(repository=ADDRESS, commit=commit))
-    assert (checkout.folder / "a.txt").read_text() == "one\n"
+    assert (checkout.folder / "a.txt").read_text(encoding="utf-8") == "one\n"
     assert (checkout.commit, checkout.epoch) == (commit, 1700000000)
     assert read_checkout(checkout.folder) == checkout
     require_clean(checkout)
@@ -68,7 +68,7 @@ def test_a_tag_is_resolved_once_and_verified_afterwards(get, commit, mirror, tmp
     source = Source(repository=ADDRESS, tag="v1")
     assert get(source).commit == commit
     assert Pins(tmp_path / "r.toml").commit(ADDRESS, "v1") == commit
-    (mirror / "mini/lib/a.txt").write_text("moved\n")
+    (mirror / "mini/lib/a.txt").write_text("moved\n", encoding="utf-8")
     upstream.git(mirror / "mini/lib", "commit", "--all", "--quiet", "--message", "second")
     upstream.git(mirror / "mini/lib", "tag", "--force", "v1")
     (tmp_path / "out").rename(tmp_path / "elsewhere")
@@ -97,16 +97,16 @@ def test_no_network(get, commit, tmp_path):
 
 def test_a_foreign_folder_is_never_touched(get, commit, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/work.txt").write_text("mine")
+    (tmp_path / "out/work.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="was not made by this program"):
         get(Source(repository=ADDRESS, commit=commit))
-    assert (tmp_path / "out/work.txt").read_text() == "mine"
+    assert (tmp_path / "out/work.txt").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize("change", ["edit", "add", "stage", "commit"])
 def test_changes_are_noticed_before_building(get, commit, change):
     checkout = get(Source(repository=ADDRESS, commit=commit))
-    (checkout.folder / ("new.txt" if change == "add" else "a.txt")).write_text("changed\n")
+    (checkout.folder / ("new.txt" if change == "add" else "a.txt")).write_text("changed\n", encoding="utf-8")
     if change in {"stage", "commit"}:
         upstream.git(checkout.folder, "add", "a.txt")
     if change == "commit":
@@ -118,7 +118,7 @@ def test_changes_are_noticed_before_building(get, commit, change):
 def test_what_python_leaves_is_no_change(get, commit):
     checkout = get(Source(repository=ADDRESS, commit=commit))
     (checkout.folder / "docs/__pycache__").mkdir()
-    (checkout.folder / "docs/__pycache__/x.pyc").write_text("")
+    (checkout.folder / "docs/__pycache__/x.pyc").write_text("", encoding="utf-8")
     require_clean(checkout)
 
 
@@ -129,7 +129,7 @@ def test_sparse_leaves_out_and_stays_clean(get, commit):
 
 
 def make_patch(tmp_path, text):
-    (tmp_path / "patches/fix.patch").write_text(text)
+    (tmp_path / "patches/fix.patch").write_text(text, encoding="utf-8")
     return Patch(file="fix.patch", reason="the test wants another number")
 
 
@@ -139,11 +139,11 @@ PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-one\n+three\n"
 def test_patches_are_applied_and_part_of_the_key(get, commit, tmp_path):
     source = Source(repository=ADDRESS, commit=commit, patches=(make_patch(tmp_path, PATCH),))
     first = get(source)
-    assert (first.folder / "a.txt").read_text() == "three\n"
+    assert (first.folder / "a.txt").read_text(encoding="utf-8") == "three\n"
     require_clean(first)
     make_patch(tmp_path, PATCH.replace("three", "four"))
     second = get(source)
-    assert (second.folder / "a.txt").read_text() == "four\n"
+    assert (second.folder / "a.txt").read_text(encoding="utf-8") == "four\n"
     assert second.tree != first.tree
 
 
@@ -159,7 +159,7 @@ def test_a_patch_that_does_not_fit_or_is_missing(get, commit, tmp_path):
 def test_a_killed_fetch_leaves_nothing_and_the_next_goes_on(get, commit, tmp_path):
     partial = tmp_path / ".out.partial"
     partial.mkdir()
-    (partial / "half").write_text("")
+    (partial / "half").write_text("", encoding="utf-8")
     checkout = get(Source(repository=ADDRESS, commit=commit))
     assert not (checkout.folder / "half").exists()
     assert not partial.exists()
@@ -198,7 +198,7 @@ def test_a_patch_lies_in_its_folder(file):
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
 def test_a_patch_that_is_a_link_elsewhere_is_refused(get, commit, tmp_path):
-    (tmp_path / "elsewhere.patch").write_text("")
+    (tmp_path / "elsewhere.patch").write_text("", encoding="utf-8")
     (tmp_path / "patches" / "link.patch").symlink_to(tmp_path / "elsewhere.patch")
     patch = Patch(file="link.patch", reason="because it is needed")
     source = Source(repository=ADDRESS, commit=commit, patches=(patch,))

@@ -37,9 +37,9 @@ other;https://x.invalid/y.zip;00
 @pytest.fixture
 def checkout(tmp_path):
     (tmp_path / "cmake").mkdir()
-    (tmp_path / "VERSION_INFO").write_text("0.15.2")
-    (tmp_path / "cmake/ortlib.cmake").write_text(ORTLIB)
-    (tmp_path / "cmake/deps.txt").write_text(DEPS)
+    (tmp_path / "VERSION_INFO").write_text("0.15.2", encoding="utf-8")
+    (tmp_path / "cmake/ortlib.cmake").write_text(ORTLIB, encoding="utf-8")
+    (tmp_path / "cmake/deps.txt").write_text(DEPS, encoding="utf-8")
     return tmp_path
 
 

@@ -81,8 +81,8 @@ def test_forget_one_and_everything(pins):
     ],
 )
 def test_a_lock_that_cannot_be_used(pins, old, new, error, message):
-    text = pins.file.read_text()
+    text = pins.file.read_text(encoding="utf-8")
     assert old in text
-    pins.file.write_text(text.replace(old, new))
+    pins.file.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(error, match=message):
         pins.read()

@@ -33,10 +33,11 @@ FetchContent_Declare(unknown URL ${NEVER_SET})
 @pytest.fixture
 def checkout(tmp_path):
     (tmp_path / "cmake").mkdir()
-    (tmp_path / "cmake/deps.txt").write_text(ROWS)
-    (tmp_path / "cmake/lib.cmake").write_text(CMAKE)
+    (tmp_path / "cmake/deps.txt").write_text(ROWS, encoding="utf-8")
+    (tmp_path / "cmake/lib.cmake").write_text(CMAKE, encoding="utf-8")
     (tmp_path / "packages.config").write_text(
-        '<packages>\n <package id="Mini.DirectML" version="1.15.4" targetFramework="native" />\n</packages>\n'
+        '<packages>\n <package id="Mini.DirectML" version="1.15.4" targetFramework="native" />\n</packages>\n',
+        encoding="utf-8",
     )
     return tmp_path
 
@@ -72,7 +73,7 @@ def test_what_is_declared(checkout, file, entry, origin, sha1, place):
     ],
 )
 def test_a_bad_table_is_named_by_its_line(checkout, old, new, message):
-    (checkout / "cmake/deps.txt").write_text(ROWS.replace(old, new))
+    (checkout / "cmake/deps.txt").write_text(ROWS.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         tables.find(checkout, "cmake/deps.txt", "json")
 

@@ -27,14 +27,14 @@ def test_every_recipe_of_ours_decodes_and_fits_the_schema(path):
 
 
 def test_unknown_recipe_offers_the_nearest(tmp_path):
-    (tmp_path / "published.toml").write_text("")
+    (tmp_path / "published.toml").write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="Did you mean 'published'"):
         load.load("publishd", folder=tmp_path)
 
 
 def test_unknown_key_offers_the_nearest(tmp_path):
     file = tmp_path / "a.toml"
-    file.write_text('description = "x"\n' + PUBLISHED.replace("sha256", "sha265"))
+    file.write_text('description = "x"\n' + PUBLISHED.replace("sha256", "sha265"), encoding="utf-8")
     with pytest.raises(RecipeError, match=r"unknown key 'sha265'.*Did you mean 'sha256'"):
         load.load(str(file))
 
@@ -42,10 +42,10 @@ def test_unknown_key_offers_the_nearest(tmp_path):
 def test_missing_and_undecodable_files(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load.load(str(tmp_path / "none.toml"))
-    (tmp_path / "bad.toml").write_text("= 3")
+    (tmp_path / "bad.toml").write_text("= 3", encoding="utf-8")
     with pytest.raises(RecipeError, match="not valid TOML"):
         load.load(str(tmp_path / "bad.toml"))
-    (tmp_path / "Bad Name.toml").write_text('description = "x"\n' + PUBLISHED)
+    (tmp_path / "Bad Name.toml").write_text('description = "x"\n' + PUBLISHED, encoding="utf-8")
     with pytest.raises(RecipeError, match="not a recipe name"):
         load.load(str(tmp_path / "Bad Name.toml"))
 

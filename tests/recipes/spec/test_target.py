@@ -23,7 +23,7 @@ WINDOWS_ARM = Target(os="windows", arch="arm64")
 
 @pytest.fixture
 def recipe(tmp_path):
-    (tmp_path / "mini.toml").write_text(recipe_text(COMMITS))
+    (tmp_path / "mini.toml").write_text(recipe_text(COMMITS), encoding="utf-8")
     return load(str(tmp_path / "mini.toml"))
 
 

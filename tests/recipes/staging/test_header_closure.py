@@ -12,7 +12,7 @@ def write(folder, **files):
     for name, text in files.items():
         path = folder / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".h").write_text(text)
+        path.with_suffix(".h").write_text(text, encoding="utf-8")
 
 
 def test_transitive_and_cyclic(tmp_path):
@@ -55,7 +55,7 @@ def test_comments_and_conditionals(tmp_path):
 def test_no_header_from_outside(tmp_path, name):
     inside = tmp_path / "include"
     write(inside, a="")
-    (tmp_path / "a.h").write_text("")
+    (tmp_path / "a.h").write_text("", encoding="utf-8")
     with pytest.raises(InputError):
         closure([name], [inside])
 
@@ -64,14 +64,14 @@ def test_no_header_from_outside(tmp_path, name):
     ("text", "version"), [("#define ORT_API_VERSION 23\n", 23), ("  # define ORT_API_VERSION\t7", 7)]
 )
 def test_api_version(tmp_path, text, version):
-    (tmp_path / "onnxruntime_c_api.h").write_text(text)
+    (tmp_path / "onnxruntime_c_api.h").write_text(text, encoding="utf-8")
     assert api_version(tmp_path) == version
 
 
 def test_api_version_absent(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         api_version(tmp_path)
-    (tmp_path / "onnxruntime_c_api.h").write_text("// #define nothing\n")
+    (tmp_path / "onnxruntime_c_api.h").write_text("// #define nothing\n", encoding="utf-8")
     with pytest.raises(InputError, match="does not define ORT_API_VERSION"):
         api_version(tmp_path)
 
@@ -81,7 +81,9 @@ def test_api_version_absent(tmp_path):
 def test_closure_is_reachability(tmp_path_factory, graph):
     folder = tmp_path_factory.mktemp("i")
     for node in range(8):
-        (folder / f"h{node}.h").write_text("".join(f'#include "h{n}.h"\n' for n in sorted(graph.get(node, ()))))
+        (folder / f"h{node}.h").write_text(
+            "".join(f'#include "h{n}.h"\n' for n in sorted(graph.get(node, ()))), encoding="utf-8"
+        )
     reachable, queue = set(), [0]
     while queue:
         node = queue.pop()

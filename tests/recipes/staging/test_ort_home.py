@@ -82,21 +82,27 @@ def test_truncated_library(home):
 
 def test_headers_newer_than_the_library(home):
     header = home / "include/onnxruntime_c_api.h"
-    header.write_text(header.read_text().replace("ORT_API_VERSION 23", "ORT_API_VERSION 24"))
+    header.write_text(
+        header.read_text(encoding="utf-8").replace("ORT_API_VERSION 23", "ORT_API_VERSION 24"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"ORT API 24, newer than its library 1\.23"):
         stage(home)
 
 
 def test_older_headers_are_fine(home):
     header = home / "include/onnxruntime_c_api.h"
-    header.write_text(header.read_text().replace("ORT_API_VERSION 23", "ORT_API_VERSION 22"))
+    header.write_text(
+        header.read_text(encoding="utf-8").replace("ORT_API_VERSION 23", "ORT_API_VERSION 22"), encoding="utf-8"
+    )
     assert stage(home)[0].api_version == 22
 
 
 def test_a_library_older_than_the_pair(home):
     (home / "lib/libonnxruntime.so.1.23.4").write_bytes(binary_files.elf(version="1.22.0"))
     header = home / "include/onnxruntime_c_api.h"
-    header.write_text(header.read_text().replace("ORT_API_VERSION 23", "ORT_API_VERSION 22"))
+    header.write_text(
+        header.read_text(encoding="utf-8").replace("ORT_API_VERSION 23", "ORT_API_VERSION 22"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"is 1\.22, but the recipe pairs with 1\.23\.4"):
         stage(home)
 
@@ -122,13 +128,13 @@ def test_a_damaged_manifest(home, content):
     if content is None:
         (into / ort_home.MANIFEST).unlink()
     else:
-        (into / ort_home.MANIFEST).write_text(content)
+        (into / ort_home.MANIFEST).write_text(content, encoding="utf-8")
     with pytest.raises(IntegrityError, match=r"manifest\.json is missing or damaged"):
         ort_home.verify(into)
 
 
 def test_the_manifest_is_json_that_others_can_read(home):
     _, into = stage(home)
-    content = json.loads((into / ort_home.MANIFEST).read_text())
+    content = json.loads((into / ort_home.MANIFEST).read_text(encoding="utf-8"))
     assert content["api-version"] == 23
     assert all(len(digest) == 64 for digest in content["files"].values())

@@ -99,7 +99,7 @@ class Index:
             self.pinned.append("\n".join(["[[published.artifacts]]", *lines, ""]))
 
     def write(self) -> None:
-        self.file.write_text(RECIPE.format() + "\n" + "\n".join(self.pinned))
+        self.file.write_text(RECIPE.format() + "\n" + "\n".join(self.pinned), encoding="utf-8")
 
     def versions(self, name: str, platform: str, python: str) -> Offer:
         found = {w.name.split("-")[1] for w in self.folder.glob(f"{name.replace('-', '_')}-*.whl")}
@@ -126,11 +126,11 @@ def said(index: Index, *, upgrade: bool = False) -> str:
 
 
 def test_nothing_newer_is_said_and_nothing_written(index: Index) -> None:
-    before = index.file.read_text()
+    before = index.file.read_text(encoding="utf-8")
     assert said(index, upgrade=True) == (
         "mine: ort-other-name 1.30.0.2026, the newest\nmine: genai-other-name 0.18.0, the newest"
     )
-    assert index.file.read_text() == before
+    assert index.file.read_text(encoding="utf-8") == before
 
 
 def test_an_upgrade_of_both_writes_what_was_measured(index: Index) -> None:
@@ -141,7 +141,7 @@ def test_an_upgrade_of_both_writes_what_was_measured(index: Index) -> None:
         in said(index)
     )
     assert "Written:" in said(index, upgrade=True)
-    text = index.file.read_text()
+    text = index.file.read_text(encoding="utf-8")
     recipe = load(str(index.file))
     for pin in recipe.published.artifacts:
         assert sha256_file(index.folder / pin.filename) == pin.sha256
@@ -173,7 +173,7 @@ def test_one_half_alone_counts_the_others_local_version_on(index: Index) -> None
     assert ort.extras == {"genai": ("onnxruntime-genai-directml==0.19.1+ours.1",)}
     assert (ai.local_version, ai.requires) == ("ours.1", ("onnxruntime-directml==1.30.0+ours.4",))
     assert ort.origin.commit == "c" * 10
-    tomllib.loads(index.file.read_text())
+    tomllib.loads(index.file.read_text(encoding="utf-8"))
 
 
 OBSTACLES: dict[str, tuple[Callable[[Index], None], str]] = {
@@ -209,12 +209,12 @@ OBSTACLES: dict[str, tuple[Callable[[Index], None], str]] = {
 def test_what_makes_no_pair_says_why_and_is_not_written(index: Index, what: str) -> None:
     offer, words = OBSTACLES[what]
     offer(index)
-    before = index.file.read_text()
+    before = index.file.read_text(encoding="utf-8")
     answer = said(index, upgrade=True)
     assert "cannot be made:" in answer
     assert words in answer
     assert "Nothing was written" in answer
-    assert index.file.read_text() == before
+    assert index.file.read_text(encoding="utf-8") == before
 
 
 def test_when_the_newest_two_make_no_pair_one_of_them_may_with_a_pinned_one(index: Index) -> None:

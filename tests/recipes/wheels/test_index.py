@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 def test_links_lead_to_the_wheels_with_their_hashes(folder: Path) -> None:
     write_index(folder)
     page = folder / "simple" / "demo-pkg" / "index.html"
-    found = Links(page.read_text()).found
+    found = Links(page.read_text(encoding="utf-8")).found
     assert len(found) == 2
     for attributes, text in found:
         target, fragment = urldefrag(urljoin("/w/simple/demo-pkg/", attributes["href"]))
@@ -65,13 +65,13 @@ def test_links_lead_to_the_wheels_with_their_hashes(folder: Path) -> None:
         assert attributes["data-core-metadata"] == f"sha256={sha256_file(metadata)}"
     assert found[0][0]["data-requires-python"] == ">=3.11,<4"
     assert "data-requires-python" not in found[1][0]
-    root = Links((folder / "simple" / "index.html").read_text()).found
+    root = Links((folder / "simple" / "index.html").read_text(encoding="utf-8")).found
     assert [(a["href"], text) for a, text in root] == [("demo-pkg/", "demo-pkg"), ("other/", "other")]
 
 
 def test_json_says_the_same(folder: Path) -> None:
     write_index(folder)
-    page = json.loads((folder / "simple" / "demo-pkg" / "index.json").read_text())
+    page = json.loads((folder / "simple" / "demo-pkg" / "index.json").read_text(encoding="utf-8"))
     assert page["meta"] == {"api-version": "1.1"}
     assert (page["name"], page["versions"]) == ("demo-pkg", ["1.0+local.1"])
     for file in page["files"]:
@@ -82,7 +82,7 @@ def test_json_says_the_same(folder: Path) -> None:
 
 def test_sums_are_those_of_sha256sum(folder: Path) -> None:
     write_index(folder)
-    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     assert lines == [f"{sha256_file(w)}  {w.name}" for w in sorted(folder.glob("*.whl"))]
 
 

@@ -72,7 +72,7 @@ def made(tmp_path: Path) -> Callable[[], tuple[schema.Recipe, Path]]:
     for found in part.artifacts:
         text += "\n[[published.artifacts]]\n"
         text += "".join(f'{k} = "{v}"\n' for k, v in msgspec.to_builtins(found).items())
-    (tmp_path / "demo.x.toml").write_text(text)
+    (tmp_path / "demo.x.toml").write_text(text, encoding="utf-8")
     return lambda: (recipe, tmp_path / "demo.x.toml")
 
 
@@ -101,13 +101,13 @@ def _index_is_the_shop(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("_index_is_the_shop")
 def test_recorded_and_verified(locked, shop: Path) -> None:
     _, file = locked
-    text = locks.file_of(file).read_text()
+    text = locks.file_of(file).read_text(encoding="utf-8")
     locks.file_of(file).unlink()
     assert "recorded; 5 wheels" in lock(str(file))
-    assert locks.file_of(file).read_text() == text
+    assert locks.file_of(file).read_text(encoding="utf-8") == text
     assert "number-1.6" not in text  # the oldest Python has no such wheel, and one release serves all
     assert "verified" in lock(str(file))
-    assert locks.file_of(file).read_text() == text
+    assert locks.file_of(file).read_text(encoding="utf-8") == text
     with pytest.raises(UsageError, match=r"no 'nummer'\. Did you mean 'number'"):
         lock(str(file), upgrade="nummer")
     with pytest.raises(UsageError, match="made of published wheels"):
@@ -133,7 +133,7 @@ def test_a_reader_of_pep_751_selects_the_pair(locked, target: str, platform: str
     folder = tmp_path / "wheels"
     names = [p.name for p in write_lockfiles(recipe, file, folder, "demo.x")]
     assert f"pylock.{target}.toml" in names
-    pylock = Pylock.from_dict(tomllib.loads((folder / f"pylock.{target}.toml").read_text()))
+    pylock = Pylock.from_dict(tomllib.loads((folder / f"pylock.{target}.toml").read_text(encoding="utf-8")))
     pylock.validate()
     for python in ((3, 12), (3, 13)):
         tags = list(cpython_tags(python, platforms=[platform])) + list(_any())
@@ -166,7 +166,7 @@ def test_pip_installs_from_the_requirements_with_hashes_only(locked, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "Would install demo-pkg-3.0+own.1 helper-2.1 number-1.5 runtime-1.0" in done.stdout
     digest = sha256_file(folder / "runtime-1.0-cp312-cp312-win_arm64.whl")
-    text.write_text(text.read_text().replace(digest, "0" * 64))
+    text.write_text(text.read_text(encoding="utf-8").replace(digest, "0" * 64), encoding="utf-8")
     assert "DO NOT MATCH THE HASHES" in pip_resolves(text).stderr
 
 
@@ -202,7 +202,7 @@ def test_what_is_not_locked_gives_no_file_and_says_so(
 def test_a_lock_file_goes_with_its_wheels(locked, tmp_path: Path, damage: str) -> None:
     recipe, file = locked
     folder = tmp_path / "wheels"
-    (folder / "pylock.mine.toml").write_text("somebody's own")
+    (folder / "pylock.mine.toml").write_text("somebody's own", encoding="utf-8")
     first, *_ = written = write_lockfiles(recipe, file, folder, "demo.x")
     write_index(folder)
     before = {p: p.stat().st_mtime_ns for p in written}
@@ -214,7 +214,7 @@ def test_a_lock_file_goes_with_its_wheels(locked, tmp_path: Path, damage: str) -
     elif damage == "other":
         make_wheel(folder, package="runtime", version="1.0", tag="cp313-cp313-win_amd64", files={"a.py": b""})
     else:
-        first.write_text(first.read_text()[:-30])
+        first.write_text(first.read_text(encoding="utf-8")[:-30], encoding="utf-8")
     write_index(folder)
     left = {p.name for p in folder.glob("*.t*")}
     assert left == {"pylock.mine.toml", "pylock.windows-arm64.toml", "requirements.windows-arm64.txt"}

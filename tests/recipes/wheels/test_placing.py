@@ -70,7 +70,7 @@ def test_a_notebook_with_another_hash_is_not_believed(tmp_path: Path) -> None:
     (facts,) = facts_of([wheel])
     notebook = tmp_path / "cache" / "wheel-facts.json"
     for was, now in ((facts.sha256, "0" * 64), (f'"size": {facts.size}', '"size": 1'), (">=3.12", ">=3.9")):
-        notebook.write_text(notebook.read_text().replace(was, now))
+        notebook.write_text(notebook.read_text(encoding="utf-8").replace(was, now), encoding="utf-8")
         assert facts_of([wheel]) == [facts]
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_wheel_is_named(tmp_path: Path, damage: str) -> None:
     if damage == "truncated":
         wheel.write_bytes(wheel.read_bytes()[:-30])
     elif damage == "text":
-        wheel.write_text("not a zip")
+        wheel.write_text("not a zip", encoding="utf-8")
     else:
         import zipfile
 

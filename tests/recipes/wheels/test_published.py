@@ -64,7 +64,7 @@ def pair(tmp_path: Path) -> schema.Recipe:
 @pytest.fixture
 def toml(tmp_path: Path) -> Path:
     path = tmp_path / "demo.toml"
-    path.write_text("# only its hash matters here\n")
+    path.write_text("# only its hash matters here\n", encoding="utf-8")
     return path
 
 
@@ -105,7 +105,7 @@ class TestWithoutScikitBuild:
         def pack(repacking: Any, folder: Path, *_: object) -> None:
             self.packed.append(repacking.filename)
             made = shutil.copy(published._fetched(repacking.artifact), folder / repacking.filename)
-            (folder / published.SUM).write_text(sha256_file(Path(made)))
+            (folder / published.SUM).write_text(sha256_file(Path(made)), encoding="utf-8")
 
         monkeypatch.setattr(published, "_pack", pack)
 

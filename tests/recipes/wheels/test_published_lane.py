@@ -186,7 +186,7 @@ def test_a_pair_has_one_onnxruntime_dll(built: Checkout) -> None:
 
 
 def test_sums_and_summary_name_every_wheel(built: Checkout) -> None:
-    lines = (built.wheels / "SHA256SUMS").read_text().splitlines()
+    lines = (built.wheels / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     assert dict(reversed(line.split("  ")) for line in lines) == built.hashes()
     assert len(lines) == 16
 

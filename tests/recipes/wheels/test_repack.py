@@ -102,7 +102,7 @@ def test_record_of_the_changes(tmp_path: Path) -> None:
     for_people = inside["demo_pkg-1.0+fixed.1.dist-info/dml-wheelhouse.txt"].decode()
     assert "Runtime_DirectML>=9 -> runtime-directml==1.0" in for_people
     assert "because it cannot be installed" in for_people
-    assert for_people in (tmp_path / "out" / "project" / "README.md").read_text()
+    assert for_people in (tmp_path / "out" / "project" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_files_come_over_as_they_lie_in_the_published_wheel(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_files_are_left_out_added_and_corrected(tmp_path: Path) -> None:
     }
     fields = [c["field"] for c in record["changes"]]
     assert {"Name", "File demo_pkg/decoy.dll", "File donor/core.dll", "Text in demo_pkg/__init__.py"} <= set(fields)
-    toml = tomllib.loads((tmp_path / "out" / "project" / "pyproject.toml").read_text())
+    toml = tomllib.loads((tmp_path / "out" / "project" / "pyproject.toml").read_text(encoding="utf-8"))
     assert toml["project"]["license-files"] == ["LICENSE", "donor-1.0/LICENSE"]
     assert toml["project"]["urls"]["Donor of core.dll"] == "https://pypi.org/project/donor/1.0/"
 
@@ -213,9 +213,9 @@ def test_what_was_not_run_says_so_in_the_metadata(tmp_path: Path) -> None:
     plain = repacking(wheel)
     ours = Repacking(artifact=plain.artifact, rule=plain.rule, epoch=0, proof="not run: there was no such machine")
     write_project(ours, open_wheel(ours, wheel, {}), tmp_path / "project")
-    said = tomllib.loads((tmp_path / "project" / "pyproject.toml").read_text())["project"]
+    said = tomllib.loads((tmp_path / "project" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert said["description"].endswith("(not run before release: cp312-cp312-win_amd64)")
-    assert "not run: there was no such machine" in (tmp_path / "project" / "README.md").read_text()
+    assert "not run: there was no such machine" in (tmp_path / "project" / "README.md").read_text(encoding="utf-8")
 
 
 def test_extras_stay_with_their_requirements(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_the_last_report_is_the_newest_of_that_model(tmp_path):
         named = msgspec.structs.replace(made, model=msgspec.structs.replace(made.model, name=model))
         write_atomic(tmp_path / name / reports.JSON, msgspec.json.encode(named))
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "report.json").write_text("{")
+    (tmp_path / "c" / "report.json").write_text("{", encoding="utf-8")
     assert advise.last_report("m", tmp_path).model.name == "m"
     assert advise.last_report("elsewhere", tmp_path) is None
 

@@ -22,13 +22,14 @@ import engine_npu_legacy
 import worker_openvino
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names with colons, as Linux has them in /sys")
 def test_linux_npus_are_the_links_in_the_drivers_folder(tmp_path):
     assert npu.linux(tmp_path / "absent") == ()
     (tmp_path / "0000:00:0b.0").mkdir()
     (tmp_path / "bind").touch()
     (tmp_path / "module").mkdir()
     assert npu.linux(tmp_path) == (npu.Npu(name="Intel NPU at PCI 0000:00:0b.0"),)
-    (tmp_path / "module" / "version").write_text("1.2\n")
+    (tmp_path / "module" / "version").write_text("1.2\n", encoding="utf-8")
     assert npu.linux(tmp_path)[0].driver == "1.2"
 
 
@@ -136,10 +137,10 @@ def test_a_machine_without_an_npu_never_reports_one(engine, options, tmp_path):
         "engine": str(WORKER / engine), "model": str(folder), "device": "NPU", "options": options, "text": "A",
         "output": str(tmp_path), "prompts": [prompt], "text_ids": [70, 71, 72], "max_new_tokens": 4, "decode_steps": 1,
     }  # fmt: skip
-    (tmp_path / "job.json").write_text(json.dumps(job))
+    (tmp_path / "job.json").write_text(json.dumps(job), encoding="utf-8")
     command = python.command(str(WORKER / "main.py"), str(tmp_path / "job.json"))
     subprocess.run(command.argv, env=command.environment() | {"PATH": os.environ["PATH"]}, check=False, timeout=600)
-    dump = json.loads((tmp_path / "dump.json").read_text())
+    dump = json.loads((tmp_path / "dump.json").read_text(encoding="utf-8"))
     assert dump["status"] in {"ok", "unavailable"}
     assert dump.get("device", {}).get("name", "") != "NPU"
     if dump["status"] == "unavailable":

@@ -127,7 +127,9 @@ def test_takes_its_own_wheels_only():
 
 def lavapipe(root, version, name="lvp_icd.json"):
     manifest = put(root, f"usr/share/vulkan/icd.d/{name}")
-    manifest.write_text(json.dumps({"ICD": {"api_version": version, "library_path": "libvulkan_lvp.so"}}))
+    manifest.write_text(
+        json.dumps({"ICD": {"api_version": version, "library_path": "libvulkan_lvp.so"}}), encoding="utf-8"
+    )
     return manifest
 
 
@@ -145,7 +147,7 @@ def test_lavapipe_is_taken_where_it_is_new_enough(root, version, taken):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"ICD": 1}', '{"ICD": {}}', "\x00"])
 def test_a_manifest_that_cannot_be_read_is_no_device(root, content):
-    lavapipe(root, "1.4.305").write_text(content)
+    lavapipe(root, "1.4.305").write_text(content, encoding="utf-8")
     with pytest.raises(UnsupportedError):
         webgpu.choose(root)
 

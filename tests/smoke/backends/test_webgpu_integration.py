@@ -60,7 +60,7 @@ def test_as_it_is_it_passes_and_names_the_software(result_of):
 def test_a_driver_that_cannot_be_loaded_is_skipped_with_the_packages(result_of, monkeypatch, tmp_path):
     manifest = tmp_path / "gone.json"
     driver = {"library_path": str(tmp_path / "gone.so"), "api_version": "1.1.0"}
-    manifest.write_text(json.dumps({"file_format_version": "1.0.0", "ICD": driver}))
+    manifest.write_text(json.dumps({"file_format_version": "1.0.0", "ICD": driver}), encoding="utf-8")
     monkeypatch.setenv(webgpu.VARIABLE, str(manifest))
     result = result_of("fp32")
     assert result.verdict is Verdict.SKIPPED

@@ -75,7 +75,7 @@ def pack(**changes):
         "backends": ["away"], "model": "any", "prompts": "", "max_new_tokens": 12, "timeout": 60.0, "repeat": 2,
         "lengths": [], "wheels": (), "out": "", "no_model": False,
     }  # fmt: skip
-    Path("prompts.txt").write_text("one\ntwo words\n")
+    Path("prompts.txt").write_text("one\ntwo words\n", encoding="utf-8")
     bundle.bundle(**(asked | {"prompts": "prompts.txt"} | changes))
 
 
@@ -94,12 +94,12 @@ def unpacked(packed):
 
 def made(there):
     """Make the environment that pip would have made, with this Python's own packages in sight."""
-    about = json.loads((there / "environments" / "ort.json").read_text())
+    about = json.loads((there / "environments" / "ort.json").read_text(encoding="utf-8"))
     folder = there / f"environment-ort-{HERE}"
     venv.create(folder, system_site_packages=True, with_pip=False, symlinks=os.name != "nt")
     pointer = next(folder.rglob("site-packages")) / "packages.pth"
-    pointer.write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
-    (folder / "complete").write_text(about["key"])
+    pointer.write_text("\n".join(path for path in sys.path if path.endswith("site-packages")), encoding="utf-8")
+    (folder / "complete").write_text(about["key"], encoding="utf-8")
 
 
 def started(there, *arguments):
@@ -122,7 +122,7 @@ def test_a_bundle_runs_alone_and_its_dump_is_judged_at_home(packed):
     assert result.against == "home cpu:int4"
     assert len(result.performance.tokens_per_s_samples) == 2
     assert result.metrics.logits.positions == 24
-    assert str(packed) not in (there / "bundle.json").read_text()
+    assert str(packed) not in (there / "bundle.json").read_text(encoding="utf-8")
 
 
 def test_what_the_bundle_cannot_do_is_said(packed):
@@ -131,10 +131,10 @@ def test_what_the_bundle_cannot_do_is_said(packed):
     assert (done.returncode, done.stdout) == (1, "")
     assert "There is no nothing:here here, but: away:int4." in done.stderr
     about = there / "environments" / "ort.json"
-    about.write_text(json.dumps(json.loads(about.read_text()) | {"pythons": ["3.1"]}))
+    about.write_text(json.dumps(json.loads(about.read_text(encoding="utf-8")) | {"pythons": ["3.1"]}), encoding="utf-8")
     assert "ort has packages for 3.1" in started(there).stderr
     made(there)
-    about.write_text(json.dumps(json.loads(about.read_text()) | {"pythons": [HERE]}))
+    about.write_text(json.dumps(json.loads(about.read_text(encoding="utf-8")) | {"pythons": [HERE]}), encoding="utf-8")
     for file in (there / "models" / "healthy").iterdir():
         file.unlink()
     (there / "models" / "healthy").rmdir()
@@ -146,7 +146,7 @@ def test_what_the_bundle_cannot_do_is_said(packed):
 def test_a_worker_that_dies_comes_home_as_a_crash(packed):
     there = unpacked(packed)
     made(there)
-    (there / "worker" / fakes.ENGINE.name).write_text("import os\nos._exit(7)\n")
+    (there / "worker" / fakes.ENGINE.name).write_text("import os\nos._exit(7)\n", encoding="utf-8")
     assert started(there).returncode == 0
     report = compare([packed / "home", *there.glob("dumps-*.zip")])
     assert [r.verdict.value for r in report.results if r.backend == "away"] == ["CRASHED"]
@@ -158,8 +158,10 @@ def test_the_shell_script_takes_a_python_that_works(packed):
     there = unpacked(packed)
     tools = packed / "tools"
     tools.mkdir()
-    (tools / "python3").write_text('#!/bin/sh\necho "$0 $@"\n')
-    (tools / f"python{HERE}").write_text("#!/bin/sh\nexit 127\n")  # as pyenv's are, for a version that is not chosen
+    (tools / "python3").write_text('#!/bin/sh\necho "$0 $@"\n', encoding="utf-8")
+    (tools / f"python{HERE}").write_text(
+        "#!/bin/sh\nexit 127\n", encoding="utf-8"
+    )  # as pyenv's are, for a version that is not chosen
     for tool in tools.iterdir():
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     done = subprocess.run(

@@ -85,7 +85,7 @@ def test_a_twin_that_computes_something_else_is_found(here, tmp_path):
 
 
 def test_answers_of_another_program_stand_beside_and_change_no_verdict(here, tmp_path):
-    (tmp_path / "target.csv").write_text("prompts,answers\none,something\nthree,x\n")
+    (tmp_path / "target.csv").write_text("prompts,answers\none,something\nthree,x\n", encoding="utf-8")
     alone, beside = compare([here]), compare([here, tmp_path / "target.csv"])
     assert verdicts(beside) == verdicts(alone)
     assert beside.sections[-1].rows[0][:4] == ("target.csv", "2 answers", "1 of 2", "0 of 1")
@@ -102,7 +102,7 @@ def test_without_anything_to_compare_with_nothing_passes(here):
 
 
 def edit(file, **changes):
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 FOREIGN = {
@@ -143,7 +143,7 @@ HARMED = {
     "float64": (logits(lambda d: safetensors.numpy.save({"logits": np.zeros((12, 64))})), Verdict.CRASHED),
     "a pickle": (logits(lambda d: b"\x80\x04\x95" + d), Verdict.CRASHED),
     "not a number": (logits(with_nan), Verdict.DIVERGED),
-    "no dump": (lambda folder: (folder / "dump.json").write_text("{"), Verdict.CRASHED),
+    "no dump": (lambda folder: (folder / "dump.json").write_text("{", encoding="utf-8"), Verdict.CRASHED),
 }
 
 

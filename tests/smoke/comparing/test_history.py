@@ -21,7 +21,7 @@ def folder(tmp_path):
         dated = msgspec.structs.replace(report, created=f"2026-02-0{day}T03:04:05+00:00")
         (tmp_path / f"{9 - day}" / "report.json").write_bytes(msgspec.json.encode(dated))
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "report.json").write_text("{")
+    (tmp_path / "broken" / "report.json").write_text("{", encoding="utf-8")
     return tmp_path
 
 

@@ -20,7 +20,7 @@ def reference(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "resolve", lambda spec: model)
     monkeypatch.setattr(selection, "select", known)
-    (tmp_path / "prompts.txt").write_text("one\ntwo words\n")
+    (tmp_path / "prompts.txt").write_text("one\ntwo words\n", encoding="utf-8")
 
     def made(dump="dumps", **changes):
         options.update(changes)

@@ -52,7 +52,7 @@ def wheel(folder: Path, name: str, version: str, *requires: str) -> Path:
 
 
 def write(shelf: Path, text: str) -> None:
-    (shelf.parent / "recipes" / "demo.toml").write_text(text)
+    (shelf.parent / "recipes" / "demo.toml").write_text(text, encoding="utf-8")
 
 
 def version_of(environment: pinned.Environment, package: str) -> str:
@@ -70,7 +70,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(name)
         python = interpreters.python_in(folder)
         python.parent.mkdir(parents=True)
-        python.write_text("")
+        python.write_text("", encoding="utf-8")
 
     monkeypatch.setattr(venvs, "make", make)
     return made

@@ -51,7 +51,7 @@ FACTS = building.facts(hidden_size=576, num_attention_heads=9, num_key_value_hea
 def model(tmp_path: Path) -> Model:
     folder = tmp_path / "hf"
     folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text("{}", encoding="utf-8")
     return Model(name="owner/demo", folder=folder, key="0" * 64, label="demo", facts=FACTS)
 
 
@@ -62,7 +62,7 @@ def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     script = folder / "exporter.py"
     files = {kind: exporter.files for kind, exporter in exporters.EXPORTERS.items()}
-    script.write_text(STAND_IN.replace("{files!r}", repr(files)))
+    script.write_text(STAND_IN.replace("{files!r}", repr(files)), encoding="utf-8")
 
     def prepare(name: str) -> Environment:
         assert name == pinned.MAIN
@@ -75,7 +75,7 @@ def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def started(plans: Path) -> list[str]:
     log = plans / "started"
-    return sorted(log.read_text().split()) if log.exists() else []
+    return sorted(log.read_text(encoding="utf-8").split()) if log.exists() else []
 
 
 def test_all_are_made_once_and_say_what_they_are(model: Model, plans: Path) -> None:
@@ -91,13 +91,13 @@ def test_all_are_made_once_and_say_what_they_are(model: Model, plans: Path) -> N
 
 
 def test_one_failure_is_a_value_and_the_others_are_made(model: Model, plans: Path) -> None:
-    (plans / "dml-fp16").write_text("fail")
+    (plans / "dml-fp16").write_text("fail", encoding="utf-8")
     made = exporting.export_all(model, exporting.EXPORTS)
     error = made.pop("dml-fp16")
     assert isinstance(error, StepFailedError)
     assert "unsupported architecture" in error.message
     assert error.log is not None
-    assert "unsupported architecture" in error.log.read_text()
+    assert "unsupported architecture" in error.log.read_text(encoding="utf-8")
     assert all(isinstance(folder, Path) for folder in made.values())
     (plans / "dml-fp16").unlink()
     assert exporting.export(model, "dml-fp16").is_dir()
@@ -119,19 +119,19 @@ def test_one_failure_is_a_value_and_the_others_are_made(model: Model, plans: Pat
 def test_failure_is_explained_and_leaves_nothing(
     model: Model, plans: Path, plan: str, kind: type[Exception], says: str
 ) -> None:
-    (plans / "cpu-int4").write_text(plan)
+    (plans / "cpu-int4").write_text(plan, encoding="utf-8")
     with pytest.raises(kind, match=says):
         exporting.export(model, "cpu-int4")
     (plans / "cpu-int4").unlink()
     folder = exporting.export(model, "cpu-int4")
-    assert (folder / "model.onnx").read_text() == "model.onnx"
+    assert (folder / "model.onnx").read_text(encoding="utf-8") == "model.onnx"
 
 
-@pytest.mark.parametrize("harm", [lambda p: p.write_text("model"), lambda p: p.unlink()])
+@pytest.mark.parametrize("harm", [lambda p: p.write_text("model", encoding="utf-8"), lambda p: p.unlink()])
 def test_harmed_export_is_made_again(model: Model, plans: Path, harm) -> None:  # type: ignore[no-untyped-def]
     folder = exporting.export(model, "cpu-fp32")
     harm(folder / "model.onnx")
-    assert (exporting.export(model, "cpu-fp32") / "model.onnx").read_text() == "model.onnx"
+    assert (exporting.export(model, "cpu-fp32") / "model.onnx").read_text(encoding="utf-8") == "model.onnx"
     assert started(plans) == ["cpu-fp32", "cpu-fp32"]
 
 
@@ -238,7 +238,7 @@ def test_disk_without_room_is_told_before_anything_runs(
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_interrupt_ends_the_exporters(model: Model, plans: Path) -> None:
     for kind in ("cpu-fp32", "cpu-int4"):
-        (plans / kind).write_text("hang")
+        (plans / kind).write_text("hang", encoding="utf-8")
 
     def interrupt_when_started() -> None:
         while len(started(plans)) < 2:

@@ -28,7 +28,9 @@ def python(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Return the Python of an environment whose transformers knows Phi-3."""
     package = tmp_path / request.param / "transformers" / "models" / "phi3"
     package.mkdir(parents=True)
-    (package / "modeling_phi3.py").write_text("class Phi3ForCausalLM(Phi3PreTrainedModel):\n    pass\n")
+    (package / "modeling_phi3.py").write_text(
+        "class Phi3ForCausalLM(Phi3PreTrainedModel):\n    pass\n", encoding="utf-8"
+    )
     return tmp_path / "bin" / "python"
 
 
@@ -61,25 +63,27 @@ def test_the_copy_has_every_file_and_names_no_code(
         monkeypatch.setattr(own_code.os, name, refuse)
     model = tmp_path / "model"
     (model / "shards").mkdir(parents=True)
-    (model / "config.json").write_text(json.dumps(PHI3))
-    (model / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["t.T", null]}, "bos_token": "<s>"}')
-    (model / "generation_config.json").write_text('{"eos_token_id": 2}')
+    (model / "config.json").write_text(json.dumps(PHI3), encoding="utf-8")
+    (model / "tokenizer_config.json").write_text(
+        '{"auto_map": {"AutoTokenizer": ["t.T", null]}, "bos_token": "<s>"}', encoding="utf-8"
+    )
+    (model / "generation_config.json").write_text('{"eos_token_id": 2}', encoding="utf-8")
     (model / "shards" / "1.safetensors").write_bytes(b"weights")
-    (model / "modeling_phi3.py").write_text("raise RuntimeError\n")
-    (model / ".manifest.json").write_text("{}")
+    (model / "modeling_phi3.py").write_text("raise RuntimeError\n", encoding="utf-8")
+    (model / ".manifest.json").write_text("{}", encoding="utf-8")
     made = own_code.without(model, tmp_path)
     found = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
     assert found == ["config.json", "generation_config.json", "shards/1.safetensors", "tokenizer_config.json"]
-    assert "auto_map" not in json.loads((made / "config.json").read_text())
-    assert json.loads((made / "tokenizer_config.json").read_text()) == {"bos_token": "<s>"}
+    assert "auto_map" not in json.loads((made / "config.json").read_text(encoding="utf-8"))
+    assert json.loads((made / "tokenizer_config.json").read_text(encoding="utf-8")) == {"bos_token": "<s>"}
     assert (made / "shards" / "1.safetensors").read_bytes() == b"weights"
-    assert json.loads((model / "config.json").read_text()) == PHI3
+    assert json.loads((model / "config.json").read_text(encoding="utf-8")) == PHI3
 
 
 def bringing(folder: Path, *, trusted: bool = False, **changes: object) -> Model:
     building.build(folder, "phi3")
     building.change(folder / "config.json", **(PHI3 | changes))
-    (folder / "modeling_x.py").write_text("raise RuntimeError('the code of the model ran')\n")
+    (folder / "modeling_x.py").write_text("raise RuntimeError('the code of the model ran')\n", encoding="utf-8")
     facts = building.facts("phi3")
     own = {"AutoModelForCausalLM": "modeling_x.X"}
     if isinstance(changes.get("auto_map"), dict):
@@ -108,7 +112,7 @@ def test_the_revision_is_told_where_it_is_known(tmp_path: Path) -> None:
     snapshot = bringing(tmp_path / "snapshots" / commit)
     assert own_code.identity(snapshot)["revision"] == commit
     fetched = bringing(tmp_path / "fetched")
-    (fetched.folder / "commit.json").write_text(json.dumps({"id": "a/b", "commit": commit}))
+    (fetched.folder / "commit.json").write_text(json.dumps({"id": "a/b", "commit": commit}), encoding="utf-8")
     found = own_code.identity(fetched)
     assert found["revision"] == commit
     assert len(found["modeling_x.py"]) == 64
@@ -119,10 +123,10 @@ def test_the_revision_is_told_where_it_is_known(tmp_path: Path) -> None:
 def test_phi3_is_exported_whatever_its_code_does(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "Phi-3-mini-4k-instruct"
     shutil.copytree(resolving.resolve("tiny-phi3-4k").folder, folder, ignore=shutil.ignore_patterns(".*"))
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | PHI3))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | PHI3), encoding="utf-8")
     for name in ("configuration_phi3.py", "modeling_phi3.py"):
-        (folder / name).write_text("raise RuntimeError('the code of the model ran')\n")
+        (folder / name).write_text("raise RuntimeError('the code of the model ran')\n", encoding="utf-8")
     made = making.export(resolving.resolve(str(folder)), kind)
-    assert "auto_map" not in json.loads((made / "config.json").read_text())
+    assert "auto_map" not in json.loads((made / "config.json").read_text(encoding="utf-8"))
     assert not (made / own_code.FOLDER).exists()

@@ -71,7 +71,9 @@ def folder(path: Path, spike: float = 20000.0, **options: type) -> Path:
     ir.save(decoder(spike, **options), path / "model.onnx", external_data="model.onnx.data", size_threshold_bytes=100)
     config = {"model": {"context_length": 96, "vocab_size": VOCABULARY, "decoder": {"filename": "model.onnx"}}}
     config["model"]["decoder"]["head_size"] = 4  # type: ignore[index]
-    (path / "genai_config.json").write_text(json.dumps(config))
-    (path / "tokenizer.json").write_text("{}")
-    (path / "chat_template.jinja").write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+    (path / "genai_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    (path / "chat_template.jinja").write_text(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", encoding="utf-8"
+    )
     return path

@@ -35,7 +35,7 @@ from wheelhouse.process import Command
 def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = tmp_path / "stand-in"
     stand_in.mkdir()
-    (stand_in / "tokenizers.py").write_text(decoder.TOKENIZERS)
+    (stand_in / "tokenizers.py").write_text(decoder.TOKENIZERS, encoding="utf-8")
     made = Environment(
         name="main", python=(sys.executable,), env={"PYTHONPATH": str(stand_in)}, label="stand-in", key="k"
     )
@@ -231,7 +231,7 @@ def test_a_download_cache_is_healed_and_what_comes_out_are_files(tmp_path: Path)
 @in_process
 def test_a_failed_healing_leaves_nothing_and_names_the_users_folder(tmp_path: Path) -> None:
     folder = decoder.folder(tmp_path / "users" / "model")
-    (folder / "tokenizer.json").write_text("broken")
+    (folder / "tokenizer.json").write_text("broken", encoding="utf-8")
     before = sha256_tree(folder)
     for out in (tmp_path / "users" / "out", None):
         with pytest.raises(UnsupportedError, match=f"norms of {folder} cannot be healed"):
@@ -250,7 +250,7 @@ def test_a_stale_record_is_not_believed(tmp_path: Path) -> None:
 
 
 def config(text: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "genai_config.json").write_text(text)
+    return lambda folder: (folder / "genai_config.json").write_text(text, encoding="utf-8")
 
 
 def graph_outside(folder: Path) -> None:
@@ -268,7 +268,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "no graph": lambda folder: (folder / "model.onnx").unlink(),
     "outside": graph_outside,
     "no tokenizer": lambda folder: (folder / "tokenizer.json").unlink(),
-    "broken tokenizer": lambda folder: (folder / "tokenizer.json").write_text("broken"),
+    "broken tokenizer": lambda folder: (folder / "tokenizer.json").write_text("broken", encoding="utf-8"),
     "broken graph": lambda folder: (folder / "model.onnx").write_bytes(b"no graph at all"),
     "no weights": lambda folder: (folder / "model.onnx.data").unlink(),
 }

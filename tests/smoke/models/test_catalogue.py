@@ -51,14 +51,14 @@ def test_torchvision_is_never_pinned_and_torch_always() -> None:
     ],
 )
 def test_wrong_recipe_is_named(recipes: Path, text: str, says: str) -> None:
-    (recipes / "demo.toml").write_text(text)
+    (recipes / "demo.toml").write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=says) as caught:
         environment_recipes.environment("demo")
     assert "demo.toml" in str(caught.value)
 
 
 def test_unknown_name_offers_the_nearest(recipes: Path) -> None:
-    (recipes / "openvino.toml").write_text(GOOD)
+    (recipes / "openvino.toml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(UsageError, match="Did you mean 'openvino'"):
         environment_recipes.environment("openvin")
 
@@ -66,10 +66,12 @@ def test_unknown_name_offers_the_nearest(recipes: Path) -> None:
 def test_kind_of_source_decides_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "MODELS", tmp_path)
     (tmp_path / "m.toml").write_text(
-        'label = "m"\nlicense = "MIT"\nsize = 1\n[source]\nkind = "packaged-gguf"\nseed = 1\n'
+        'label = "m"\nlicense = "MIT"\nsize = 1\n[source]\nkind = "packaged-gguf"\nseed = 1\n', encoding="utf-8"
     )
     with pytest.raises(RecipeError, match="seed"):
         catalogue.model("m")
-    (tmp_path / "n.toml").write_text('label = "m"\nlicense = "MIT"\nsize = 1\n[source]\nkind = "torrent"\n')
+    (tmp_path / "n.toml").write_text(
+        'label = "m"\nlicense = "MIT"\nsize = 1\n[source]\nkind = "torrent"\n', encoding="utf-8"
+    )
     with pytest.raises(RecipeError, match="torrent"):
         catalogue.model("n")

@@ -97,7 +97,7 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
 def test_a_model_is_fetched_once(local_hub: LocalHub) -> None:
     model = resolving.resolve("owner/tiny")
     assert (model.folder / LARGE).read_bytes() == local_hub.files[LARGE]
-    assert json.loads((model.folder / "commit.json").read_text())["commit"] == COMMIT
+    assert json.loads((model.folder / "commit.json").read_text(encoding="utf-8"))["commit"] == COMMIT
     assert resolving.resolve("owner/tiny") == model
     assert sorted(local_hub.fetched) == sorted(local_hub.files)
 

@@ -35,11 +35,11 @@ def test_backends_agree(name, tmp_path):
 @pytest.mark.parametrize("name", ["tiny-phi3-4k", "tiny-phi3-longrope"])
 def test_the_tiny_model_speaks_phi3s_chat_format(name):
     folder = resolving.resolve(name).folder
-    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    added = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
     assert {"<s>", "<|endoftext|>"} <= {t["content"] for t in added if not t["rstrip"]}
     assert {"<|system|>", "<|user|>", "<|assistant|>", "<|end|>"} <= {t["content"] for t in added if t["rstrip"]}
-    template = json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+    template = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))["chat_template"]
     for role in ("system", "user", "assistant"):
         assert f"message['role'] == '{role}' %}}{{{{'<|{role}|>\n' + message['content'] + '<|end|>\n'}}}}" in template
     assert template.endswith("{% else %}{{ eos_token }}{% endif %}")
-    assert len(json.loads((folder / "generation_config.json").read_text())["eos_token_id"]) == 3
+    assert len(json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))["eos_token_id"]) == 3

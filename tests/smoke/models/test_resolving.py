@@ -26,7 +26,7 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
     first = resolving.resolve(str(folder))
     assert (first.name, first.folder) == ("my-model", folder)
     assert resolving.resolve(str(folder)) == first
-    (folder / "README.md").write_text("not part of the model")
+    (folder / "README.md").write_text("not part of the model", encoding="utf-8")
     assert resolving.resolve(str(folder)).key == first.key
     building.rewrite(folder, lambda tensors: tensors["model.norm.weight"].fill(2))
     assert resolving.resolve(str(folder)).key != first.key
@@ -36,16 +36,16 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
     ("harm", "says"),
     [
         (lambda f: (f / "config.json").unlink(), r"has no config\.json"),
-        (lambda f: (f / "config.json").write_text("{"), r"config\.json is damaged"),
-        (lambda f: (f / "config.json").write_text("[]"), "does not hold a JSON object"),
-        (lambda f: (f / "config.json").write_text("{}"), "names no architecture"),
+        (lambda f: (f / "config.json").write_text("{", encoding="utf-8"), r"config\.json is damaged"),
+        (lambda f: (f / "config.json").write_text("[]", encoding="utf-8"), "does not hold a JSON object"),
+        (lambda f: (f / "config.json").write_text("{}", encoding="utf-8"), "names no architecture"),
         (lambda f: (f / "config.json").write_bytes(b"\x81\x82"), r"config\.json is damaged"),
         (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
         (lambda f: (f / "model.safetensors").unlink(), "holds no model"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\x10"), "truncated"),
         (
             lambda f: (f / "model.safetensors.index.json").write_text(
-                '{"weight_map": {"a": "model-00002.safetensors"}}'
+                '{"weight_map": {"a": "model-00002.safetensors"}}', encoding="utf-8"
             ),
             r"lacks model-00002\.safetensors",
         ),
@@ -119,7 +119,10 @@ def test_hub_is_asked_once(server: dict[str, int], downloads: list[str]) -> None
     assert first.name == "owner/name"
     assert resolving.resolve("owner/name") == first
     assert server["asked"] == 1
-    assert json.loads((first.folder / "commit.json").read_text()) == {"id": "owner/name", "commit": downloads[0]}
+    assert json.loads((first.folder / "commit.json").read_text(encoding="utf-8")) == {
+        "id": "owner/name",
+        "commit": downloads[0],
+    }
 
 
 def test_a_branch_means_the_commit_of_the_first_fetch(server: dict[str, int], downloads: list[str]) -> None:
@@ -210,7 +213,8 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     recipes.mkdir()
     (recipes / "demo.toml").write_text(
         'label = "Demo"\nlicense = "MIT"\nsize = 10\n[source]\nkind = "packaged-gguf"\npackage = "demo-model"\n'
-        f'version = "1.0"\nsha256 = "{sha256_file(wheel)}"\nmember = "demo/model.gguf"\n'
+        f'version = "1.0"\nsha256 = "{sha256_file(wheel)}"\nmember = "demo/model.gguf"\n',
+        encoding="utf-8",
     )
     monkeypatch.setattr(catalogue, "MODELS", recipes)
 
@@ -235,9 +239,9 @@ def test_packaged_model_is_made_once_and_again_when_harmed(packaged: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(converter, "run", lambda *_, **__: pytest.fail("converted again"))
         assert resolving.resolve("demo") == model
-    (model.folder / "config.json").write_text("")
+    (model.folder / "config.json").write_text("", encoding="utf-8")
     assert resolving.resolve("demo") == model
-    assert json.loads((model.folder / "config.json").read_text()) == building.config()
+    assert json.loads((model.folder / "config.json").read_text(encoding="utf-8")) == building.config()
 
 
 @pytest.fixture
@@ -257,7 +261,7 @@ def split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             archive.writestr("data/part", f"GGUF{number}")
         lines += ["[[source.parts]]", f'package = "demo-part{number}"', 'version = "1.0"', 'member = "data/part"']
         lines += [f'sha256 = "{sha256_file(wheel)}"']
-    (recipes / "demo.toml").write_text("\n".join(lines))
+    (recipes / "demo.toml").write_text("\n".join(lines), encoding="utf-8")
 
     def download(requirement: str, target: Path) -> Path:
         name = requirement.replace("-", "_").replace("==", "-") + "-py3-none-any.whl"
@@ -294,7 +298,9 @@ def test_other_file_under_the_pinned_name_is_refused(packaged: Path) -> None:
     with pytest.raises(IntegrityError, match="has SHA-256"):
         resolving.resolve("demo")
     recipe = catalogue.MODELS / "demo.toml"
-    recipe.write_text(recipe.read_text().replace("demo/model.gguf", "demo/other.gguf"))
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace("demo/model.gguf", "demo/other.gguf"), encoding="utf-8"
+    )
     packaged.write_bytes(packaged.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=r"does not hold demo/other\.gguf"):
         made.model("demo")

@@ -45,7 +45,7 @@ def test_a_dump_that_contradicts_itself_is_refused(tmp_path, change, word):
 
 
 def test_a_failed_dump_needs_no_prompts(tmp_path):
-    (tmp_path / "dump.json").write_text('{"schema": 2, "status": "failed", "reason": "r"}')
+    (tmp_path / "dump.json").write_text('{"schema": 2, "status": "failed", "reason": "r"}', encoding="utf-8")
     assert dumps.read(tmp_path, prompts=3).reason == "r"
 
 

@@ -1,6 +1,7 @@
 """A verdict never flatters: with any fault, in any combination, it is not PASS."""
 
 import dataclasses
+import sys
 
 import msgspec
 import numpy as np
@@ -43,7 +44,7 @@ def edit_prompts(case, **changes):
     import json
 
     def change():
-        prompts = json.loads((case.folder / "dump.json").read_text())["prompts"]
+        prompts = json.loads((case.folder / "dump.json").read_text(encoding="utf-8"))["prompts"]
         prompts[0] |= changes
         dumping.edit(case.folder, prompts=prompts)
 
@@ -244,14 +245,17 @@ def test_an_announced_fall_back_forgives_nothing_else(base, tmp_path, name):
     assert judged.verdict is EXPECTED.get(name, Verdict.DIVERGED)
 
 
+SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (-9, "signal 9 (SIGKILL)"),
-        (-11, "signal 11 (SIGSEGV)"),
-        (-200, "signal 200"),
+        pytest.param(-9, "signal 9 (SIGKILL)", marks=SIGNALS),
+        pytest.param(-11, "signal 11 (SIGSEGV)", marks=SIGNALS),
+        pytest.param(-200, "signal 200", marks=SIGNALS),
         (0xC0000005, "0xC0000005 (access violation)"),
-        (0xC0000005 - (1 << 32), "signal"),
+        pytest.param(0xC0000005 - (1 << 32), "signal", marks=SIGNALS),
         (7, "exit code 7"),
     ],
 )
@@ -297,7 +301,7 @@ def test_a_reference_that_is_not_greedy_is_no_reference(tmp_path):
     import json
 
     dumping.write(tmp_path, dumping.golden_logits())
-    prompts = json.loads((tmp_path / "dump.json").read_text())["prompts"]
+    prompts = json.loads((tmp_path / "dump.json").read_text(encoding="utf-8"))["prompts"]
     prompts[1]["unchosen"] = [[3, 17, 5.0]]
     dumping.edit(tmp_path, prompts=prompts)
     found = judge(ended(), 10.0, tmp_path, dumping.expectation(gates.GOLDEN), None)

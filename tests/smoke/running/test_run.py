@@ -326,7 +326,7 @@ def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
 def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
     from smoke.report.writing import make_folder, report_folder
 
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be made"):
         make_folder(report_folder(str(tmp_path / "file")))
 
@@ -436,7 +436,7 @@ def test_dumps_that_are_kept_can_be_judged_again(smoke):
 def test_a_folder_that_is_no_dump_is_not_overwritten(smoke):
     precious = smoke.folder / "dumps" / "reference-fp32" / "thesis.txt"
     precious.parent.mkdir(parents=True)
-    precious.write_text("precious")
+    precious.write_text("precious", encoding="utf-8")
     with pytest.raises(InputError, match="is not a dump"):
         smoke(fakes.backend("b", fakes.variant("healthy")), dump=smoke.folder / "dumps")
-    assert precious.read_text() == "precious"
+    assert precious.read_text(encoding="utf-8") == "precious"

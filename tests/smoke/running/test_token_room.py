@@ -65,7 +65,8 @@ def test_prompts_are_counted_and_the_longest_is_named(tmp_path: Path, monkeypatc
     script = tmp_path / "count.py"
     script.write_text(
         "import json, pathlib, sys\njob = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding='utf-8'))\n"
-        "counts = [len(m.split()) for m in job['messages']]\nopen(job['output'], 'w').write(json.dumps(counts))\n"
+        "counts = [len(m.split()) for m in job['messages']]\nopen(job['output'], 'w').write(json.dumps(counts))\n",
+        encoding="utf-8",
     )
     monkeypatch.setattr(token_room, "SCRIPT", script)
     here = Environment(name="here", python=(sys.executable,), env={}, label="here")

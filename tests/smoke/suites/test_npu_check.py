@@ -70,8 +70,8 @@ def checked(tmp_path, monkeypatch):
 
     def call(plan, *, platforms=("4000",), prompt=1024, save=None, broken=(), timeout=30.0):
         failing.update(broken)
-        (tmp_path / "plan.json").write_text(json.dumps(plan))
-        script.write_text(STAND_IN.format(plan=str(tmp_path / "plan.json"), message=UNROLL))
+        (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        script.write_text(STAND_IN.format(plan=str(tmp_path / "plan.json"), message=UNROLL), encoding="utf-8")
         return check.check(
             model, platforms, prompt=prompt, environment=here, logs=tmp_path / "logs", save=save, timeout=timeout
         )

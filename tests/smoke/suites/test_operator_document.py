@@ -62,7 +62,7 @@ def test_a_file_of_measurements_comes_back_as_it_was(tmp_path):
     one = measured("webgpu-ops", KNOWN, {})
     measurements.write(tmp_path, one)
     assert measurements.read(tmp_path / "operators-webgpu-ops.json") == one
-    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="holds no operators' measurements"):
         measurements.read(tmp_path / "other.json")
     with pytest.raises(InputError, match="cannot be read"):

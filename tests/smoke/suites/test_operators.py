@@ -99,7 +99,9 @@ class Place:
 
 def outcome(tmp_path, monkeypatch, code, *, timeout=60.0, place=None):
     worker = tmp_path / "worker.py"
-    worker.write_text("import json, sys, os, time\njob = json.load(open(sys.argv[1]))\nout = job['output']\n" + code)
+    worker.write_text(
+        "import json, sys, os, time\njob = json.load(open(sys.argv[1]))\nout = job['output']\n" + code, encoding="utf-8"
+    )
     monkeypatch.setattr(suite, "WORKER_FILE", worker)
     target = replace(measured_providers.TARGETS[0], source=lambda: place or Place())
     return suite.run(target, wheels=(), report=tmp_path / "report", timeout=timeout)
@@ -260,7 +262,8 @@ def test_each_suite_asks_for_its_own_provider_and_says_so(tmp_path, monkeypatch)
                     device={"name": "WebGPU", "description": "an adapter", "evidence": "seen"})  # fmt: skip
     (tmp_path / "worker.py").write_text(
         "import json, sys, os\njob = json.load(open(sys.argv[1]))\nout = job['output']\n"
-        f"assert job['provider'] == 'webgpu'\n{dumped}"
+        f"assert job['provider'] == 'webgpu'\n{dumped}",
+        encoding="utf-8",
     )
     result = suite.run(webgpu, wheels=(), report=tmp_path / "report", timeout=60.0).result
     assert (result.backend, result.verdict, result.device) == ("webgpu-ops", Verdict.PASS, "WebGPU")

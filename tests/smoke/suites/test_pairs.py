@@ -75,13 +75,13 @@ def report(pairings: list[halves.Pairing], wrong: str) -> Report:
 
 def test_the_table_says_what_runs_what_installs_and_why_not(pairings: list[halves.Pairing], tmp_path: Path) -> None:
     found = report(pairings, "dml-0.18.0-1.24.4")
-    text = matrix.write_table(found, pairings, tmp_path / "table.md").read_text()
+    text = matrix.write_table(found, pairings, tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| onnxruntime-genai-directml | ONNX Runtime 1.24.4 (offers API 24) | ONNX Runtime 1.30.0 (offers" in text
     assert "| 0.13.1 (asks for API 23) | PASS fp16, int4 | PASS fp16, int4 |" in text
     assert "| 0.18.0 (asks for API 23) | PASS fp16; CRASHED int4 † | PASS fp16, int4 |" in text
     assert "- called dml-0.18.0-1.24.4, int4: CRASHED. It asks for API 24." in text
     assert "in a Wine" in text
-    quiet = matrix.write_table(report(pairings, ""), pairings, tmp_path / "table.md").read_text()
+    quiet = matrix.write_table(report(pairings, ""), pairings, tmp_path / "table.md").read_text(encoding="utf-8")
     assert "no PASS" not in quiet
 
 

@@ -46,7 +46,7 @@ def root(monkeypatch, tmp_path):
     def make(**changes):
         places.root().mkdir(parents=True, exist_ok=True)
         here = {name: version for name, version in (locked | changes).items() if version}
-        (places.root() / places.PACKAGES).write_text("".join(f"{n} {v}\n" for n, v in here.items()))
+        (places.root() / places.PACKAGES).write_text("".join(f"{n} {v}\n" for n, v in here.items()), encoding="utf-8")
         return said
 
     return make
@@ -84,7 +84,7 @@ def test_an_untested_wine_is_refused_with_what_to_do(root):
 def test_a_failure_of_the_network_is_told_from_others(monkeypatch, output, kind):
     def fail(command, *, log, **_):
         log.parent.mkdir(parents=True)
-        log.write_text(output)
+        log.write_text(output, encoding="utf-8")
         raise StepFailedError("ended with exit code 1", log=log)
 
     monkeypatch.setattr(debian, "run", fail)

@@ -28,7 +28,7 @@ def tree(tmp_path, monkeypatch):
 
 def program(tree, name, script):
     file = tree / "bin" / name
-    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     file.chmod(0o755)
 
 

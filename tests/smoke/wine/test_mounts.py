@@ -33,7 +33,7 @@ def mounted(tmp_path, monkeypatch):
 
     def say(path):
         table = tmp_path / "mountinfo"
-        table.write_text(f"{line('/')}\n{line(str(path))}\n")
+        table.write_text(f"{line('/')}\n{line(str(path))}\n", encoding="utf-8")
         monkeypatch.setattr(mounts, "MOUNTINFO", table)
 
     return say
@@ -43,12 +43,12 @@ def mounted(tmp_path, monkeypatch):
 def test_nothing_is_removed_below_which_something_is_mounted(tmp_path, mounted, inside):
     folder = tmp_path / "root"
     (folder / "fs" / "dev").mkdir(parents=True)
-    (folder / "kept").write_text("x")
+    (folder / "kept").write_text("x", encoding="utf-8")
     mounted(folder / inside)
     with pytest.raises(BusyError, match="is mounted there") as caught:
         mounts.remove(folder)
     assert "umount" in caught.value.remedy
-    assert (folder / "kept").read_text() == "x"
+    assert (folder / "kept").read_text(encoding="utf-8") == "x"
 
 
 def test_a_mount_beside_or_above_it_is_no_obstacle(tmp_path, mounted):

@@ -31,7 +31,7 @@ def made(name, *, base=None, days=0.0, **wheels):
     (folder / "fs").mkdir(parents=True)
     (folder / "fs" / "python.exe").write_bytes(b"x" * 1000)
     inputs = {**(base or windows_python.key_of(recipe.load(), ())), **{f"wheel {k}": v for k, v in wheels.items()}}
-    (folder / steps.RECORD).write_text(json.dumps({"inputs": inputs}))
+    (folder / steps.RECORD).write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
     os.utime(folder, times=(time.time() - days * DAY,) * 2)
     return folder
 

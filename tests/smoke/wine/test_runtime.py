@@ -46,7 +46,7 @@ def planted(wine, tmp_path, plant):
     spec = json.loads(original.read_text(encoding="utf-8"))
     spec["plant"] = {inside: str(outside) for inside, outside in plant.items()}
     changed = tmp_path / "session.json"
-    changed.write_text(json.dumps(spec))
+    changed.write_text(json.dumps(spec), encoding="utf-8")
     return dataclasses.replace(wine, python=(*wine.python[:-1], str(changed)))
 
 
@@ -75,7 +75,7 @@ def test_what_a_program_changes_is_gone_afterwards(wine, tmp_path):
 def test_nothing_survives_the_death_of_whoever_started_it(wine, tmp_path):
     starter = tmp_path / "starter.py"
     argv = list(wine.command("-c", "import time; open('ready', 'w'); time.sleep(600)").argv)
-    starter.write_text(f"import subprocess\nsubprocess.run({argv!r})\n")
+    starter.write_text(f"import subprocess\nsubprocess.run({argv!r})\n", encoding="utf-8")
     process = subprocess.Popen([sys.executable, str(starter)], cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
@@ -140,7 +140,7 @@ def test_our_library_refuses_a_wine_it_was_not_tested_with(wine, tmp_path, monke
     folder.mkdir()
     seen = selftest.run_checks(strict, folder)["DMLCreateDevice succeeds"].seen
     assert "0x887A0004" in seen
-    assert "refused: Wine 10.0 was not tested" in (folder / "trace.log").read_text()
+    assert "refused: Wine 10.0 was not tested" in (folder / "trace.log").read_text(encoding="utf-8")
 
 
 def test_two_builds_of_our_library_are_the_same(wine, tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_stray_onnxruntime_in_system32_is_not_the_one_that_runs(wine, tmp_path
         "-c", code, bare.host_path(WORKER), bare.host_path(tmp_path / "loaded.json"), timeout=240
     )
     run(command_line, log=tmp_path / "log")
-    loaded = json.loads((tmp_path / "loaded.json").read_text())
+    loaded = json.loads((tmp_path / "loaded.json").read_text(encoding="utf-8"))
     assert {"onnxruntime.dll", "directml.dll"} <= {entry["path"].rsplit("\\", 1)[-1].lower() for entry in loaded}
     assert all(entry["path"].lower().startswith(wine.home.lower()) for entry in loaded)
 
@@ -189,7 +189,9 @@ def test_a_stray_onnxruntime_that_runs_is_no_pass(wine, tmp_path):
     for environment_, start, strays in ((bare, ("-c", first), True), (bare, (), False)):
         folder = tmp_path / str(strays)
         folder.mkdir()
-        (folder / "job.json").write_text(json.dumps({**tiny_job(wine, tokens=2), "output": wine.host_path(folder)}))
+        (folder / "job.json").write_text(
+            json.dumps({**tiny_job(wine, tokens=2), "output": wine.host_path(folder)}), encoding="utf-8"
+        )
         arguments = (*start, wine.host_path(WORKER / "main.py"), wine.host_path(folder / "job.json"))
         run(environment_.command(*arguments, timeout=240), log=tmp_path / "log")
         found = stray_library(dumps.read(folder, prompts=1), expected)
@@ -205,10 +207,10 @@ def test_the_projects_windows_code_works_on_windows(wine, tmp_path):
     output = tmp_path / "found.json"
     arguments = ["plain", "two words", r"C:\Program Files\x", "a&b", "50%", "x=y", "(z)", "tail\\"]
     lines = [render(Command(argv=("show", argument)), "cmd").removeprefix("show ") for argument in arguments]
-    (tmp_path / "job.json").write_text(json.dumps({"lines": lines}))
+    (tmp_path / "job.json").write_text(json.dumps({"lines": lines}), encoding="utf-8")
     names = [wine.host_path(p) for p in (root, tmp_path / "job.json", output)]
     run(wine.command(wine.host_path(CHECKS), *names, timeout=240), log=tmp_path / "log")
-    found = json.loads(output.read_text())
+    found = json.loads(output.read_text(encoding="utf-8"))
     assert found["arguments"] == arguments
     assert found["platform"] == "win32"
     assert [adapter["name"] for adapter in found["adapters"] if adapter["vendor"]]
@@ -245,7 +247,7 @@ def test_sessions_one_after_the_other_take_no_more_memory_than_one(wine, tmp_pat
     )
     names = (wine.host_path(WORKER), wine.host_path(tmp_path / "taken"))
     run(wine.command("-c", code, *names, timeout=240), log=tmp_path / "log")
-    taken = [int(word) for word in (tmp_path / "taken").read_text().split()]
+    taken = [int(word) for word in (tmp_path / "taken").read_text(encoding="utf-8").split()]
     assert taken[0] > 100_000_000
     assert taken[-1] - taken[0] < 200_000_000
 
@@ -282,9 +284,9 @@ def test_ten_runs_give_the_same_tokens_on_directml_alone(wine, tmp_path):
     for number in range(10):
         folder = tmp_path / str(number)
         folder.mkdir()
-        (folder / "job.json").write_text(json.dumps({**job, "output": name(folder)}))
+        (folder / "job.json").write_text(json.dumps({**job, "output": name(folder)}), encoding="utf-8")
         run(wine.command(name(WORKER / "main.py"), name(folder / "job.json"), timeout=240), log=tmp_path / "log")
-        dump = json.loads((folder / "dump.json").read_text())
+        dump = json.loads((folder / "dump.json").read_text(encoding="utf-8"))
         assert dump["device"]["name"] == "DirectML"
         assert "DmlFusedNode" in dump["device"]["evidence"]
         tokens.add(tuple(dump["prompts"][0]["tokens"]))

@@ -79,7 +79,7 @@ def test_the_python_is_unpacked_without_the_file_that_hides_site_packages(tmp_pa
     windows_python._unpack_python(pinned, sdist, tmp_path / "fs")
     found = {p.relative_to(tmp_path / "fs").as_posix() for p in (tmp_path / "fs").rglob("*") if p.is_file()}
     assert found == {"python.exe", "python313.dll"}
-    assert (tmp_path / "fs" / "python.exe").read_text() == "python.exe"
+    assert (tmp_path / "fs" / "python.exe").read_text(encoding="utf-8") == "python.exe"
 
 
 def test_a_pair_is_what_is_given_and_the_newest_of_the_rest(tmp_path):

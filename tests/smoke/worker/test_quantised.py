@@ -40,7 +40,9 @@ def folder_with(folder, nodes, inputs, outputs, constants, outside=False):
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     folder.mkdir(exist_ok=True)
     onnx.save(model, folder / "model.onnx", save_as_external_data=outside, location="model.data", size_threshold=0)
-    (folder / "genai_config.json").write_text(json.dumps({"model": {"decoder": {"filename": "model.onnx"}}}))
+    (folder / "genai_config.json").write_text(
+        json.dumps({"model": {"decoder": {"filename": "model.onnx"}}}), encoding="utf-8"
+    )
     return str(folder)
 
 

@@ -82,10 +82,10 @@ def answer(folder: Path, output: Path) -> list[int]:
         "output": str(output), "text": "hello world", "max_new_tokens": 24, "decode_steps": 4,
         "prompts": [{"message": "aaaa bbbb aaaa"}],
     }  # fmt: skip
-    (output / "job.json").write_text(json.dumps(job))
+    (output / "job.json").write_text(json.dumps(job), encoding="utf-8")
     command = pinned.prepare(pinned.MAIN).command(str(WORKER / "main.py"), str(output / "job.json"), timeout=600)
     process.run(command, log=output / "log.txt")
-    return list(json.loads((output / "dump.json").read_text())["prompts"][0]["tokens"])
+    return list(json.loads((output / "dump.json").read_text(encoding="utf-8"))["prompts"][0]["tokens"])
 
 
 @pytest.mark.integration

@@ -72,7 +72,9 @@ def test_a_device_that_nobody_created_is_not_claimed(adapter, monkeypatch):
 
 def test_features_are_those_of_the_shaders(adapter, tmp_path):
     assert adapter.features() == []
-    (tmp_path / "shaders.txt").write_text("enable f16;\nenable subgroups;\nfn main() {}\nenable subgroups;\n")
+    (tmp_path / "shaders.txt").write_text(
+        "enable f16;\nenable subgroups;\nfn main() {}\nenable subgroups;\n", encoding="utf-8"
+    )
     assert adapter.features() == ["f16", "subgroups"]
 
 

@@ -44,9 +44,9 @@ def test_likelihood_of_a_known_distribution():
 
 def test_the_origin_of_a_folder(tmp_path):
     assert worker_dump.origin(str(tmp_path)) == {}
-    (tmp_path / "export.json").write_text("[1, 2")
+    (tmp_path / "export.json").write_text("[1, 2", encoding="utf-8")
     assert worker_dump.origin(str(tmp_path)) == {}
-    (tmp_path / "export.json").write_text("[]")
+    (tmp_path / "export.json").write_text("[]", encoding="utf-8")
     assert worker_dump.origin(str(tmp_path)) == {}
     fakes.export(tmp_path, "cpu-int4")
     assert worker_dump.origin(str(tmp_path)) == {"kind": "cpu-int4", "model_key": fakes.KEY}
@@ -144,13 +144,14 @@ def test_the_worker_imports_nothing_of_ours(tmp_path):
         "import sys\nimport worker_engine\nVERSIONS = LIBRARIES = ()\n"
         "def load(job):\n"
         "    ours = sorted(m for m in sys.modules if m.split('.')[0] in ('smoke', 'wheelhouse', 'recipes'))\n"
-        "    raise worker_engine.UnavailableError(f'ours: {ours}')\n"
+        "    raise worker_engine.UnavailableError(f'ours: {ours}')\n",
+        encoding="utf-8",
     )
     job = {"engine": str(spy), "model": str(tmp_path), "output": str(tmp_path), "prompts": []}
-    (tmp_path / "job.json").write_text(json.dumps(job))
+    (tmp_path / "job.json").write_text(json.dumps(job), encoding="utf-8")
     done = subprocess.run([sys.executable, WORKER / "main.py", tmp_path / "job.json"], cwd=tmp_path, check=False)
     assert done.returncode == 0
-    assert json.loads((tmp_path / "dump.json").read_text())["reason"] == "ours: []"
+    assert json.loads((tmp_path / "dump.json").read_text(encoding="utf-8"))["reason"] == "ours: []"
 
 
 @pytest.mark.parametrize("file", sorted(WORKER.glob("*.py")), ids=lambda file: file.name)

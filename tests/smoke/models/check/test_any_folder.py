@@ -212,7 +212,7 @@ def test_a_refusal_takes_no_memory(tmp_path: Path) -> None:
     huge = {"num_hidden_layers": 1000, "vocab_size": 1 << 40, "hidden_size": 1 << 40, "intermediate_size": 1 << 40}
     building.change(folder / "config.json", **huge, head_dim=None)
     deep = tmp_path / "deep.json"
-    deep.write_text("[" * 100_000 + "]" * 100_000)
+    deep.write_text("[" * 100_000 + "]" * 100_000, encoding="utf-8")
     nested = building.build(tmp_path / "nested")
     deep.replace(nested / "config.json")
     tracemalloc.start()

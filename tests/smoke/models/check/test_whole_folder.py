@@ -294,7 +294,7 @@ def test_the_slow_tokenizer_alone(tmp_path: Path) -> None:
 
 
 def mapped(folder: Path) -> dict[str, str]:
-    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
     return dict(index["weight_map"])
 
 
@@ -366,7 +366,7 @@ def test_templates_wherever_they_are_kept(tmp_path: Path) -> None:
     drop(settings, "chat_template")
     assert not facts(folder).template
     assert "no chat template" in facts(folder).notes[0]
-    (folder / "chat_template.jinja").write_text(building.TEMPLATE)
+    (folder / "chat_template.jinja").write_text(building.TEMPLATE, encoding="utf-8")
     assert facts(folder).template
     (folder / "chat_template.jinja").unlink()
     change(settings, chat_template=[{"name": "default", "template": building.TEMPLATE}])
@@ -407,7 +407,7 @@ def test_an_unknown_family_is_read_by_the_older_names_of_sizes(tmp_path: Path) -
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
     folder = build(tmp_path / "m")
     path = folder / "config.json"
-    path.write_text(path.read_text()[:-1] + ', "hidden_size": 64}')
+    path.write_text(path.read_text(encoding="utf-8")[:-1] + ', "hidden_size": 64}', encoding="utf-8")
     refuses(folder, '"hidden_size" twice')
 
 
@@ -445,5 +445,5 @@ def test_a_template_that_is_none(tmp_path: Path) -> None:
         chat_template="{% generation %}{{ x }}{%- endgeneration -%}{% for a in b %}{% break %}{% endfor %}",
     )
     facts(folder)
-    (folder / "chat_template.jinja").write_text("{% if %}")
+    (folder / "chat_template.jinja").write_text("{% if %}", encoding="utf-8")
     refuses(folder, "chat_template.jinja")

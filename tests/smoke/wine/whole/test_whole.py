@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from smoke.wine import places
+from smoke.wine.inside import stand_in
 from smoke.wine.whole import commands, compiled, installing, machine, pythons
 from wheelhouse.errors import InputError, ToolchainError, UsageError
 
@@ -115,7 +116,7 @@ def test_a_program_is_given_a_machine_of_its_own(tmp_path, monkeypatch):
     assert spec.env["USER"] == "Ann Ö"
     assert spec.env["PIP_CERT"] == places.windows(certificates)
     assert "SSL_CERT_FILE" not in spec.env
-    assert spec.env["WINEPATH"] == r"C:\Python313;C:\Python311"
+    assert spec.env["WINEPATH"] == r"C:\Python313;C:\Python311;C:\stand-ins"
     assert not spec.writable  # what a run does to the registry is gone with it
     assert not any("DML_WHEELHOUSE_CACHE".startswith(name) for name in spec.pass_env)  # the cache there is another
 
@@ -138,3 +139,41 @@ def test_the_parts_of_an_installation_lie_where_an_installer_puts_them():
     assert pythons._place("libcrypto-3.dll") == "DLLs/libcrypto-3.dll"
     assert pythons._place("python313.dll") == "python313.dll"
     assert Path(pythons.VENV, "__init__.py").is_file()
+
+
+HOME = "/cache/users/Zoë Müller"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("status", "status"),
+        ("C:\\users\\Zoë Müller\\x\\y", f"{HOME}/x/y"),
+        ("c:/USERS/Zoë Müller", HOME),
+        ("--git-dir=C:\\users\\Zoë Müller\\x", f"--git-dir={HOME}/x"),
+        ("safe.directory=C:/users/Zoë Müller/x", f"safe.directory={HOME}/x"),
+        ("Z:\\work\\main", "/work/main"),
+        ("file:///C:/users/Zo%C3%AB%20M%C3%BCller/m", "file:///cache/users/Zo%C3%AB%20M%C3%BCller/m"),
+        ("NUL", "/dev/null"),
+        ("a message: C:\\users\\Zoë Müller", "a message: C:\\users\\Zoë Müller"),
+        ("--format=%ct", "--format=%ct"),
+        ("C:\\elsewhere\\x", "C:/elsewhere/x"),
+    ],
+)
+def test_a_stand_in_translates_what_names_a_file(word, expected):
+    assert stand_in.to_host(word, HOME, "Zoë Müller") == expected
+
+
+def test_a_stand_in_does_on_the_host_what_it_is_asked(tmp_path):
+    profile = tmp_path / "Zoë Müller"
+    folder = profile / stand_in.TEMPORARY
+    folder.mkdir(parents=True)
+    words = [r"C:\users\Zoë Müller\AppData", "-c", "pwd; echo no >&2; echo $1; exit 3", "x", r"C:\users\Zoë Müller\f"]
+    (folder / "request").write_bytes(b"".join(word.encode() + b"\0" for word in words))
+    stand_in.main(str(profile), "Zoë Müller", "sh", "request")
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert found == {
+        "request.out": "C:/users/Zoë Müller/AppData\nC:/users/Zoë Müller/f\n",
+        "request.err": "no\n",
+        "request.code": "3",
+    }

@@ -37,7 +37,9 @@ def record_line(name, data):
 def system_of(build):
     """Return what CMake has configured for: system and processor."""
     (file,) = (build / "CMakeFiles").glob("*/CMakeSystem.cmake")
-    found = dict(re.findall(r'set\((CMAKE_SYSTEM_NAME|CMAKE_SYSTEM_PROCESSOR) "([^"]*)"\)', file.read_text()))
+    found = dict(
+        re.findall(r'set\((CMAKE_SYSTEM_NAME|CMAKE_SYSTEM_PROCESSOR) "([^"]*)"\)', file.read_text(encoding="utf-8"))
+    )
     return found["CMAKE_SYSTEM_NAME"], found["CMAKE_SYSTEM_PROCESSOR"]
 
 
