@@ -59,17 +59,24 @@ def export(
 @task(
     texts={
         "out": "write a healed copy here; default: heal the folder itself, keeping the old graph beside the new one",
-        "check": "only measure: which norms pass fp16, and where",
+        "check": "only measure: which norms exceed fp16, and where",
+        "prompts": "with --check: measure these prompts, too (UTF-8, one a line)",
         "stable_norms": "scale the norms that need it (auto), every fp16 norm, or none",
     }
 )
 def heal(
-    _c: Context, folder: str, out: str = "", check: bool = False, json: bool = False, stable_norms: str = "auto"
+    _c: Context,
+    folder: str,
+    out: str = "",
+    check: bool = False,
+    prompts: str = "",
+    json: bool = False,
+    stable_norms: str = "auto",
 ) -> None:
     """Mend a model whose norms overflow fp16 on DirectML."""
     from smoke.heal import norm_table
 
-    norm_table.show(folder, out=out, check=check, json=json, mode=stable_norms)
+    norm_table.show(folder, out=out, check=check, prompts=prompts, json=json, mode=stable_norms)
 
 
 @task

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,14 @@ _COPIED = 1_000_000
 _SECONDS = 7200.0
 
 
-def check(folder: Path) -> Answer:
-    """Measure the norms of a model folder and change nothing. Raise InputError, UnsupportedError or StepFailedError."""
+def check(folder: Path, asked: Sequence[str] = ()) -> Answer:
+    """Measure the norms of a model folder, on the prompts `asked` as well, and change nothing.
+
+    Raise InputError, UnsupportedError or StepFailedError.
+    """
     graph = _graph(folder)
     with task(f"check the norms of {folder.name}") as shown:
-        return _run(graph, folder, mode="never", write=None, shown=shown, log=folder.name)
+        return _run(graph, folder, mode="never", write=None, shown=shown, log=folder.name, asked=asked)
 
 
 def heal(folder: Path, *, out: Path | None = None, mode: str = "auto") -> Record:
@@ -166,7 +170,15 @@ def _share(source: Path, target: Path) -> None:
 
 
 def _run(
-    graph: Path, folder: Path, *, mode: Mode, write: Path | None, shown: Task, log: str, named: Path | None = None
+    graph: Path,
+    folder: Path,
+    *,
+    mode: Mode,
+    write: Path | None,
+    shown: Task,
+    log: str,
+    named: Path | None = None,
+    asked: Sequence[str] = (),
 ) -> Answer:
     """Run the job in the model environment and return its answer."""
     environment = pinned.prepare(pinned.MAIN)
@@ -179,6 +191,7 @@ def _run(
             "mode": mode,
             "write": None if write is None else str(write.absolute()),
             "answer": str(answer),
+            "asked": list(asked),
             "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         }
         job.write_text(json.dumps(content), encoding="utf-8")

@@ -96,12 +96,13 @@ class Answer(Struct, frozen=True, kw_only=True):
             wide = sum(norm.verdict == "wide" for norm in self.norms)
             healed = f"; {before} of them were healed before" if before else ""
             computed = f"; {wide} of them compute in fp32" if wide else ""
-            return f"none of the {count} norms passes fp16 on DirectML{computed}{healed}"
+            seen = f"{self.calibration.texts} texts and {self.calibration.single_tokens} first tokens"
+            return f"no overflow of fp16 in {count} norms on {seen}{computed}{healed}"
         first = self.at_risk[0]
         square = first.worst_mean_square or 0.0
         return (
-            f"{len(self.at_risk)} of {count} norms pass fp16 on DirectML, or nearly; the first is {first.place} with a "
-            f"mean square of {square:.0f} (fp16 ends at {self.limit:.0f})"
+            f"{len(self.at_risk)} of {count} norms exceed fp16 on DirectML, or nearly; the first is {first.place} with "
+            f"a mean square of {square:.0f} (fp16 ends at {self.limit:.0f})"
         )
 
 
@@ -130,13 +131,17 @@ def advice(folder: Path) -> str:
     """
     record = load(folder)
     if record is None:
-        return f"`invoke heal --check {folder}` says whether its norms pass fp16, which DirectML gets wrong."
+        return f"`invoke heal --check {folder}` says whether its norms exceed fp16, which DirectML gets wrong."
     unhealed = [norm for norm in record.at_risk if norm.scale is None]
     if not unhealed:
-        return ""
+        measured = record.calibration
+        return (
+            f"Its norms, as they are now, showed no overflow on {measured.texts} texts and {measured.single_tokens} "
+            f"first tokens; `invoke heal --check {folder} --prompts FILE` measures them on the prompts that failed."
+        )
     first = unhealed[0]
     return (
-        f"Its norms pass fp16, which DirectML gets wrong, from {first.place} on (mean square "
+        f"Its norms exceed fp16, which DirectML gets wrong, from {first.place} on (mean square "
         f"{first.worst_mean_square or 0:.0f}, limit {record.limit:.0f}): `invoke heal {folder} --out HEALED` makes a "
         "copy that is right, and `--stable-norms auto` uses one."
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from smoke.heal.known_norms import Answer, NormRecord
 from wheelhouse.console import Column, Table, as_json, show_json
-from wheelhouse.errors import UsageError
+from wheelhouse.errors import InputError, UsageError
 
 _COLUMNS = (
     Column(name="layer", right=True),
@@ -82,7 +82,17 @@ def _scale(norm: NormRecord) -> str:
     return "" if total == 1 and norm.scale is None else f"1/{total}"
 
 
-def show(folder: str, *, out: str, check: bool, json: bool, mode: str) -> None:
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The prompts file {path} cannot be read: {error}.", remedy="Give a text file, UTF-8."
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def show(folder: str, *, out: str, check: bool, prompts: str = "", json: bool, mode: str) -> None:
     """Check or heal a folder as `invoke heal` was told to, and print what was found, as a table or as JSON."""
 
     from smoke.heal import healing
@@ -91,7 +101,10 @@ def show(folder: str, *, out: str, check: bool, json: bool, mode: str) -> None:
     source, target = Path(folder).expanduser(), Path(out).expanduser() if out else None
     if check and target is not None:
         raise UsageError("--check changes nothing and so has nothing to write to --out.", remedy="Give one of the two.")
-    found = healing.check(source) if check else healing.heal(source, out=target, mode=mode)
+    if prompts and not check:
+        raise UsageError("--prompts is what --check measures besides its own texts.", remedy="Give both, or neither.")
+    asked = _lines(Path(prompts).expanduser()) if prompts else ()
+    found = healing.check(source, asked) if check else healing.heal(source, out=target, mode=mode)
     if json:
         show_json(as_json(found))
         return

@@ -49,7 +49,7 @@ def section(exports: Mapping[str, object]) -> Section | None:
         columns=(
             "export",
             "norms",
-            "pass fp16",
+            "exceed fp16",
             "the first",
             "largest mean square",
             "rewritten",

@@ -22,6 +22,8 @@ BLOCK_VALUES = 1 << 19
 
 LOGITS = "logits-*.safetensors"
 """The files of logits in a dump's folder."""
+AT_ONCE, ONE_BY_ONE = "logits-9000.safetensors", "logits-9001.safetensors"
+"""Those of the long context: what went through the model at once, and token by token."""
 _LONGEST_HEADER = 4096
 _LARGEST = 10**9
 
@@ -72,10 +74,27 @@ class PromptDump(Struct, frozen=True, kw_only=True):
     """Of the further times that the answer was generated."""
     logits: Annotated[str, Meta(pattern=r"^logits-\d{1,4}\.safetensors$")] | None = None
     probes: tuple[tuple[Token, Token], ...] = ()
+    stepped: Token = 0
+    """How many of the last rows of logits came one by one, through the cache."""
     rechecked: Token = 0
     """Tokens of the answer that were compared with what the runtime itself says after the tokens before."""
     unchosen: tuple[tuple[Token, Token, float | None], ...] = ()
     """Those that were not the best one: position, the best, by how much its logit leads (None: not known)."""
+
+
+class ContextDump(Struct, frozen=True, kw_only=True):
+    """A long context of so many tokens: the positions whose logits are kept in AT_ONCE and ONE_BY_ONE.
+
+    `ids`: of the reference, what it consists of. `choices`: position and the greedy choice after it, where there are no
+    logits. `error`: what the runtime said where it refused. Without tokens, nobody looked.
+    """
+
+    tokens: Token = 0
+    ids: tuple[Token, ...] = ()
+    at_once: tuple[Token, ...] = ()
+    one_by_one: tuple[Token, ...] = ()
+    choices: tuple[tuple[Token, Token], ...] = ()
+    error: str = ""
 
 
 class LengthDump(Struct, frozen=True, kw_only=True):
@@ -121,6 +140,7 @@ class Dump(Struct, frozen=True, kw_only=True):
     """Of all others: where they are unlike it."""
     weights: tuple[MatrixDump, ...] = ()
     """Of the quantised matrices, where the worker was given them to exchange the model's for."""
+    context: ContextDump = ContextDump()
     nll: float | None = None
     """Mean negative log-likelihood of the fixed text per token, in nats."""
     device: Device = Device(name="")

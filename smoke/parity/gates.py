@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from smoke.parity.distances import LogitMetrics
 from smoke.parity.parity import Difference, Metrics, Quality
 from smoke.parity.thresholds import THRESHOLDS, AcrossQuantisation, SameWeights
 
 WORST_GRADE = "E"
+AT_ONCE, ONE_BY_ONE = " of tokens at once", " of tokens one by one"
 EVIDENCE = 0.5
 """Share of the golden tokens that must really have been compared: ties end a comparison, and may not end them all."""
 
@@ -67,7 +69,7 @@ def checks(gate: Gate, metrics: Metrics) -> tuple[Check, ...]:
         return ()
     own = metrics.answer_margin
     answer = () if own is None else (_check("what a token of the answers lacks by its own logits", own, gate.tie),)
-    return (*answer, *_logit_checks(gate, metrics), *_probe_checks(gate, metrics))
+    return (*answer, *_logit_checks(gate, metrics), *_part_checks(gate, metrics), *_probe_checks(gate, metrics))
 
 
 def violations(gate: Gate, metrics: Metrics) -> list[str]:
@@ -76,7 +78,7 @@ def violations(gate: Gate, metrics: Metrics) -> list[str]:
         return []
     if metrics.logits is None and metrics.probes == 0:
         return ["there are neither logits nor single choices to judge by"]
-    found = _logit_violations(gate, metrics)
+    found = [*_logit_violations(gate, metrics), *_part_violations(gate, metrics)]
     if isinstance(gate, SameWeights):
         return [*_token_violations(gate, metrics), *found]
     return [*found, *_probe_violations(gate, metrics)]
@@ -140,13 +142,25 @@ def _quoted(token: int | None, text: str) -> str:
 
 
 def _logit_violations(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[str]:
-    return [
-        f"{check.name} {_shown(check.value)} < {check.limit:g}"
-        if check.at_least
-        else f"{check.name} {_shown(check.value)} > {check.limit:g}"
-        for check in _logit_checks(gate, metrics)
-        if not check.holds
-    ]
+    return [_in_words(check) for check in _logit_checks(gate, metrics) if not check.holds]
+
+
+def _part_violations(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[str]:
+    """Return what is wrong in parts, where it is not in the whole already; which part; where in a context it begins."""
+    whole = {check.name for check in _logit_checks(gate, metrics) if not check.holds}
+    wrong = [check for check in _part_checks(gate, metrics) if not check.holds]
+    found = [_in_words(check) for check in wrong if not any(check.name.startswith(name) for name in whole)]
+    parts = {part for part in (AT_ONCE, ONE_BY_ONE) if any(check.name.endswith(part) for check in wrong)}
+    if len(parts) == 1 and whole:
+        found.append(f"this concerns the logits{parts.pop()} only")
+    elif parts and metrics.parts is not None and metrics.parts.begins is not None:
+        context, begins = metrics.parts.tokens, metrics.parts.begins
+        found.append(f"in a context of {context} tokens it goes wrong from position {begins} on")
+    return found
+
+
+def _in_words(check: Check) -> str:
+    return f"{check.name} {_shown(check.value)} {'<' if check.at_least else '>'} {check.limit:g}"
 
 
 def _shown(value: float | None) -> str:
@@ -154,14 +168,29 @@ def _shown(value: float | None) -> str:
 
 
 def _logit_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[Check]:
-    logits = metrics.logits
-    if logits is None:
+    if metrics.logits is None:
         return []
-    most = [
-        ("NMSE", logits.nmse, gate.nmse),
-        ("KL", logits.kl, gate.kl),
-        ("shift of the perplexity", _or_infinite(metrics.perplexity_shift), gate.perplexity),
-    ]
+    shift = _check("shift of the perplexity", _or_infinite(metrics.perplexity_shift), gate.perplexity)
+    return [*_distances(gate, metrics.logits), shift]
+
+
+def _part_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[Check]:
+    """Return the same for the rows that came at once and those that came one by one, and for a long context.
+
+    Not for what weights lost by rounding: that depends on the text, and the parts are texts of many kinds.
+    """
+    parts = metrics.parts
+    if parts is None or gate is QUANTISED:
+        return []
+    found = _distances(gate, parts.at_once, AT_ONCE) if parts.at_once is not None else []
+    found += _distances(gate, parts.one_by_one, ONE_BY_ONE) if parts.one_by_one is not None else []
+    if parts.lost is not None:
+        found.append(_check("golden margin where another token is best in a long context", parts.lost, gate.tie))
+    return found
+
+
+def _distances(gate: SameWeights | AcrossQuantisation, logits: LogitMetrics, where: str = "") -> list[Check]:
+    most = [("NMSE", logits.nmse, gate.nmse), ("KL", logits.kl, gate.kl)]
     if isinstance(gate, SameWeights):
         relative = logits.max_abs / logits.spread if logits.spread else math.inf
         most.append(("largest logit error in spreads", relative, gate.max_error))
@@ -169,7 +198,8 @@ def _logit_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> l
     least = [("top-10 agreement", logits.top10, gate.top10)]
     if isinstance(gate, AcrossQuantisation):
         least.append(("top-1 agreement", logits.top1, gate.top1))
-    return [_check(*each) for each in most] + [_check(*each, at_least=True) for each in least]
+    checks = [_check(name + where, value, limit) for name, value, limit in most]
+    return checks + [_check(name + where, value, limit, at_least=True) for name, value, limit in least]
 
 
 def _check(name: str, value: float, limit: float, *, at_least: bool = False) -> Check:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.parity import accounted, dumps, gates, matrices, parity, textual
+from smoke.parity import accounted, dumps, gates, matrices, parity, saying, textual
 from smoke.parity.distances import ForeignModelError, NotFiniteError
 from smoke.parity.dumps import Dump, DumpError
 from smoke.parity.gates import Gate, IsGolden
@@ -83,7 +83,7 @@ def _believed(dump: Dump, folder: Path, expected: Expectation, base: Golden | No
     except DumpError as error:
         return Judged(judgement=crashed(f"The worker ended well, but {error}."), dump=dump)
     wrong = wrong_device(dump, expected) or _not_greedy(dump, itself)
-    reason = f"The reference that everything is compared with. {_sentence(dump.notes)}".rstrip()
+    reason = f"The reference that everything is compared with. {saying.sentence(dump.notes)}".rstrip()
     return Judged(
         judgement=wrong or Judgement(verdict=Verdict.PASS, reason=reason, metrics=metrics),
         dump=dump,
@@ -101,7 +101,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
     try:
         metrics = parity.compare(dump, folder, base)
     except NotFiniteError as error:
-        return _diverged(_sentence([*matrices.violations(dump.weights), f"it computes nonsense: {error}"]))
+        return _diverged(saying.sentence([*matrices.violations(dump.weights), f"it computes nonsense: {error}"]))
     except ForeignModelError as error:
         return _diverged(f"It ran another model: {error}.")
     except DumpError as error:
@@ -112,6 +112,7 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         *_tokenization(dump, base),
         *gates.violations(expected.gate, metrics),
         *_answer_problems(dump, expected, base),
+        *_context_problems(dump),
         *textual.violations(dump.texts),
         *matrices.violations(dump.weights),
         *([f"its weights are at fault: {base.flaw}"] if base.flaw and base.dump.weights else []),
@@ -120,14 +121,14 @@ def _compared(dump: Dump, folder: Path, expected: Expectation, base: Golden) -> 
         problems.append("it shows no logits, although this runtime can")
     announced = expected.announced and wrong is not None and wrong.verdict is Verdict.FELL_BACK
     if wrong is not None and not announced:
-        also = f" {IN_ADDITION} {_sentence([*problems, *accounted.loops(dump)])}" if problems else ""
+        also = f" {IN_ADDITION} {saying.sentence([*problems, *accounted.loops(dump)])}" if problems else ""
         return Judgement(verdict=wrong.verdict, reason=wrong.reason + also, remedy=wrong.remedy, metrics=metrics)
     if problems:
-        return _diverged(_sentence([*problems, *accounted.loops(dump)]), metrics)
+        return _diverged(saying.sentence([*problems, *accounted.loops(dump)]), metrics)
     if wrong is not None:
         passed = f"{wrong.reason} That is what this variant is for; its numbers pass the gate."
         return Judgement(verdict=Verdict.FELL_BACK, reason=passed, metrics=metrics)
-    return Judgement(verdict=Verdict.PASS, reason=_remarks(dump, expected.gate, metrics, base), metrics=metrics)
+    return Judgement(verdict=Verdict.PASS, reason=saying.remarks(dump, expected.gate, metrics, base), metrics=metrics)
 
 
 def _answer_problems(dump: Dump, expected: Expectation, base: Golden) -> list[str]:
@@ -135,6 +136,11 @@ def _answer_problems(dump: Dump, expected: Expectation, base: Golden) -> list[st
         return []
     tie, ends, limit = expected.gate.tie, expected.ends, expected.limit
     return accounted.violations(dump, tie=tie, spread=base.spread, ends=ends, limit=limit)
+
+
+def _context_problems(dump: Dump) -> list[str]:
+    context = dump.context
+    return [f"it fails in a context of {context.tokens} tokens: {context.error}"] if context.error else []
 
 
 def wrong_model(dump: Dump, expected: Expectation) -> Judgement | None:
@@ -209,30 +215,6 @@ def _first_id(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
     )
     lengths = f"{len(ours)} instead of {len(theirs)}"
     return f"its tokenizer makes other ids of {name}: {lengths}, different from number {position}"
-
-
-def _remarks(dump: Dump, gate: Gate, metrics: Metrics, base: Golden) -> str:
-    tied = [f"tie: {gates.describe(difference)}" for difference in gates.ties(gate, metrics)]
-    looping = accounted.loops(dump)
-    quality = [gates.quality_in_words(metrics.quality)] if metrics.quality else []
-    flawed = [f"what it was compared with is no good itself: {base.flaw}"] if base.flaw else []
-    return _sentence(
-        [
-            *flawed,
-            *([base.remark] if base.remark else []),
-            *quality,
-            *matrices.remarks(dump.weights),
-            *tied,
-            *looping,
-            *textual.remarks(dump.texts),
-            *dump.notes,
-        ]
-    )
-
-
-def _sentence(parts: Sequence[str]) -> str:
-    text = "; ".join(parts)
-    return text[:1].upper() + text[1:] + "." if text else ""
 
 
 def _diverged(reason: str, metrics: Metrics | None = None) -> Judgement:

@@ -10,9 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from smoke.parity import accounted
+from smoke.parity import accounted, long_context
 from smoke.parity.distances import LogitMetrics, NotFiniteError, compare_logits, leaders
 from smoke.parity.dumps import Dump, DumpError, Logits, open_logits
+from smoke.parity.long_context import Parts
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     perplexity_shift: float | None = None
     """Change of the mean log-likelihood of the fixed text, as a share of the spread or the loss, whichever is larger:
     the ratio alone depends on how likely the text is."""
+    parts: Parts | None = None
+    """Rows that came at once and rows that came one by one, apart, those of a long context among them."""
     answer_margin: float | None = None
     """By how many spreads a token of the free answers lacks to the one that its own logits prefer, at most."""
     quality: Quality | None = None
@@ -79,6 +82,7 @@ class Golden:
     """
 
     dump: Dump
+    folder: Path
     logits: tuple[Logits, ...]
     continuations: tuple[tuple[int, ...], ...]
     choices: tuple[tuple[int, ...], ...]
@@ -108,6 +112,7 @@ def golden(dump: Dump, folder: Path, continuations: Sequence[Sequence[int]]) -> 
         total, count = total + squares, count + file.rows * file.vocabulary
     return Golden(
         dump=dump,
+        folder=folder,
         logits=files,
         continuations=tuple(tuple(c) for c in continuations),
         choices=tuple(choices),
@@ -132,7 +137,12 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
     # One side may have been scored only, on given tokens: then there is nothing to lay beside each other.
     answered = all(ours.tokens and theirs.tokens for ours, theirs in pairs)
     differences = [_difference(base, number, ours.tokens, ours.pieces) for number, (ours, _) in enumerate(pairs)]
-    logits = compare_logits(logits_of(dump, folder), base.logits) if has_logits else None
+    files = logits_of(dump, folder) if has_logits else ()
+    logits = compare_logits(files, base.logits) if has_logits else None
+    if has_logits:
+        parts = long_context.measured(dump, files, base.dump, base.logits)
+    else:
+        parts = long_context.chosen(dump, base.dump, base.folder, base.spread)
     own, ratio, shift = perplexity(dump, base) if has_logits else (None, None, None)
     return Metrics(
         prefix=tuple(_common(ours.tokens, theirs.tokens) for ours, theirs in pairs) if answered else (),
@@ -145,6 +155,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
         perplexity=own,
         perplexity_ratio=ratio,
         perplexity_shift=shift,
+        parts=parts,
         answer_margin=accounted.margin(dump, base.spread),
     )
 

@@ -17,6 +17,7 @@ from smoke.parity.dumps import Dump
 from smoke.parity.gates import IsGolden
 from smoke.report.results import ModelInfo
 from smoke.running import goldens, prompts, records, shorter, this_machine, token_room
+from smoke.running.asked import long_prompt
 from smoke.running.clock import Clock
 from smoke.running.jobs import Questions, Worker
 from smoke.running.judge_queue import Attempt
@@ -53,7 +54,8 @@ class Attempts:
         if not isinstance(environment, Environment) or not isinstance(export, Path):
             raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
         share = self.share(item)
-        questions = self._questions(golden, share, timed=not item.variant.is_base)
+        slow = environment.seconds_per_token > 0
+        questions = self._questions(golden, share, timed=not item.variant.is_base, slow=slow)
         kept_between_runs = isinstance(item.variant.gate, IsGolden) or item.variant.is_base
         wanted = goldens.step(item, environment, self.model, export, questions) if kept_between_runs else None
         kept = goldens.cached(wanted) if wanted else None
@@ -82,14 +84,17 @@ class Attempts:
             raise TypeError(f"{item.name} is asked without an environment")  # the caller has made sure of it
         return shorter.share(self.request, environment)
 
-    def _questions(self, golden: Dump | None, share: Share, *, timed: bool) -> Questions:
+    def _questions(self, golden: Dump | None, share: Share, *, timed: bool, slow: bool) -> Questions:
+        limit = token_room.of(self.model.facts)
+        most = None if limit is None else limit.tokens
         asked = Questions(
             prompts=share.messages(self.request),
             text=prompts.FIXED_TEXT,
             max_new_tokens=share.tokens,
             repeat=self.request.repeat if timed else 1,
             lengths=tuple(self.request.lengths) if timed else (),
-            most=None if (limit := token_room.of(self.model.facts)) is None else limit.tokens,
+            most=most,
+            context=long_prompt.question(self.model.facts, most, slow=slow),
         )
         return asked if golden is None else replace(asked, golden=golden)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from smoke.backends.registry import WORKER
 from smoke.backends.variants import Variant
 from smoke.environments.source import Environment
 from smoke.parity.dumps import Dump
-from smoke.running import corpus
+from smoke.running.asked import corpus
 from wheelhouse import process
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
@@ -49,6 +49,8 @@ class Questions:
     lengths: Sequence[int] = ()
     most: int | None = None
     golden: Dump | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+    """See long_prompt.question."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the part of the job that is the same for all workers."""
@@ -65,6 +67,9 @@ class Questions:
             common["texts"] = {"corpus": corpus.TEXTS, "chats": chats}
         else:
             common["texts"] = msgspec.to_builtins(self.golden.made)
+        ids = self.golden.context.ids if self.golden is not None else ()
+        if self.context and (ids or self.golden is None):
+            common["context"] = {**self.context, "ids": list(ids)}
         if self.golden is None:
             return {**common, "prompts": [{"message": prompt} for prompt in self.prompts]}
         asked = [

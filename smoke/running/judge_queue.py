@@ -105,6 +105,17 @@ def golden_of(folder: Path, judged: Judged, continuations: Sequence[Sequence[int
     return replace(found, flaw=flaw, quality=judgement.metrics.quality)
 
 
+def no_base(against: Result, name: str, *, twin: bool) -> Judgement:
+    """Return the verdict on a variant whose base, a twin perhaps, left nothing to compare with."""
+    if twin and against.verdict is Verdict.DIVERGED:
+        return Judgement(verdict=Verdict.DIVERGED, reason=f"Its weights are at fault: {against.reason}")
+    return Judgement(
+        verdict=Verdict.SKIPPED,
+        reason=f"There is nothing to compare it with: {name} is {against.verdict}.",
+        remedy=f"See what happened to {name}.",
+    )
+
+
 def not_run(planned: Planned, judgement: Judgement) -> Result:
     """Return the result of a variant that could not be run."""
     gate = planned.variant.gate

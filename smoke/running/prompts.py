@@ -27,8 +27,8 @@ FIXED_TEXT = (
 
 MOST = 100
 """Prompts in one file: each costs every backend seconds, and its logits disk space."""
-LONGEST = 4000
-"""Characters of one prompt."""
+LONGEST = 1_000_000
+"""Characters of one prompt: more than any model takes. How many tokens this one takes, its reference says."""
 
 
 def load(path: Path | None) -> tuple[str, ...]:

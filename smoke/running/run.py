@@ -28,7 +28,7 @@ from smoke.report.results import ModelInfo, Report, Result
 from smoke.running import explanations, scratch, this_machine, token_room
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
-from smoke.running.judge_queue import Bench, Finished, not_run
+from smoke.running.judge_queue import Bench, Finished, no_base, not_run
 from smoke.running.smoke_request import Request
 from wheelhouse.console import Task, phase, say
 from wheelhouse.errors import WheelhouseError
@@ -225,13 +225,15 @@ class Run:
         if isinstance(item.variant.gate, IsGolden):
             return item, None
         wanted = self._finished(item.variant.against)
-        bases = {other.name for other in self.request.plan if other.variant.is_base}
-        if item.variant.against not in bases or wanted.result.verdict is not Verdict.SKIPPED:
+        if item.variant.against not in self._bases() or wanted.result.verdict is not Verdict.SKIPPED:
             return item, wanted.golden
         golden = self._finished(REFERENCE).golden
         remark = f"it could only be compared with the reference, whose weights it rounds: {wanted.result.reason}"
         variant = replace(item.variant, against=REFERENCE, gate=gates.QUANTISED)
         return replace(item, variant=variant), golden and replace(golden, remark=remark)
+
+    def _bases(self) -> set[str]:
+        return {other.name for other in self.request.plan if other.variant.is_base}
 
     def _obstacle(self, item: Planned, base: Golden | None) -> Judgement | None:
         environment = self.attempts.environments[item.backend.name]
@@ -241,10 +243,6 @@ class Run:
         if isinstance(export, WheelhouseError):
             return not_made(export, f"Its export '{item.variant.export}'")
         if base is None and not isinstance(item.variant.gate, IsGolden):
-            verdict = self._finished(item.variant.against).result.verdict
-            return Judgement(
-                verdict=Verdict.SKIPPED,
-                reason=f"There is nothing to compare it with: {item.variant.against} is {verdict}.",
-                remedy=f"See what happened to {item.variant.against}.",
-            )
+            name = item.variant.against
+            return no_base(self._finished(name).result, name, twin=name in self._bases())
         return None

@@ -15,6 +15,7 @@ from smoke.environments.source import Environment
 from smoke.parity.dumps import Dump
 from smoke.parity.parity import Golden
 from smoke.running import prompts
+from smoke.running.asked.long_prompt import SLOW
 from smoke.running.smoke_request import TIMEOUT, Request
 
 PROMPTS = 2
@@ -76,8 +77,8 @@ def share(request: Request, environment: Environment) -> Share:
     if cut == whole:
         return whole
     why = (
-        f"asked {cut.prompts} of the {whole.prompts} prompts and {cut.tokens} of {whole.tokens} tokens each, because "
-        "this device takes seconds for one; `--prompts FILE` asks everything"
+        f"asked {cut.prompts} of the {whole.prompts} prompts, {cut.tokens} of {whole.tokens} tokens each and a context "
+        f"of {SLOW} tokens, because this device takes seconds for one; `--prompts FILE` asks everything"
     )
     return replace(cut, why=why)
 
@@ -87,5 +88,7 @@ def time_limit(request: Request, environment: Environment, golden: Dump | None) 
     if golden is None or request.timeout != TIMEOUT:
         return request.timeout
     # Each prompt is computed twice, once for its answer and once for the logits.
-    tokens = sum(2 * (len(prompt.ids) + len(prompt.tokens)) * request.repeat for prompt in golden.prompts)
+    tokens = min(SLOW, golden.context.tokens) + sum(
+        2 * (len(prompt.ids) + len(prompt.tokens)) * request.repeat for prompt in golden.prompts
+    )
     return max(request.timeout, environment.seconds_per_token * (tokens + len(golden.text_ids)))

@@ -33,6 +33,8 @@ class NpuEngine(engine_openvino.OpenvinoEngine):
         self.on = on
         self.config = dict(config)
 
+    long_context = False  # shapes are static, as long as the prompts need
+
     def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:  # noqa: ARG002 - all of them, see below
         """See Engine. The prompt's part shows its last logits only, so every position goes through the other part.
 

@@ -86,13 +86,12 @@ class OrtGenaiEngine(worker_engine.Engine):
                 on_token(tokens[-1])
         return worker_engine.Generation(tokens, first, time.perf_counter() - started)
 
-    def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
+    def pieces(self, ids: Sequence[int], sizes: Sequence[int]) -> Iterator[Any]:
         """See Engine."""
         import numpy as np
 
-        at_once = len(ids) - steps
         generator = self._generator(len(ids) + 1)
-        for piece in [*self._pieces(ids[:at_once]), *([token] for token in ids[at_once:])]:
+        for piece in (part for start, end in worker_engine.bounds(sizes) for part in self._pieces(ids[start:end])):
             generator.append_tokens(self._ids(piece))
             yield np.asarray(generator.get_output("logits"))[0].astype(np.float32)
 

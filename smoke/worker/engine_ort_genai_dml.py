@@ -16,6 +16,12 @@ LIBRARIES = engine_ort_genai.LIBRARIES
 class DirectMlEngine(worker_profile.ProfiledEngine):
     """A model folder on DirectML."""
 
+    def pieces(self, ids: Sequence[int], sizes: Sequence[int]) -> Iterator[Any]:
+        """See Engine. Everything up to a piece is computed anew with it, and the single steps after it."""
+        for start, end, steps in worker_engine.with_steps(sizes):
+            for number, rows in enumerate(self.score(ids[: end + steps], steps)):
+                yield rows[start:] if number == 0 else rows
+
     def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
         """See Engine. GenAI on DirectML takes tokens once only, so the single steps are its own generation.
 

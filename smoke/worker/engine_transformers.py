@@ -93,14 +93,13 @@ class TransformersEngine(worker_engine.Engine):
         ended = time.perf_counter()
         return worker_engine.Generation(output[0, len(ids) :].tolist(), clock.times[1] - started, ended - started)
 
-    def score(self, ids: Sequence[int], steps: int) -> Iterator[Any]:
+    def pieces(self, ids: Sequence[int], sizes: Sequence[int]) -> Iterator[Any]:
         """See Engine."""
         import torch
 
-        at_once = len(ids) - steps
         past = None
         with torch.no_grad():
-            for start, end in [(0, at_once), *((i, i + 1) for i in range(at_once, len(ids)))]:
+            for start, end in worker_engine.bounds(sizes):
                 out = self.model(
                     input_ids=torch.tensor([list(ids[start:end])]),
                     attention_mask=torch.ones((1, end), dtype=torch.int64),

@@ -9,6 +9,7 @@ works on Python 3.9. The job (written by smoke/running/jobs.py):
 - `text`: the fixed text for perplexity; `text_ids`: its token ids, except for the reference
 - `texts`: for the reference what to make ids and conversations of, for all others what the reference made of it
 - `most`: tokens that the model takes, where it names a limit; the fixed text is cut to them
+- `context`: a long text (`ids` of it, except for the reference), how much of it is looked at, and where
 - `max_new_tokens`; `decode_steps`: how many of the last positions are scored one at a time
 - `repeat`: how often each answer is generated, for its speed; `lengths`: prompts of how many tokens are timed, too
 - `scored_only`: no answers of its own, only the logits after given tokens
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import worker_answers
+import worker_context
 import worker_dump
 import worker_engine
 import worker_host
@@ -76,6 +78,10 @@ class Run:
             self._score(engine, prompt, number)
         self._perplexity(engine)
         self._texts(engine)
+        self.dump["peak_memory"] = worker_host.peak_memory()  # before the long context, whose logits are many
+        if "context" in self.job:
+            self.enter("long context")
+            self.dump["context"] = worker_context.measured(engine, self.job)
         unlike = self._speed(engine, prompts)
         self.enter("end")
         engine.close()
@@ -88,7 +94,6 @@ class Run:
             devices=engine.devices(),
             versions={"python": platform.python_version(), **worker_engine.versions(*module.VERSIONS)},
             loaded=worker_host.loaded_libraries(module.LIBRARIES),
-            peak_memory=worker_host.peak_memory(),
             cpu_seconds=time.process_time(),
             status="ok",
         )
@@ -132,6 +137,7 @@ class Run:
         steps = min(self.job["decode_steps"], len(continuation) - 1)
         blocks = engine.score([*ids, *continuation[:-1]], steps)
         rows = worker_dump.collect_rows(blocks, len(ids) - 1)
+        entry["stepped"] = max(steps, 0)
         entry["logits"] = f"logits-{number}.safetensors"
         worker_dump.write_rows(Path(self.job["output"], entry["logits"]), rows)
         if "tokens" in entry:

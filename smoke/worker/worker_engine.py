@@ -55,6 +55,8 @@ class Engine:
     """Whether `score` works. An engine that cannot show its logits answers `next_token` instead."""
     wish: Mapping[str, Any] = {}
     """What `generate` does otherwise than greedily: do_sample, temperature, top_k, top_p, repetition_penalty."""
+    long_context = True
+    """Whether a long prompt can be asked for: not where shapes are compiled for what the prompts need."""
 
     counts = True
     """Whether being told each token costs nothing, so that it is generated as it would be without."""
@@ -88,6 +90,10 @@ class Engine:
         All but the last `steps` ids go through the model at once, the rest one at a time through the cache of keys
         and values, as in generation: the two paths use different kernels, and either can be wrong alone.
         """
+        return self.pieces(ids, [len(ids) - steps, *[1] * steps])
+
+    def pieces(self, ids: Sequence[int], sizes: Sequence[int]) -> Iterator[Any]:
+        """Yield the logits after each of `ids`, which go through the model in pieces of these sizes."""
         raise NotImplementedError
 
     def next_token(self, ids: Sequence[int]) -> int:
@@ -124,6 +130,24 @@ class Engine:
     def devices(self) -> dict[str, str]:
         """Return the devices that the runtime finds on this machine (name to description), where it can tell."""
         return {}
+
+
+def bounds(sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where pieces of these sizes begin and end."""
+    ends = [sum(sizes[: k + 1]) for k in range(len(sizes))]
+    return list(zip([0, *ends], ends))  # noqa: B905 - Python 3.9
+
+
+def with_steps(sizes: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return of each piece of several tokens where it begins and ends, and how many pieces of one follow it."""
+    found: list[tuple[int, int, int]] = []
+    for start, end in bounds(sizes):
+        if end - start == 1 and found:
+            first, last, steps = found[-1]
+            found[-1] = (first, last, steps + 1)
+        else:
+            found.append((start, end, 0))
+    return found
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -73,7 +73,8 @@ def _unlike(what: str, given: Any, expected: Any, function: Callable[[Any], Any]
     got, error = _attempt(function, given)
     if error == "" and _whole(got) == _whole(expected):
         return None
-    return {"what": what, "given": given, "expected": str(expected), "got": "" if error else str(got), "error": error}
+    shown = "" if error else str(_whole(got))
+    return {"what": what, "given": given, "expected": str(_whole(expected)), "got": shown, "error": error}
 
 
 def _whole(made: Any) -> Any:

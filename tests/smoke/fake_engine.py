@@ -88,27 +88,32 @@ class FakeEngine(worker_engine.Engine):
             raise RuntimeError("the kernel does not exist")
         if self.fault == "disk full":
             worker_dump.write_rows = self._no_space
-        if len(ids) + limit > self.options.get("context", 10_000):
-            raise ValueError(f"{len(ids) + limit} tokens are more than {self.options['context']}")
+        self._require_room(len(ids) + limit)
         self.answers += 1
         tokens = []
         while len(tokens) < limit:
-            tokens.append(int(np.nanargmax(self._row([*ids, *tokens], decoding=bool(tokens)))))
+            seen = [*ids, *tokens] if self.fault != "late" or len(ids) < 200 else [9, 9, 9]
+            tokens.append(int(np.nanargmax(self._row(seen, decoding=bool(tokens)))))
             if self.fault == "ends early" and len(tokens) == 5:
                 break
         if self.fault == "unsteady" and self.answers > 3:  # the warm-up and two prompts
             tokens[-1] += 1
         return worker_engine.Generation(tokens, 0.001, 0.002 * len(tokens))
 
+    def _require_room(self, tokens):
+        if tokens > self.options.get("context", 10_000):
+            raise ValueError(f"{tokens} tokens are more than {self.options['context']}")
+
     @staticmethod
     def _no_space(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def score(self, ids, steps):
-        rows = [self._row(ids[: i + 1], decoding=i >= len(ids) - steps) for i in range(len(ids))]
-        yield np.array(rows[: len(ids) - steps])
-        for row in rows[len(ids) - steps :]:
-            yield row[None]
+    def pieces(self, ids, sizes):
+        self._require_room(len(ids))
+        for start, end in worker_engine.bounds(sizes):
+            late = self.fault == "late" and start >= 200
+            seen = [ids[: i + 1] if not late else [i, i, i] for i in range(start, end)]
+            yield np.array([self._row(one, decoding=end - start == 1) for one in seen])
 
     def device(self):
         name = self.options.get("device", self.job["device"])

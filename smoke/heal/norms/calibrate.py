@@ -8,7 +8,7 @@ vocabulary.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from .sessions import Decoder, UnusableModelError
 FULL_LENGTH = 1024
 """Tokens of the longest text, where the model's context allows it."""
 CHAT_LENGTH = 160
-SINGLE_TOKENS = 128
+SINGLE_TOKENS = 1024
+"""All of a vocabulary would take minutes: norms that overflow do so at many first tokens, if at not all."""
 
 SEPARATOR = "%%\n"
 """Between the texts in calibration.txt: prose, code, data and markup, several scripts, mathematics and white space."""
@@ -31,10 +32,11 @@ def texts() -> list[str]:
     return Path(__file__).with_name("calibration.txt").read_text(encoding="utf-8").split(SEPARATOR)
 
 
-def calibration(folder: Path, decoder: Decoder) -> tuple[list[NDArray[np.int64]], bool]:
+def calibration(folder: Path, decoder: Decoder, asked: Sequence[str] = ()) -> tuple[list[NDArray[np.int64]], bool]:
     """Return the batches of token ids to run, and whether the model's chat template could be applied.
 
-    Raise UnusableModelError when the folder has no tokenizer.json that can be read.
+    `asked` are questions to measure, too, each as it is and in the model's chat format. The last batch is single
+    tokens. Raise UnusableModelError when the folder has no tokenizer.json that can be read.
     """
     from tokenizers import Tokenizer
 
@@ -48,11 +50,12 @@ def calibration(folder: Path, decoder: Decoder) -> tuple[list[NDArray[np.int64]]
         return ids
 
     length = min(FULL_LENGTH, decoder.context_length or FULL_LENGTH)
-    chats = _chats(folder)
+    chats = _chats(folder, asked)
     encoded = [_of_length(encode, "".join(texts()), length)]
     short = min(CHAT_LENGTH, length)
     encoded += [encode(chat, special=False)[:short] for chat in chats]
     encoded += [encode(text)[:short] for text in texts()]
+    encoded += [encode(text)[:length] for text in asked]
     batches = [np.array([ids], np.int64) for ids in encoded if ids]
     vocabulary = decoder.vocabulary or tokenizer.get_vocab_size()
     special = [int(index) for index, token in tokenizer.get_added_tokens_decoder().items() if token.special]
@@ -73,7 +76,7 @@ def _of_length(encode: Callable[[str], list[int]], text: str, length: int) -> li
     return encode(text * (length // once + 2))[:length]
 
 
-def _chats(folder: Path) -> list[str]:
+def _chats(folder: Path, asked: Sequence[str]) -> list[str]:
     """Return questions in the model's own chat format; none where its template is missing or wants more than this."""
     template, names = _chat_template(folder)
     if template is None:
@@ -90,7 +93,11 @@ def _chats(folder: Path) -> list[str]:
         compiled = environment.from_string(template)
         return [
             compiled.render(messages=[{"role": "user", "content": question}], add_generation_prompt=True, **names)
-            for question in ("What is the capital of France?", *(f"Explain this:\n\n{text}" for text in texts()[:2]))
+            for question in (
+                "What is the capital of France?",
+                *(f"Explain this:\n\n{text}" for text in texts()[:2]),
+                *asked,
+            )
         ]
     except (jinja2.TemplateError, TypeError, ValueError, KeyError):
         return []

@@ -2,7 +2,8 @@
 
 The job names the graph (`graph`), the folder with tokenizer and configuration (`folder`), what is wanted (`mode`:
 "auto", "always" or "never"), where the healed graph goes (`write`, in the graph's own folder so that it finds the same
-data; null: measure only), the file for the answer (`answer`) and the number of `threads`.
+data; null: measure only), the file for the answer (`answer`), the number of `threads`, and questions that are measured
+besides the texts of this program (`asked`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from .rewrite import Change, rewrite
 from .scale import FP16_MAX, HEADROOM, Mode, Verdict, choose, starved, verdict
 from .sessions import Decoder, UnusableModelError
 from .verify import TOLERANCE, difference
+
+COMPARED = 128
+"""Single tokens whose logits are compared: those of all would fill the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,7 @@ def perform(job: dict[str, Any]) -> dict[str, Any]:
     norms = find(model)
     started = time.monotonic()
     fp16 = [kind == ir.DataType.FLOAT16 for kind in types(graph, threads=threads)]
-    texts, chats = calibration(folder, decoder)
+    texts, chats = calibration(folder, decoder, job.get("asked", ()))
     ranges: list[Range | None] = [None] * len(norms)
     if any(fp16):
         ranges = measure(graph, decoder, texts, wanted=fp16, threads=threads, progress=_progress)
@@ -112,7 +116,8 @@ def perform(job: dict[str, Any]) -> dict[str, Any]:
     ]
     if job["write"] and mode != "never" and changes:
         rewrite(model, changes)
-        answer["cpu_difference"] = _write(model, graph, Path(job["write"]), decoder, texts, threads)
+        some = [*texts[:-1], texts[-1][:COMPARED]]
+        answer["cpu_difference"] = _write(model, graph, Path(job["write"]), decoder, some, threads)
     return answer
 
 

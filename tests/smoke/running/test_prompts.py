@@ -24,7 +24,7 @@ def test_a_file_with_comments_blank_lines_and_a_byte_order_mark(tmp_path):
         (b"caf\xe9", "not UTF-8 (byte 3)"),
         (b"a\x1b[2Jb", "control character U+001B"),
         (b"a\x00b", "control character U+0000"),
-        (b"x" * 5000, "5000 characters"),
+        (b"x" * 1_000_001, "1000001 characters"),
         (b"x\n" * 101, "101 prompts"),
     ],
 )

@@ -21,7 +21,7 @@ def test_what_users_read_and_write_is_compared(smoke):  # noqa: F811
     report = smoke(fakes.backend("b", fakes.variant("healthy"), *(fakes.variant(n, fault=f) for f, n in names.items())))
     found = by_variant(report)
     assert found["healthy"].verdict is Verdict.PASS
-    assert found["healthy"].reason == ""
+    assert found["healthy"].reason == "Compared up to 1023 tokens of context."
     for fault, words in FAULTS.items():
         assert found[names[fault]].verdict is Verdict.DIVERGED, fault
         assert words.lower() in found[names[fault]].reason.lower()
@@ -57,3 +57,23 @@ def test_long_texts_are_shown_around_the_place_where_they_part():
     (said,) = textual.violations(Texts(unlike=(unlike("answer", expected=long + "Paris", got=long + "Rome"),)))
     assert "…xxxxxxxxxxxxxxxxxxxxRome" in said
     assert len(said) < 220
+
+
+def test_what_goes_wrong_far_into_a_context_is_found_and_where_it_begins(smoke):  # noqa: F811
+    found = by_variant(
+        smoke(
+            fakes.backend(
+                "b",
+                fakes.variant("late", fault="late"),
+                fakes.variant("late-without-logits", fault="late", tokens_only=True),
+                fakes.variant("refuses", context=950),
+            )
+        )
+    )
+    assert {r.verdict for r in found.values()} == {Verdict.DIVERGED}
+    assert "in a context of 1023 tokens it goes wrong from position 2" in found["late"].reason
+    assert "of tokens at once" in found["late"].reason
+    assert "of tokens one by one" in found["late"].reason
+    assert "in a long context" in found["late-without-logits"].reason
+    assert "it fails in a context of 1023 tokens" in found["refuses"].reason.lower()
+    assert found["late"].metrics.prefix == (24, 24)

@@ -76,6 +76,13 @@ def test_a_twin_answers_nothing_and_is_not_timed(smoke):  # noqa: F811
     assert (found["k"].performance.tokens_per_s_samples, found["k"].performance.lengths) == ((), ())
 
 
+def test_weights_that_are_no_numbers_fail_whoever_would_compute_with_them(smoke):  # noqa: F811
+    found = by_variant(smoke(twin(fault="nan", weights=[SOUND | {"bad_scales": 1}]), fakes.backend("b", int4())))
+    assert {r.verdict for r in found.values()} == {Verdict.DIVERGED}
+    assert "its weights are at fault" in found["int4"].reason.lower()
+    assert "layers.3.up has 1 scales that are no finite numbers" in found["int4"].reason
+
+
 def test_without_a_twin_int4_is_compared_with_the_reference_and_says_so(smoke):  # noqa: F811
     report = smoke(twin(fault="unavailable"), fakes.backend("b", int4(), int4("broken", noise=3.0)))
     found = by_variant(report)

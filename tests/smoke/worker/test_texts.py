@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from smoke.backends.registry import WORKER
-from smoke.running import corpus
+from smoke.running.asked import corpus
 
 sys.path.insert(0, str(WORKER))
 
