@@ -29,6 +29,6 @@ for (const button of document.querySelectorAll("button.copy")) {
 // On paper nothing can be unfolded.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")]; for (const one of folded) one.open = true;
+  folded = [...document.querySelectorAll("main > .card details:not([open])")]; for (const one of folded) one.open = true;
 });
 addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
