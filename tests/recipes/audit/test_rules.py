@@ -3,16 +3,29 @@ import pytest
 from recipes.audit import Severity, audit_wheels
 from recipes.audit.auditing import read_wheels
 from recipes.audit.findings import REGISTRY
+from recipes.audit.processor_twins import differences, side_in
 from recipes.audit.rules import CHECKS
 from recipes.audit.surroundings import Context, Offer
 
 from .defects import DEFECTS
-from .factory import GENAI, LINUX, LINUX_RUNTIME, PLAIN, RUNTIME, build_elf, make, runtime_dll
-from .machine_code import runtime_linux
+from .factory import (
+    GENAI,
+    LINUX,
+    LINUX_RUNTIME,
+    OGA_EXPORTS,
+    PLAIN,
+    RUNTIME,
+    build_elf,
+    build_pe,
+    extension,
+    make,
+    runtime_dll,
+)
+from .machine_code import genai_arm64, runtime_linux
 
 STATED = {"windows-version"}
 ASKED = {"requirement-unsatisfiable", "requirement-unchecked"}  # need an index
-PAIRED = {"api-version", "pair-mismatch"}  # need two wheels
+PAIRED = {"api-version", "pair-mismatch", "twin-differs"}  # need two wheels
 BUILD_ROOT = "D:\\a\\wheelhouse"
 
 
@@ -112,6 +125,56 @@ def test_a_pair_with_two_runtimes(tmp_path):
     assert "onnxruntime_genai/onnxruntime.dll" in found[0].message
     beside = audit_wheels([make(tmp_path, both), make(tmp_path, RUNTIME)], online=False)
     assert "two-runtimes" in rules(beside)
+
+
+ARM = "cp312-cp312-win_arm64"
+
+
+def arm64(spec=GENAI, **exports):
+    """The ARM64 twin of a wheel for x64."""
+    parts = {p: d for p, d in spec.files.items() if not p.endswith((".pyd", "D3D12Core.dll"))}
+    dll = build_pe(
+        machine="arm64",
+        imports={"onnxruntime.dll": [1], "d3d12.dll": ["D3D12GetInterface"], "KERNEL32.dll": ["Sleep"]},
+        exports=exports or OGA_EXPORTS,
+        code=genai_arm64(23),
+    )
+    pyd = extension(machine="arm64", imports={"onnxruntime-genai.dll": ["OgaCreateModel"]})
+    more = {
+        "onnxruntime_genai/onnxruntime-genai.dll": dll,
+        "onnxruntime_genai/onnxruntime_genai.cp312-win_arm64.pyd": pyd,
+    }
+    return spec.but(tag=ARM, files={**parts, **more})
+
+
+@pytest.mark.parametrize(
+    ("twin", "where", "what"),
+    [
+        (arm64(), "", ""),
+        (arm64(GENAI.with_file("onnxruntime_genai/__init__.py", b"x = 2")), "__init__.py", "has another content"),
+        (arm64(GENAI.with_file("onnxruntime_genai/more.py", b"")), "more.py", "is only there"),
+        (arm64(GENAI.without("onnxruntime_genai/__init__.py")), "__init__.py", "is missing"),
+        (arm64(**OGA_EXPORTS, OgaMore=99), "onnxruntime-genai.dll", "alone exports OgaMore"),
+    ],
+)
+def test_the_arm64_twin_is_the_same_but_for_the_processor(tmp_path, twin, where, what):
+    both = [make(tmp_path, GENAI), make(tmp_path, twin)]
+    found = [f for f in audit_wheels(both, online=False) if f.rule == "twin-differs"]
+    assert [(f.wheel, f.severity) for f in found] == ([(both[1].name, Severity.ERROR)] if what else [])
+    assert all(f.where.endswith(where) and what in f.message and both[0].name in f.message for f in found)
+    if what:  # read without the audit's readers, as after a build, it is the same
+        assert [w for _, w in differences(*map(side_in, both))] == [found[0].message.partition(", compared")[0]]
+
+
+def test_twins_of_others_of_another_version_or_python_are_no_error(tmp_path):
+    foreign = arm64(GENAI.but(own=False)).with_file("onnxruntime_genai/__init__.py", b"x = 2")
+    found = audit_wheels(
+        [make(tmp_path, GENAI.but(own=False, version="0.16.0")), make(tmp_path, foreign)], online=False
+    )
+    assert "twin-differs" not in rules(found)
+    specs = GENAI.but(own=False, version="0.16.0"), foreign.but(version="0.16.0")
+    found = audit_wheels([make(tmp_path / "2", spec) for spec in specs], online=False)
+    assert {f.severity for f in found if f.rule == "twin-differs"} == {Severity.INFO}
 
 
 def test_what_is_looked_for_and_required_or_optional_is_no_finding(tmp_path):

@@ -89,3 +89,15 @@ def test_groups_by_python_and_platform(tmp_path: Path) -> None:
         "cp313-win_amd64": 2,
         "cp312-win_arm64": 1,
     }
+
+
+def test_an_arm64_wheel_that_is_not_its_x64_twin_is_removed(tmp_path: Path, auditor: Auditor) -> None:
+    tags = ("cp312-cp312-win_amd64", "cp312-cp312-win_arm64")
+    same = [make_wheel(tmp_path, package="same", tag=tag) for tag in tags]
+    prove(tmp_path, facts_of(same))
+    other = [make_wheel(tmp_path, package="other", tag=t, files={"other/x.py": t.encode()}) for t in tags]
+    with pytest.raises(
+        AuditError, match=r"win_arm64\.whl is not what .*win_amd64\.whl is: other/x\.py has another content"
+    ):
+        prove(tmp_path, facts_of([*same, *other]))
+    assert [w.exists() for w in (*same, *other)] == [True, True, True, False]
