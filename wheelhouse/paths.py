@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from wheelhouse.console.plain import plain
+from wheelhouse.errors import UsageError
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: the folder that holds tasks.py."""
 
@@ -12,8 +15,16 @@ CACHE_VARIABLE = "DML_WHEELHOUSE_CACHE"
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return a path in the cache folder: $DML_WHEELHOUSE_CACHE, or `.cache` in the checkout. Creates nothing."""
+    """Return a path in the cache folder: $DML_WHEELHOUSE_CACHE, or `.cache` in the checkout. Creates nothing.
+
+    Raise UsageError when the variable's value is not UTF-8 or holds control characters.
+    """
     base = os.environ.get(CACHE_VARIABLE)
+    if base and plain(base) != base:
+        raise UsageError(
+            f"{CACHE_VARIABLE} names a folder with characters that no program shows: '{base}'.",
+            remedy="Name another folder: this one cannot be written into logs and reports.",
+        )
     return (Path(base).expanduser().resolve() if base else ROOT / ".cache").joinpath(*parts)
 
 

@@ -43,6 +43,10 @@ class StrictParser(Parser):
     def parse_argv(self, argv: list[str]) -> ParseResult:
         """Return the core's context and one for each task. Raise UsageError for anything not understood."""
         result = ParseResult([self.core])
+        for word in argv:
+            if any(0xD800 <= ord(character) <= 0xDFFF for character in word):
+                remedy = "Rename the file, or the folder that it is in: what is made of it could not name it."
+                raise UsageError(f"'{word}' is not UTF-8.", remedy=remedy)
         if self._wants_help(argv):
             return result
         at = _Reading(ahead=list(argv), context=self.core)

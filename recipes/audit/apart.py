@@ -6,6 +6,7 @@ is a finding, and the next wheel gets a new reader.
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -69,7 +70,7 @@ class _Reader:
         path = Path(asked.path)
         with _watched(process, seconds_for(path.stat().st_size)) as why:
             with suppress(BrokenPipeError):
-                process.stdin.write(msgspec.json.encode(asked) + b"\n")
+                process.stdin.write(json.dumps(msgspec.structs.asdict(asked)).encode() + b"\n")
                 process.stdin.flush()
             length = int.from_bytes(process.stdout.read(LENGTH), "little")
             answer = process.stdout.read(length) if length else b""

@@ -97,3 +97,9 @@ def test_help_comes_before_everything(typed, small, words):
 
 def test_help_for_what_is_not_there_is_an_error(typed, small):
     assert typed("help", "valeus", namespace=small).code == 2
+
+
+def test_a_word_that_is_no_utf8_is_refused(typed):
+    found = typed("model", "--model", "m\udcff")
+    assert (found.code, found.called) == (2, [])
+    assert "is not UTF-8. Rename the file" in found.err

@@ -1,5 +1,6 @@
 """Wheels that ask for much: each limit is kept before anything is made of it, and the finding says which it was."""
 
+import os
 import resource
 import struct
 import sys
@@ -120,6 +121,12 @@ class TestApart:
     def test_give_the_same_wheels(self, tmp_path):
         paths = [make(tmp_path / str(n), PLAIN.but(version=f"{n}.0")) for n in range(3)]
         assert read_wheels(paths, apart=True) == read_wheels(paths)
+
+    @pytest.mark.skipif(os.name != "posix", reason="names are text there")
+    def test_a_name_that_is_no_utf8_is_read_too(self, tmp_path):
+        path = make(tmp_path, PLAIN)
+        odd = path.rename(tmp_path / "odd\udcff-1.0-py3-none-any.whl")
+        assert read_wheels([odd], apart=True)[0].readable
 
     @pytest.mark.parametrize(
         ("code", "words"),
