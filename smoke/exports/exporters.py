@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke.models.check.folder_facts import Facts
+from wheelhouse.errors import UnsupportedError
 
 GENAI_FILES = ("genai_config.json", "model.onnx", "tokenizer.json")
 OPENVINO_FILES = (
@@ -20,6 +21,15 @@ OPENVINO_FILES = (
     "openvino_detokenizer.xml",
     "config.json",
 )
+_GENAI = "onnxruntime_genai.models.builder"
+_SCALINGS = ("default", "linear", "yarn")
+"""Scalings of positions that the builder (0.18) computes; it stops at the others."""
+_SCALINGS_OF_FAMILIES = {
+    # Its Llama looks for Llama 3's alone and takes the rest for none; up to the original window, dynamic is none.
+    "llama": ("default", "llama3", "dynamic"),
+    "smollm3": ("default", "llama3", "dynamic"),
+    "phi3": (*_SCALINGS, "longrope"),
+}
 GROUP_SIZE = 128
 """Weights that share one scale in the guide's int4 settings for NPUs and GPUs."""
 
@@ -40,6 +50,18 @@ class Exporter:
     size: float
     memory: float
     scratch: float = 0.0
+
+    def require_able(self, model: Facts) -> None:
+        """Raise UnsupportedError when the exporter would leave out how the model scales positions."""
+        if self.module != _GENAI:
+            return
+        kept = _SCALINGS_OF_FAMILIES.get(model.family, _SCALINGS)
+        if model.rope.kind not in kept:
+            raise UnsupportedError(
+                f"ONNX Runtime GenAI's model builder leaves out the {model.rope.kind} scaling of positions of "
+                f"{model.architecture}: the export would be another model.",
+                remedy="Other backends have it: --backend openvino.",
+            )
 
     def settings(self, model: Facts) -> tuple[str, ...]:
         """Return the options for a model: the guide's, unless they cannot work for it."""
@@ -78,7 +100,7 @@ def group_size_fits(model: Facts) -> bool:
 def _genai(kind: str, precision: str, provider: str, size: float, memory: float, *extra: str) -> Exporter:
     return Exporter(
         kind=kind,
-        module="onnxruntime_genai.models.builder",
+        module=_GENAI,
         options=("-p", precision, "-e", provider, *extra),
         files=GENAI_FILES,
         size=size,

@@ -55,6 +55,7 @@ def export(model: Model, kind: str, *, stable_norms: str = "", ignore_memory: bo
     and its last lines are named), and what making the main environment may raise.
     """
     exporter = _exporter(kind)
+    exporter.require_able(model.facts)
     environment = pinned.prepare(pinned.MAIN)
     settings = exporter.settings(model.facts)
     runs_code = own_code.runs(model, Path(environment.python[0]))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from smoke.exports.exporters import EXPORTERS, group_size_fits
 from smoke.exports.making import EXPORTS
 from tests.smoke.models.building import facts
+from wheelhouse.errors import UnsupportedError
 
 GUIDE = (
     "export openvino --model M --task text-generation-with-past "
@@ -87,3 +89,27 @@ def test_group_size_fits_only_multiples_of_128(hidden: int, heads: int, head: in
     assert group_size_fits(facts(**sizes, num_key_value_heads=heads)) == (
         hidden * 9 % 128 == 0 and attention % 128 == 0 and inner % 128 == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "able"),
+    [
+        ("llama", "default", True),
+        ("llama", "llama3", True),
+        ("llama", "linear", False),
+        ("llama", "yarn", False),
+        ("qwen2", "linear", True),
+        ("qwen2", "llama3", False),
+        ("phi3", "longrope", True),
+        ("mistral", "longrope", False),
+    ],
+)
+def test_a_scaling_that_the_builder_leaves_out_is_refused(family: str, kind: str, able: bool) -> None:
+    plain = facts(family)
+    scaled = msgspec.structs.replace(plain, rope=msgspec.structs.replace(plain.rope, kind=kind))
+    EXPORTERS["openvino-fp16"].require_able(scaled)
+    if able:
+        EXPORTERS["cpu-int4"].require_able(scaled)
+        return
+    with pytest.raises(UnsupportedError, match=f"leaves out the {kind} scaling"):
+        EXPORTERS["cpu-int4"].require_able(scaled)

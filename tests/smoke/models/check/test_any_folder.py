@@ -161,7 +161,7 @@ def of_gguf(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return gguf.Exactly(11, struct.pack("<q", max(-(1 << 63), min(value, (1 << 63) - 1))))
     if isinstance(value, list):
-        return [item for item in value if isinstance(item, str)] or [1, 2]
+        return [of_gguf(item) for item in value if isinstance(item, str)] or [1, 2]
     return value if isinstance(value, bool) else str(value).encode("utf-8", "replace").decode()
 
 
