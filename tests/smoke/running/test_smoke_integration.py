@@ -48,6 +48,10 @@ def test_every_backend_that_can_run_agrees(report):
         assert metrics["prefix"] == metrics["golden_tokens"]
         assert metrics["logits"] is None or metrics["logits"]["kl"] < 1e-3
     for name in QUANTISED:
+        assert results[name]["against"].startswith("twin:")
+        assert results[name]["metrics"]["quality"]["grade"] in "ABC"
+    for name in {("twin", "cpu-int4"), ("twin", "dml-int4"), ("twin", "openvino-int4")}:
+        assert results[name]["verdict"] == "PASS"
         assert results[name]["gate"].startswith("across quantisation")
 
 
