@@ -78,9 +78,16 @@ class Environment:
 
     def files(self) -> dict[str, str]:
         """Return its files in the bundle, by name."""
-        pins = "\n".join([*self.recipe.packages, *self.recipe.resolved]) + "\n"
+        replaced = {directml_pair.package_of(wheel) for wheel in self.wheels}
+        kept = [pin for pin in self.recipe.packages if pin.partition("==")[0].lower().replace("_", "-") not in replaced]
+        pins = "\n".join(kept) + "\n"
         names = sorted({_pinned(wheel) for wheel in self.wheels})
-        about = {"label": self.recipe.label, "pythons": self.pythons, "wheels": names}
+        about = {
+            "label": self.recipe.label,
+            "pythons": self.pythons,
+            "impossible": self.recipe.impossible,
+            "with what they need": [*self.recipe.resolved, *names],
+        }
         key = hashlib.sha256(json.dumps([pins, about, [w.name for w in self.wheels]]).encode()).hexdigest()
         return {f"{self.name}.txt": pins, f"{self.name}.json": json.dumps({**about, "key": key}, indent=1)}
 

@@ -112,6 +112,8 @@ def _environment(name: str, find_links: str | None) -> Path:
             f"This is Python {version}; {name} has packages for {', '.join(about['pythons'])}. Start run.py with one "
             "of those, for instance: py -3.12 run.py (Windows), python3.12 run.py."
         )
+    if why := about["impossible"].get(f"{sys.platform}-{platform.machine().lower()}"):
+        raise ProblemError(f"{name} cannot be installed on this system. {why}")
     folder = HERE / f"environment-{name}-{version}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     marker = folder / "complete"
@@ -125,9 +127,10 @@ def _environment(name: str, find_links: str | None) -> Path:
     network = "The packages come from PyPI once; --find-links DIR takes them from a folder"
     pins = HERE / "environments" / f"{name}.txt"
     _step([*pip, "--no-deps", "--requirement", str(pins)], network)
-    if about["wheels"]:
-        wheels = ["--find-links", str(HERE / "wheels"), "--constraint", str(pins)]
-        _step([*pip, *wheels, *about["wheels"]], network)
+    # What differs by platform in what it needs, and wheels of the bundle: as a user's pip would take them.
+    if about["with what they need"]:
+        wheels = ["--find-links", str(HERE / "wheels")] * (HERE / "wheels").is_dir()
+        _step([*pip, *wheels, "--constraint", str(pins), *about["with what they need"]], network)
     marker.write_text(about["key"], encoding="utf-8")
     return python
 

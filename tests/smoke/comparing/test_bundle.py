@@ -1,5 +1,6 @@
 """A bundle, unpacked as on another machine, run by this Python without pip, and compared at home."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -193,6 +194,26 @@ def test_backends_with_pins_travel(name):
     assert registry.BACKENDS
 
 
+def test_what_is_resolved_by_platform_is_not_pinned_without_its_needs(tmp_path):
+    item = next(item for item in selection.select(["openvino:fp16"], everything=False) if item.name == "openvino:fp16")
+    files = bundling.environment(item).files()
+    assert "openvino==" in files["main.txt"]
+    assert "torch==" not in files["main.txt"]
+    about = json.loads(files["main.json"])
+    assert [pin.partition("==")[0] for pin in about["with what they need"]] == ["torch"]
+    assert "win32-arm64" in about["impossible"]
+
+
+def test_a_wheel_of_ones_own_takes_the_place_of_the_pin(tmp_path):
+    wheel = tmp_path / "onnxruntime_genai-9.0-cp312-cp312-win_amd64.whl"
+    item = next(item for item in selection.select(["ort-cpu:int4"], everything=False) if item.name == "ort-cpu:int4")
+    files = bundling.environment(dataclasses.replace(item, wheels=(wheel,))).files()
+    assert "onnxruntime==" in files["ort.txt"]
+    assert "onnxruntime-genai==" not in files["ort.txt"]
+    assert json.loads(files["ort.json"])["with what they need"] == ["onnxruntime-genai==9.0"]
+    assert json.loads(files["ort.json"])["pythons"] == ["3.12"]
+
+
 def test_directml_travels_with_its_wheels(tmp_path, monkeypatch):
     names = [
         "onnxruntime_directml-1.30.0-cp312-cp312-win_amd64.whl",
@@ -209,6 +230,6 @@ def test_directml_travels_with_its_wheels(tmp_path, monkeypatch):
     made_of = bundling.environment(item)
     assert made_of.pythons == ["3.12"]
     assert [wheel.name.split("-")[1] for wheel in made_of.wheels] == ["1.30.0", "0.18.0", "0.18.0"]
-    assert json.loads(made_of.files()["dml.json"])["wheels"] == [
+    assert json.loads(made_of.files()["dml.json"])["with what they need"] == [
         "onnxruntime-directml==1.30.0", "onnxruntime-genai-directml==0.18.0"
     ]  # fmt: skip
