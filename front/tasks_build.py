@@ -22,19 +22,20 @@ def build_dml(
     ort: str = "",
     ort_home: str = "",
     source_mirror: str = "",
+    jobs: int = 0,
     plan: bool = False,
     verify: bool = False,
 ) -> None:
     """Make the pair of DirectML wheels and its index in wheels/.
 
-    --arch, --target, --ort, --ort-home and --source-mirror concern the git lane only.
+    --arch, --target, --ort, --ort-home, --source-mirror and --jobs concern the git lane only.
     """
     from recipes import lanes
     from recipes.spec.request import Request, options_from
     from wheelhouse.manifests import verifying
 
     choice = lanes.choose_lane(lane, recipe=recipe, plan=plan)
-    options = options_from(pythons=python, ort=ort, ort_home=ort_home, source_mirror=source_mirror)
+    options = options_from(pythons=python, ort=ort, ort_home=ort_home, source_mirror=source_mirror, jobs=jobs)
     request = Request(recipe=recipe, target=target, arch=arch, options=options)
     lanes.require_possible(choice, request)
     show(choice.line)

@@ -98,6 +98,7 @@ def require_possible(choice: Choice, request: Request) -> None:
         "--ort": options.ort == "published",
         "--ort-home": options.ort_home,
         "--source-mirror": options.source_mirror,
+        "--jobs": options.jobs,
     }
     given = [name for name, value in asked.items() if value]
     if choice.lane == "published" and given:

@@ -38,12 +38,15 @@ def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: st
         return _check(projects, pins)
     mirror = options_from(source_mirror=source_mirror).source_mirror
     before = locks.read(pins.file, recipe.name)
-    forgotten = pins.forget(upgrade) if upgrade else 0
     try:
+        if upgrade:
+            pins.forget(upgrade)
         _record(recipe, projects, pins, mirror)
     except BaseException:
-        if forgotten and before is not None:
+        if before is not None:
             locks.write(pins.file, before)  # nothing half upgraded
+        else:
+            pins.file.unlink(missing_ok=True)
         raise
     after = pins.read()
     size = len(after.source), len(after.dependency), len(after.archive)

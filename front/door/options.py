@@ -48,7 +48,7 @@ OPTIONS: dict[str, Option] = {
     "source_mirror": Option(text="folder or address with OWNER/NAME below it, in place of https://github.com/"),
     "upgrade": Option(text="take this one anew", value="NAME"),
     "outdated": Option(text="ask the index for newer releases of the pinned wheels, and say which pair they make"),
-    "jobs": Option(text="parallel compilations; default: one per processor", least=1),
+    "jobs": Option(text="parallel compilations; default: as many as processors and memory allow", least=1),
     "shell": Option(
         text="write the plan for this shell; default: what the target has", choices=("posix", "cmd", "powershell")
     ),

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from recipes.sources.git_failures import explained
 from recipes.sources.pins import Pins
 from recipes.spec.fetched import Source
+from wheelhouse.console import warn
 from wheelhouse.errors import InputError, IntegrityError, RecipeError, StepFailedError
 from wheelhouse.files import sha256_file, write_atomic
 from wheelhouse.paths import log_dir
@@ -171,6 +172,11 @@ def _verify(source: Source, found: Checkout, pins: Pins) -> None:
     if source.commit is None:
         pins.learn_source(source.repository, source.tag or "", found.commit, dict(found.submodules))
     _require_pinned(source, found.commit)
+    if source.built_as and not found.commit.startswith(source.built_as):
+        warn(
+            f"{source_name(source)} {source.tag or source.pin} is commit {found.commit}, but the published binary of "
+            f"that version was built from {source.built_as}: compare the two before you trust either"
+        )
 
 
 def _require_pinned(source: Source, commit: str) -> None:

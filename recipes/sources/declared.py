@@ -94,7 +94,7 @@ def mirrored(project: Project) -> Iterator[Declaration]:
 
 def mirror_place(url: str) -> PurePath:
     """Return where upstream's CMake looks for an address, relative to its checkout."""
-    return PurePath(MIRROR, *url.removeprefix("https://").removeprefix("file://").strip("/").split("/"))
+    return PurePath(MIRROR, *url.removeprefix("https://").strip("/").split("/"))
 
 
 def _checked(found: Declaration, name: str, pins: Pins, mirror: str) -> Path:

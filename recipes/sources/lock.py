@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from recipes.spec.schema_parts import Commit, Part
 from wheelhouse import strict_toml
-from wheelhouse.errors import InputError
+from wheelhouse.errors import InputError, RecipeError
 from wheelhouse.files import sha256_bytes, write_atomic
 from wheelhouse.strict_toml import Sha256
 
@@ -77,13 +78,13 @@ def read(file: Path, recipe: str) -> Lock | None:
     if not file.exists():
         return None
     remedy = f"Restore it (`git checkout -- {file.name}`), or remove it and run `invoke lock`."
-    found = strict_toml.read(file).get("format")
+    found = _raw(file, remedy).get("format")
     if isinstance(found, int) and found > FORMAT:
         raise InputError(
             f"{_at(file, 'format')}: it has format {found}, and this program knows {FORMAT}.",
             remedy="Update this program (`git pull`), or remove the file and run `invoke lock`.",
         )
-    lock = strict_toml.load(file, Lock)
+    lock = _decoded(file, remedy)
     if lock.recipe != recipe:
         raise InputError(f"{_at(file, 'recipe')}: it is the lock of recipe '{lock.recipe}'.", remedy=remedy)
     if lock.checksum != checksum(lock):
@@ -92,6 +93,20 @@ def read(file: Path, recipe: str) -> Lock | None:
             remedy=remedy,
         )
     return lock
+
+
+def _raw(file: Path, remedy: str) -> dict[str, Any]:
+    try:
+        return strict_toml.read(file)
+    except RecipeError as error:
+        raise RecipeError(error.message, remedy=remedy) from error
+
+
+def _decoded(file: Path, remedy: str) -> Lock:
+    try:
+        return strict_toml.load(file, Lock)
+    except RecipeError as error:
+        raise RecipeError(error.message, remedy=remedy) from error
 
 
 def write(file: Path, lock: Lock) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from recipes.spec.fetched import REVISION
 from wheelhouse.errors import InputError, nearest
 
 NUGET = "https://www.nuget.org/api/v2/package"
@@ -61,8 +62,10 @@ def find(checkout: Path, file: str, entry: str) -> Declaration:
     found = known[entry]
     if not (found.url or found.repository):
         raise _bad(found.place, f"'{entry}' has no address that can be read without running CMake")
-    if not found.origin.startswith(("https://", "file://")):
+    if not found.origin.startswith("https://"):
         raise _bad(found.place, f"'{entry}' is not fetched over https: {found.origin}")
+    if ".." in re.split(r"[/\\]", found.url) or (found.repository and not REVISION.fullmatch(found.revision)):
+        raise _bad(found.place, f"'{entry}' would lead elsewhere: {found.origin}")
     return found
 
 

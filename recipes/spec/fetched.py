@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Annotated
 
@@ -9,6 +10,9 @@ from msgspec import Meta, field
 
 from recipes.spec.schema_parts import Commit, Part, TargetName
 from wheelhouse.strict_toml import Inside, Sha256
+
+REVISION = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+@-]*[A-Za-z0-9_+-])?")
+"""What a tag or commit may be called, so that it is never taken for an option."""
 
 
 class Patch(Part, frozen=True, kw_only=True):
@@ -29,9 +33,16 @@ class Source(Part, frozen=True, kw_only=True):
     """Patterns as in .gitignore that choose what is checked out; empty: everything."""
     patches: tuple[Patch, ...] = ()
 
+    built_as: Annotated[str, Meta(pattern="^([0-9a-f]{7,40})?$")] = ""
+    """The commit that a published binary of this version names in itself: a lock that says another is told so."""
+
     def __post_init__(self) -> None:
         if self.commit is None and self.tag is None:
             raise ValueError("a source needs a commit or, where the commit is not known yet, a tag")
+        if self.tag is not None and not REVISION.fullmatch(self.tag):
+            raise ValueError(f"'{self.tag}' is no tag")
+        if self.repository.startswith(("-", "http://", "git://", "ftp://")):
+            raise ValueError(f"'{self.repository}' is not fetched over https, nor a folder")
 
     @property
     def pin(self) -> str:
@@ -84,3 +95,11 @@ class Dependency(Part, frozen=True, kw_only=True):
     def table(self) -> str:
         """The file that declares it, relative to that checkout."""
         return (self.declared_in or "").rpartition(":")[2]
+
+
+def require_unique(dependencies: Collection[Dependency]) -> None:
+    """Raise ValueError for two dependencies of one name."""
+    names = [dependency.name for dependency in dependencies]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"there are two dependencies called '{twice[0]}'")

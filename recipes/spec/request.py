@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Literal
 
 from recipes.spec.target import BuildOptions
 from wheelhouse.errors import UsageError, nearest
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,11 @@ def options_from(
     """Return the options. Raise UsageError for an unknown --ort, or --ort together with --ort-home."""
     folder = Path(source_mirror).expanduser()
     mirror = str(folder.resolve()) if source_mirror and folder.is_dir() else source_mirror
+    if mirror and not folder.is_dir() and not _ADDRESS.match(mirror):
+        raise UsageError(
+            f"--source-mirror {source_mirror}: there is no such folder.",
+            remedy="Give a folder with OWNER/NAME below it, or an address such as https://mirror.example.",
+        )
     if ort_home:
         if ort:
             raise UsageError("--ort and --ort-home exclude each other.", remedy="Give one of them.")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from recipes.spec.fetched import Dependency, Source
+from recipes.spec.fetched import Dependency, Source, require_unique
 from recipes.spec.schema_parts import Commit, LocalVersion, OsName, Part, TargetName
 from recipes.spec.schema_published import Added, Artifact, Dropped, Edited, Origin, Proof, Published, Repack
 from wheelhouse.strict_toml import Inside, PythonVersion, Sha256
@@ -93,6 +93,9 @@ class OnnxRuntime(Part, frozen=True, kw_only=True):
     staging: Staging
     published: dict[TargetName, ReleaseArchive] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        require_unique(self.dependencies)
+
 
 class WheelMetadata(Part, frozen=True, kw_only=True):
     """What the wheel's METADATA says; files are relative to the GenAI checkout."""
@@ -127,6 +130,9 @@ class GenAI(Part, frozen=True, kw_only=True):
     """Files that the package carries besides, as 'dependency-name:path/inside'; {arch} is x64 or arm64."""
     smoke: tuple[str, ...] = ()
     """Lines of Python that a fresh environment with the finished wheels runs after `import IMPORT-NAME`."""
+
+    def __post_init__(self) -> None:
+        require_unique(self.dependencies)
 
 
 class SdkProbe(Part, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import pytest
 from recipes import locking
 from recipes.sources.pins import Pins
 from tests.recipes import upstream
-from wheelhouse.errors import IntegrityError, NetworkError, RecipeError, UsageError
+from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError, UsageError
 
 GITHUB = "https://github.com/"
 RECIPE = """
@@ -196,6 +196,75 @@ def test_requests_that_cannot_be_met(world, old, new, error, message):
     world.recipe.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(error, match=message):
         world.lock()
+
+
+def test_a_first_lock_that_fails_leaves_none(world):
+    move(world, "ort", "packages.config", "<nothing/>")
+    with pytest.raises(InputError, match=r"declares no 'Mini\.DirectML'"):
+        world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("http://github.com/mini/numbers/archive/v1.zip", "is not fetched over https"),
+        ("file:///etc/hostname", "is not fetched over https"),
+        ("https://github.com/../../../etc/numbers.zip", "would lead elsewhere"),
+        ("https://github.com/mini/..\\..\\numbers.zip", "would lead elsewhere"),
+    ],
+)
+def test_addresses_in_upstreams_table_that_are_not_followed(world, address, message):
+    move(world, "ort", "cmake/deps.txt", f"# x\nnumbers;{address};{world.sha1}\n")
+    with pytest.raises(InputError, match=rf"cmake/deps\.txt:2: 'numbers' {message}"):
+        world.lock()
+
+
+def test_a_revision_that_git_would_take_for_an_option(world):
+    declared = f"FetchContent_Declare(constants GIT_REPOSITORY {GITHUB}mini/constants GIT_TAG --upload-pack=x)\n"
+    move(world, "mathlib", "cmake/externals/constants.cmake", declared)
+    commit = upstream.git(world.mirror / "mini/mathlib", "rev-parse", "HEAD")
+    move(world, "genai", "cmake/deps.txt", f"mathlib;{GITHUB}mini/mathlib.git;{commit}\n")
+    with pytest.raises(InputError, match=r"constants\.cmake:1: 'constants' would lead elsewhere"):
+        world.lock()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('ort", tag = "v1"', 'ort", tag = "--upload-pack=x"', "'--upload-pack=x' is no tag"),
+        ('ort", tag = "v1"', 'ort", tag = "v 1"', "'v 1' is no tag"),
+        ("https://github.com/mini/ort", "http://github.com/mini/ort", "is not fetched over https"),
+        ("https://github.com/mini/ort", "--upload-pack=touch x", "is not fetched over https"),
+        ('name = "constants"', 'name = "mathlib"', "two dependencies called 'mathlib'"),
+    ],
+)
+def test_requests_that_are_refused_before_anything_is_fetched(world, old, new, message):
+    assert old in RECIPE
+    world.recipe.write_text(RECIPE.replace(old, new))
+    with pytest.raises(RecipeError, match=rf"w\.toml: .*{message}"):
+        world.lock()
+    assert not world.third_party.exists()
+
+
+def test_a_mirror_that_is_no_folder(world):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        locking.lock(str(world.recipe), source_mirror=str(world.mirror / "nothing"))
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\nformat = 1\n"])
+def test_a_lock_that_cannot_be_read_says_what_to_do(world, text):
+    world.recipe.with_suffix(".lock.toml").write_text(text)
+    with pytest.raises(RecipeError, match=r"w\.lock\.toml.*remove it and run `invoke lock`"):
+        world.lock()
+
+
+def test_a_commit_that_contradicts_the_published_binary_is_said(world, capsys):
+    commit = upstream.git(world.mirror / "mini/ort", "rev-parse", "HEAD")
+    for built_as, said in ((commit[:10], False), ("f2c39fe2f8", True)):
+        world.recipe.write_text(RECIPE.replace('ort", tag = "v1"', f'ort", tag = "v1", built-as = "{built_as}"'))
+        world.lock()
+        assert (f"published binary of that version was built from {built_as}" in capsys.readouterr().err) == said
 
 
 def test_upgrade_of_what_is_not_there(world):

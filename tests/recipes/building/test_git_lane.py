@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -203,6 +204,38 @@ def test_a_recipe_whose_version_is_not_the_sources(project):
     shutil.rmtree(project.work / f"ort-{TAG}")
     with pytest.raises(StepFailedError, match=r"left no wheel 1\.23\.9"):
         project.build()
+
+
+def test_a_new_version_makes_again_what_depends_on_it_and_says_why(project, capsys):
+    ort = project.upstream.mirror / "mini" / "ort"
+    (ort / "VERSION_NUMBER").write_text("1.23.5\n")
+    upstream.git(ort, "add", "VERSION_NUMBER")
+    upstream.git(ort, "commit", "--quiet", "--message", "next")
+    upstream.git(ort, "tag", "v2")
+    recipe = project.upstream.recipe
+    text = recipe.read_text()
+    recipe.write_text(
+        text.replace('version = "1.23.4"', 'version = "1.23.5"').replace('ort"\ntag = "v1"', 'ort"\ntag = "v2"')
+    )
+    try:
+        made = project.build()
+    finally:
+        recipe.write_text(text)
+        upstream.git(ort, "tag", "--delete", "v2")
+    assert {name.split("-")[1] for name in made} == {"1.23.5+mini.1", "0.15.2+mini.1"}
+    assert all(made.values())
+    said = capsys.readouterr().err
+    why = dict(
+        re.findall(
+            r"^(fetch|build ONNX|stage|build GenAI|pack)[^\n:]*: (.*(?:changed|not made yet))$", said, re.MULTILINE
+        )
+    )
+    assert why["fetch"] == "not made yet"
+    assert "source" in why["build ONNX"]
+    assert "version" in why["build ONNX"]
+    assert "version" in why["stage"]
+    assert why["build GenAI"] == "ORT_HOME changed"
+    assert {"core", "requirements", "recipe"} <= set(why["pack"].removesuffix(" changed").split(", "))
 
 
 def test_ort_home_of_the_user(project):

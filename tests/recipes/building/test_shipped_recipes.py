@@ -3,6 +3,8 @@
 Write the golden files anew with `python -m tests.recipes.building.test_shipped_recipes` and read the difference.
 """
 
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from recipes.building.transcript import transcript
 from recipes.spec.load import available, load
 from recipes.spec.request import Request, options_from
 from recipes.spec.target import Target
+from wheelhouse.downloads import IndexFile, fetch_index_files
 from wheelhouse.errors import RecipeError, UsageError
 
 GOLDEN = Path(__file__).parent / "golden" / "shipped"
@@ -73,6 +76,36 @@ def test_a_version_is_a_matter_of_a_few_lines():
     assert (old.onnxruntime.version, old.onnxruntime.source.tag) == ("1.24.4", "v1.24.4")
     assert old.genai == load("dml").genai
     assert len(available()["dml-1.24"].read_text(encoding="utf-8").splitlines()) < 15
+
+
+@pytest.mark.network
+def test_the_published_binaries_name_the_commits_that_the_recipes_do():
+    """Measured again, from the wheels themselves."""
+    dml, old = load("dml"), load("dml-1.24")
+    wanted = {
+        ("published", "onnxruntime-windowsml"): (rb"git-commit-id=([0-9a-f]{7,40})", dml.onnxruntime.source.built_as),
+        ("published-0.14", "onnxruntime-directml"): (
+            rb"git-commit-id=([0-9a-f]{7,40})",
+            old.onnxruntime.source.built_as,
+        ),
+        ("published", "onnxruntime-genai-winml"): (rb"__commit__ = \"([0-9a-f]{7,40})", dml.genai.source.built_as),
+    }
+    for (recipe, package), (pattern, commit) in wanted.items():
+        published = load(recipe).published
+        artifact = next(a for a in (*published.donors, *published.artifacts) if a.package == package)
+        file = IndexFile(
+            package=package,
+            version=artifact.version,
+            filename=artifact.filename,
+            sha256=artifact.sha256,
+            python=f"3.{artifact.python.removeprefix('cp3')}",
+            platform=artifact.platform,
+        )
+        with zipfile.ZipFile(fetch_index_files([file])[file.filename]) as wheel:
+            names = [n for n in wheel.namelist() if n.endswith(("/onnxruntime.dll", "onnxruntime_genai/__init__.py"))]
+            found = {m.decode() for name in names for m in re.findall(pattern, wheel.read(name))}
+        assert len(found) == 1
+        assert found.pop().startswith(commit)
 
 
 def test_extends_is_read_strictly(tmp_path):
