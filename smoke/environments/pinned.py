@@ -131,5 +131,5 @@ def _environment(name: str, recipe: EnvironmentRecipe, step: Step) -> Environmen
         env=dict(recipe.variables),
         label=recipe.label if not wheels or recipe.compiled else f"{name} with {', '.join(wheels)}",
         key=step.key,
-        home=str(interpreters.site_packages(step.output, step.inputs["python"].split()[0])),
+        home=str(interpreters.site_packages(step.output.resolve(), step.inputs["python"].split()[0])),
     )
