@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -93,7 +94,10 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file so that readers see the old content or the new, never a part. Text is UTF-8 with \\n ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except FileNotFoundError as error:  # although its folder is there: /proc and the like
+        raise PermissionError(errno.EACCES, "no file can be made there", str(path)) from error
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

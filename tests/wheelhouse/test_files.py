@@ -29,6 +29,12 @@ def test_tree_hash_sees_names_contents_and_skips(tmp_path: Path) -> None:
     assert files.sha256_tree(tmp_path, skip=lambda p: p.name == "b") != first
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_place_that_takes_no_files_is_named() -> None:
+    with pytest.raises(PermissionError, match="no file can be made there.*/proc/x"):
+        files.write_atomic(Path("/proc/x"), "one")
+
+
 def test_atomic_write_replaces_whole_files_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "new" / "x.txt"
     files.write_atomic(target, "one\n")
