@@ -31,7 +31,7 @@ def test_tree_hash_sees_names_contents_and_skips(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_a_place_that_takes_no_files_is_named() -> None:
-    with pytest.raises(PermissionError, match="no file can be made there.*/proc/x"):
+    with pytest.raises(PermissionError, match=r"no file can be made there.*/proc/x"):
         files.write_atomic(Path("/proc/x"), "one")
 
 
