@@ -23,6 +23,7 @@ from smoke.models.model import Model
 from smoke.parity.dumps import Dump
 from smoke.report.results import Host, ModelInfo
 from smoke.running import prompts, records, token_room
+from smoke.running.asked import long_prompt
 from smoke.running.jobs import Questions
 from smoke.running.smoke_request import Request
 from wheelhouse.errors import InputError, UsageError
@@ -143,10 +144,10 @@ def write(
     exports = export_all(model, kinds, stable_norms=request.stable_norms) if kinds and with_model else {}
     folders = {kind: _made(found) for kind, found in exports.items()} | ({"": model.folder} if with_model else {})
     environments = {item.backend.name: environment(item) for item in plan}
+    most = None if (limit := token_room.of(model.facts)) is None else limit.tokens
     asked = Questions(
         prompts=request.prompts, text=prompts.FIXED_TEXT, max_new_tokens=request.max_new_tokens, repeat=request.repeat,
-        lengths=tuple(request.lengths), golden=golden,
-        most=None if (limit := token_room.of(model.facts)) is None else limit.tokens,
+        lengths=tuple(request.lengths), golden=golden, most=most, context=long_prompt.question(model.facts, most),
     )  # fmt: skip
     content = {
         "questions": asked.as_json(),

@@ -73,6 +73,8 @@ def _unlike(what: str, given: Any, expected: Any, function: Callable[[Any], Any]
     got, error = _attempt(function, given)
     if error == "" and _whole(got) == _whole(expected):
         return None
+    if what in {"answer", "stream"} and error == "" and _whole(got).lstrip(" ") == _whole(expected).lstrip(" "):
+        return None  # whether an answer's first word keeps its space is told on the corpus
     shown = "" if error else str(_whole(got))
     return {"what": what, "given": given, "expected": str(_whole(expected)), "got": shown, "error": error}
 

@@ -97,6 +97,13 @@ def test_how_many_marks_stand_for_a_broken_character_is_forgiven_and_what_follow
         assert {entry["what"] for entry in found["unlike"]} == kinds
 
 
+def test_the_space_before_an_answer_is_no_fault_and_one_inside_is():
+    spaced = type("Spaced", (Bytes,), {"decode": lambda self, ids: " " + Bytes().decode(ids)})()
+    assert {entry["what"] for entry in unlike(spaced)["unlike"]} == {"decode"}
+    lost = type("Lost", (Bytes,), {"decode": lambda self, ids: Bytes().decode(ids).replace(" ", "")})()
+    assert {"answer", "stream"} <= {entry["what"] for entry in unlike(lost)["unlike"]}
+
+
 @pytest.mark.parametrize("text", ["", "Paris", "😀", "a 😀 é 日本", "\n\n"])
 def test_a_stream_shows_the_whole_text(text):
     assert streamed(Bytes().decode, Bytes().encode(text)) == text
