@@ -17,6 +17,8 @@ from smoke.environments.environment_recipes import CompiledSdist
 from wheelhouse.errors import IntegrityError, ToolchainError, UnsupportedError
 from wheelhouse.files import sha256_bytes
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the library has wheels for Windows")
+
 
 def _sdist(*members: str) -> bytes:
     buffer = io.BytesIO()
