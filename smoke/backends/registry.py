@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smoke.backends import cuda, dml, npu, twins, webgpu
+from smoke.backends import cuda, dml, npu, twins, webgpu, webgpu_variants, webgpu_wine
 from smoke.backends.variants import REFERENCE, Backend, Pinned, Variant
 from smoke.environments import pinned
 from smoke.parity import gates
@@ -104,15 +104,6 @@ _NPU = (
     ),
 )
 
-_WEBGPU = (
-    # The CPU provider's own graph: same weights, token for token.
-    ("fp32", "cpu-fp32", gates.FP32, REFERENCE, None),
-    ("fp16", "webgpu-fp16", gates.FP16, REFERENCE, webgpu.why_no_f16),
-    # The same graph on the CPU provider, which is held to the graph's twin.
-    ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", None),
-    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_not_unasked),
-)
-
 BACKENDS: tuple[Backend, ...] = (
     Backend(
         name="reference",
@@ -167,19 +158,18 @@ BACKENDS: tuple[Backend, ...] = (
         summary="ONNX Runtime GenAI, WebGPU plug-in",
         engine=WORKER / "engine_ort_genai_webgpu.py",
         source=webgpu.WebGpuSource(),
-        variants=tuple(
-            Variant(
-                name=name,
-                export=export,
-                device="WebGPU",
-                gate=gate,
-                against=against,
-                libraries=("onnxruntime_providers_webgpu",),
-                unasked=unasked,
-                options={"f16": name == "fp16"},
-            )
-            for name, export, gate, against, unasked in _WEBGPU
-        ),
+        variants=webgpu_variants.on_webgpu(),
+    ),
+    Backend(
+        name="webgpu-wine",
+        called="WebGPU beside DirectML",
+        summary="the Windows plug-in beside the DirectML pair, in Wine",
+        engine=WORKER / "engine_ort_genai_webgpu.py",
+        source=webgpu_wine.WineWebGpuSource(),
+        # Of Direct3D 12 Wine lacks what Dawn begins with (docs/webgpu.md).
+        variants=webgpu_variants.on_webgpu(webgpu_wine.why_not_unasked, provider_options={"dawnBackendType": "Vulkan"})[
+            :3
+        ],
     ),
     Backend(
         name="cuda",

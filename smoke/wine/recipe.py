@@ -15,6 +15,7 @@ from wheelhouse.strict_toml import Bytes, PythonVersion, Sha256
 RECIPE = ROOT / "recipes" / "wine" / "trixie.toml"
 LOCK = RECIPE.with_suffix(".lock")
 NPU_COMPILER = RECIPE.with_name("npu-compiler.toml")
+WEBGPU_PLUGIN = RECIPE.with_name("webgpu-plugin.toml")
 PAIRS = RECIPE.with_name("pairs.toml")
 SHIM = Path(__file__).resolve().parent / "shim"
 
@@ -63,15 +64,20 @@ def load() -> WineRecipe:
     return strict_toml.load(RECIPE, WineRecipe)
 
 
-class CompilerRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The Windows wheels that hold Intel's NPU compiler, for the Python of this runtime."""
+class WheelsRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Windows wheels of one purpose, for the Python of this runtime."""
 
     wheels: tuple[Wheel, ...]
 
 
 def npu_compiler() -> tuple[Wheel, ...]:
     """Return the wheels that hold Intel's NPU compiler. Raise RecipeError when their recipe is wrong."""
-    return strict_toml.load(NPU_COMPILER, CompilerRecipe).wheels
+    return strict_toml.load(NPU_COMPILER, WheelsRecipe).wheels
+
+
+def webgpu_plugin() -> tuple[Wheel, ...]:
+    """Return WebGPU's plug-in for Windows. Raise RecipeError when its recipe is wrong."""
+    return strict_toml.load(WEBGPU_PLUGIN, WheelsRecipe).wheels
 
 
 class PairsRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

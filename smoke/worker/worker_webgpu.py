@@ -26,16 +26,18 @@ PACKAGE = "onnxruntime-ep-webgpu"
 LIBRARIES = ("onnxruntime", "vulkan", "vk_", "d3d12", "dxgi", "dxcompiler", "dxil")
 LOADER = "DML_WHEELHOUSE_VULKAN_LOADER"
 """Variable that names the Vulkan loader where the system's own library path has none."""
-SYSTEM_LOADER = "libvulkan.so.1"
+SYSTEM_LOADER, WINDOWS_LOADER = "libvulkan.so.1", "vulkan-1.dll"
 # What is said without an adapter: by the plug-in, by GenAI, and by ONNX Runtime, which then has no device to offer.
 NO_ADAPTER = ("Failed to get a WebGPU adapter", "WebGPU execution provider is not supported in this build",
               "Must provide one or more OrtEpDevice instances")  # fmt: skip
 LONG = 32
 """From so many new tokens on, attention is computed by a kernel that is wrong in software (docs/webgpu.md)."""
+CREATED = "Vulkan's loader created a device with {}"
 NO_F16 = "requires f16 but the device does not support it"
 DRIVER_REMEDY = (
     "Install the GPU's driver with Vulkan (Direct3D 12 on Windows). Without a GPU, on Debian or Ubuntu: "
-    "apt-get install chromium (its SwiftShader is Vulkan in software); `invoke doctor` says what is taken."
+    "apt-get install chromium (its SwiftShader is Vulkan in software; with a GPU whose driver fails, too, "
+    "DML_WHEELHOUSE_WEBGPU_ADAPTER=software takes it). `invoke doctor` says what is taken."
 )
 _TAKEN = re.compile(r'Using "(?P<name>[^"]+)" with driver: "(?P<driver>[^"]+)"')
 _OF_LOADER = re.compile(r"\[Vulkan Loader\]|(\w+ \| )?(DRIVER|INFO|DEBUG|LAYER):")
@@ -49,7 +51,7 @@ class Adapter:
         self._shaders = folder / "shaders.txt"
         self._heard = folder / "loader.txt"
         self.taken: list[tuple[str, str]] = []
-        """Name and driver library of each device that was created, by Vulkan's loader."""
+        """Name of each device that was created, and how that is known."""
         self._facts: dict[str, Any] = {}
         os.environ["ORT_WEBGPU_EP_SHADER_DUMP_FILE"] = str(self._shaders)
         os.environ["VK_LOADER_DEBUG"] = "driver"
@@ -60,12 +62,17 @@ class Adapter:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Read what Vulkan's loader says meanwhile of the devices that are created, then ask their driver."""
-        if sys.platform == "win32":  # Dawn takes Direct3D 12 there
+        if sys.platform == "win32":  # Dawn takes Direct3D 12 there, in Wine what it is told to
             yield
+            known = worker_vulkan.devices(WINDOWS_LOADER) if in_wine() else []
+            if len(known) == 1:  # then there is nothing else that it could have taken
+                self.taken, self._facts = [(known[0]["name"], "the only device of Wine's Vulkan")], known[0]
             return
         with _overheard(self._heard) as said:
             yield
-            self.taken = list(dict.fromkeys((match["name"], match["driver"]) for match in _TAKEN.finditer(said())))
+            self.taken = list(
+                dict.fromkeys((match["name"], CREATED.format(match["driver"])) for match in _TAKEN.finditer(said()))
+            )
             names = [name for name, _ in self.taken]
             known = worker_vulkan.devices(self.loader) if names else []
             self._facts = next((device for device in known if device["name"] in names), {})
@@ -87,13 +94,14 @@ class Adapter:
         facts, features = self._facts, self.features()
         shaders = f"the plug-in's shaders use {', '.join(features)}" if features else "no shader uses a feature so far"
         if not facts:
-            return {"description": _hardware() if sys.platform == "win32" else "", "evidence": shaders}
+            known = sys.platform == "win32" and not in_wine()
+            return {"description": _hardware() if known else "", "evidence": shaders}
         software = ", software: operators, not drivers or speed" if facts["kind"] == worker_vulkan.SOFTWARE else ""
-        (name, library), *_ = self.taken
+        (name, seen), *_ = self.taken
         return {
             "description": f"{name} ({facts['kind']}{software}), Vulkan {facts['vulkan']}, {facts['driver']}, "
             f"{'f16' if facts['f16'] else 'no f16'}, subgroups of {facts['subgroup size']}",
-            "evidence": f"Vulkan's loader created a device of {name!r} with {library}; {shaders}",
+            "evidence": f"{name!r}: {seen}; {shaders}",
         }
 
     def name(self) -> str:
@@ -136,6 +144,11 @@ def _overheard(file: Path) -> Iterator[Callable[[], str]]:
     file.unlink()
 
 
+def in_wine() -> bool:
+    """Say whether this Windows is Wine, whose adapters have names of cards that are not there."""
+    return sys.platform == "win32" and hasattr(ctypes.CDLL("ntdll"), "wine_get_version")
+
+
 def _hardware() -> str:
     """Return the devices that ONNX Runtime offers the plug-in, as their driver describes them."""
     import onnxruntime
@@ -175,7 +188,7 @@ def no_f16(adapter: str) -> worker_engine.UnavailableError:
     """Return the error for a model in fp16 on an adapter that has none."""
     return worker_engine.UnavailableError(
         f"{adapter} has no f16 (WebGPU's feature shader-f16), which this model computes with.",
-        "Run the variants fp32 and int4, which need none, or another GPU.",
+        "Run the variants fp32 and int4, which need none; or another GPU, or Mesa's lavapipe, from Mesa 25 on.",
     )
 
 

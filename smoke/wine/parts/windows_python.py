@@ -28,6 +28,7 @@ from wheelhouse.steps import Step
 
 START = Path(__file__).resolve().parent.parent / "inside" / "keep_exit_code.py"
 SITE = "Lib/site-packages"
+PLUGIN, VULKAN = "onnxruntime_ep_webgpu", "vulkan-1.dll"
 SPEC = "session.json"
 """In the step folder: what starts this Python."""
 PASSED = ("OMP_", "HF_", "ORT_", "DML_WHEELHOUSE_D3D12", "VKD3D_", "LP_NUM_THREADS", "WINEDEBUG", "SOURCE_DATE_EPOCH")
@@ -69,10 +70,20 @@ def ensure(recipe: WineRecipe, wheels: Sequence[Path], *, resolve: bool = True) 
             _unpack_wheel(file, files / SITE)
         if wheels and resolve:
             _install(folder, wheels)
+        _vulkan_beside(files / SITE / PLUGIN)
 
     steps.ensure(wanted, make, quiet_when_fresh=True)
     _write_spec(wanted.output)
     return wanted
+
+
+def _vulkan_beside(plugin: Path) -> None:
+    """Put Wine's Vulkan beside WebGPU's plug-in, if that is there.
+
+    Dawn, in it, looks there first; the system's it asks for with a flag that is for whole paths only (error 87).
+    """
+    if plugin.is_dir():
+        write_atomic(plugin / VULKAN, (places.ground().libraries / VULKAN).read_bytes())
 
 
 def _write_spec(folder: Path) -> None:

@@ -24,6 +24,7 @@ NO_ADVICE = {
     "twin": "computes for comparisons only",
     "openvino-genai": "the devices of openvino, which is guessed",
     "npu-legacy": "archived by Intel",
+    "webgpu-wine": "shows that the Windows plug-in lives beside DirectML",
 }
 """Backends that `invoke advise` does not recommend before they were measured, and why."""
 

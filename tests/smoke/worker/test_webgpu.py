@@ -113,3 +113,17 @@ def test_an_absent_plugin_says_how_to_install_it():
     with pytest.raises(UnavailableError, match="not installed") as found:
         worker_webgpu.library()
     assert found.value.remedy == "pip install onnxruntime-ep-webgpu"
+
+
+@pytest.mark.parametrize(
+    ("devices", "named"), [([SWIFTSHADER], "SwiftShader Device"), ([SWIFTSHADER, GPU], ""), ([], "")]
+)
+def test_in_wine_the_only_vulkan_device_is_the_one_that_was_taken(adapter, monkeypatch, devices, named):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(worker_webgpu, "in_wine", lambda: True)
+    monkeypatch.setattr(worker_vulkan, "devices", lambda loader: devices if loader == "vulkan-1.dll" else [])
+    with adapter.watched():
+        pass
+    assert adapter.device()["description"].startswith(named)
+    assert bool(adapter.device()["description"]) == bool(named)
+    assert adapter.is_software() == bool(named)
