@@ -11,6 +11,8 @@ from rich.text import Text
 
 BAR = 20
 """Cells of a bar."""
+MARGIN = 6
+"""Columns that are kept free: for the spinner, and for the "^C" of a terminal, which would begin a line of its own."""
 ROOM_FOR_BAR = 60
 """Columns from which on there is room for bars."""
 
@@ -18,19 +20,19 @@ ROOM_FOR_BAR = 60
 def display(console: Console) -> Progress:
     """Return a display, not started yet, whose tasks have the fields `note`, `inner` and `unit`."""
     spinner = "dots" if console.encoding.startswith("utf") else "line"
-    return Progress(SpinnerColumn(spinner), _Line(console), console=console, transient=True, expand=True)
+    return Progress(SpinnerColumn(spinner), _Line(console), console=console, transient=True)
 
 
 class _Line(ProgressColumn):
     """Title, bar, how much of how much, the time so far, and the note in what is left of the line."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+        super().__init__(table_column=Column(no_wrap=True))
         self._console = console
 
     def render(self, task: Shown) -> Text:
         """Return a task's line."""
-        text = Text(("  " if task.fields["inner"] else "") + task.description, no_wrap=True, overflow="ellipsis")
+        text = Text(("  " if task.fields["inner"] else "") + task.description, no_wrap=True)
         if task.total:
             if self._console.width >= ROOM_FOR_BAR:
                 full = round(min(task.completed / task.total, 1) * BAR)
@@ -43,6 +45,7 @@ class _Line(ProgressColumn):
         text.append(f"  {minutes}:{seconds:02}", style="yellow")
         if task.fields["note"]:
             text.append("  " + task.fields["note"].replace("\t", " "), style="dim")
+        text.truncate(max(self._console.width - MARGIN, 1), overflow="ellipsis")
         return text
 
 

@@ -44,6 +44,9 @@ def test_no_live_line_is_longer_than_the_terminal(terminal: Terminal, columns: i
         console.say("words " * 60)
         console.warn("word" * 90)
     assert max(map(len, lines(drawn.getvalue()))) <= columns
+    live = [line for line in lines(drawn.getvalue()) if "0:0" in line]
+    assert live
+    assert max(map(len, live)) <= columns - len("^C")  # which a terminal writes behind the last one
     assert columns < 40 or "3/200" in drawn.getvalue()
 
 
