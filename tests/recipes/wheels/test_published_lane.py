@@ -31,7 +31,7 @@ from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
-LOCKS = ("pylock.*", "requirements.*")
+LOCKS = ("pylock.*.toml", "requirements.*.txt")
 GENAI, RUNTIME = "onnxruntime-genai-directml", "onnxruntime-directml"
 
 
@@ -139,8 +139,9 @@ def test_uv_chooses_our_pair_from_folder_and_server(built: Checkout, served: str
     for index in ((built.wheels / "simple").as_uri(), f"{served}/simple"):
         chosen = uv_would_install(target, python, "--extra-index-url", index, GENAI)
         assert chosen > PAIR
-        for place in (str(built.wheels), served):
-            locked = uv_would_install(target, python, "--require-hashes", "-r", f"{place}/pylock.{target}.toml")
+        served_too = ("--extra-index-url", index, "-r", f"{served}/requirements.{target}.txt")
+        for locked_by in (("-r", f"{built.wheels}/pylock.{target}.toml"), served_too):
+            locked = uv_would_install(target, python, "--require-hashes", *locked_by)
             assert locked > PAIR
             assert {n.partition("==")[0] for n in locked} == {n.partition("==")[0] for n in chosen}
 
