@@ -21,7 +21,11 @@ FIXED = (
     ("maintained", "no longer developed; its packages are made here", "in development; the plug-in is a beta"),
     ("telemetry on Windows", "GenAI's is on; ORT_DISABLE_TELEMETRY=1 stops it", "the same"),
     ("models", "fp16; int4 over fp16", "fp32; int4 over fp32; both over fp16 where the adapter has f16"),
-    ("really run on", "software Direct3D 12 in Wine", "an NVIDIA H200; SwiftShader, in software"),
+    (
+        "really run on",
+        "software Direct3D 12 in Wine",
+        "an NVIDIA H200; SwiftShader and lavapipe, in software; the Windows plug-in in Wine",
+    ),
     ("tiny-phi3 there", "fp16, int4: all tokens, KL 5e-7", "fp16: all tokens, KL 4e-6; fp32: 7e-14; int4: 5e-5"),
     ("SmolLM2's shape on a GPU", "not measured", "H200: fp16 122 to 141, int4 155 to 262 tokens/s after 512"),
 )
