@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from smoke.models.check.folder_facts import Facts
 from smoke.models.model import Model
 from wheelhouse.errors import UnsupportedError
 from wheelhouse.files import sha256_file, write_atomic
@@ -29,7 +28,7 @@ def runs(model: Model, python: Path) -> bool:
     The answer is the same for every backend and export; `python` is that of the environment with transformers. Raise
     UnsupportedError where the code would be needed and is not trusted, or is not in the folder.
     """
-    if not model.facts.own_code or is_dispensable(config_of(model.folder), python):
+    if not model.facts.own_code or is_dispensable(model.facts, python):
         return False
     named = "; ".join(f"{what}: {where}" for what, where in model.facts.own_code.items())
     if "--" in named:
@@ -61,21 +60,15 @@ def _revision(folder: Path) -> str:
     return str(found)
 
 
-def config_of(folder: Path) -> dict[str, Any]:
-    """Return a model's config.json, which was checked before."""
-    found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return found
-
-
-def is_dispensable(config: Mapping[str, Any], python: Path) -> bool:
-    """Say whether the transformers beside `python` has the class that a config.json names: then no code is needed."""
-    kind, classes = config.get("model_type"), config.get("architectures") or ()
-    if not isinstance(kind, str) or not kind.isidentifier():
+def is_dispensable(facts: Facts, python: Path) -> bool:
+    """Say whether the transformers beside `python` has a model's class itself: then no code is needed."""
+    kind = facts.family
+    if not kind.isidentifier():
         return False
     packages = (*python.parent.parent.glob("lib/python*/site-packages"), python.parent.parent / "Lib" / "site-packages")
     sources = [folder / "transformers" / "models" / kind / f"modeling_{kind}.py" for folder in packages]
     text = next((source.read_text(encoding="utf-8") for source in sources if source.is_file()), "")
-    return bool(classes) and all(f"class {name}(" in text for name in classes)
+    return f"class {facts.architecture}(" in text
 
 
 def without(model: Path, folder: Path) -> Path:

@@ -32,6 +32,18 @@ def test_folder_is_a_model_whose_key_follows_its_content(folder: Path) -> None:
     assert resolving.resolve(str(folder)).key != first.key
 
 
+def test_weights_in_subfolders_decide_the_key(folder: Path) -> None:
+    building.shard(folder, below="s/")
+    first = resolving.resolve(str(folder))
+    part = folder / "s" / "model-00001-of-00002.safetensors"
+    content = part.read_bytes()
+    part.write_bytes(content[:-4] + b"\0\0\0\x40")
+    changed = resolving.resolve(str(folder))
+    assert changed.key != first.key
+    part.write_bytes(content)
+    assert resolving.resolve(str(folder)).key == first.key
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
