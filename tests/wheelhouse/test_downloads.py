@@ -13,6 +13,7 @@ import pytest
 
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse import downloads
+from wheelhouse.console import Task
 from wheelhouse.downloads import IndexFile, UrlFile, cached_path, fetch_index_files, fetch_url, pip_download
 from wheelhouse.errors import IntegrityError, NetworkError
 from wheelhouse.files import sha256_bytes, sha256_file
@@ -176,6 +177,16 @@ def test_url_is_fetched_once(site: tuple[str, Path]) -> None:
     assert fetch_url(file).read_bytes() == b"content"
     (folder / "a.bin").unlink()
     assert fetch_url(file).read_bytes() == b"content"
+
+
+def test_what_has_arrived_is_told_in_bytes(site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    address, folder = site
+    (folder / "large.bin").write_bytes(b"x" * 5000)
+    told: list[tuple[float, float | None, str]] = []
+    monkeypatch.setattr(Task, "progress", lambda _, done, total, *, unit="": told.append((done, total, unit)))
+    fetch_url(UrlFile(url=f"{address}/large.bin", filename="large.bin"))
+    assert told[0] == (1024, 5000, "bytes")
+    assert told[-1] == (5000, 5000, "bytes")
 
 
 def test_hash_is_recorded_on_first_fetch_and_verified_later(site: tuple[str, Path]) -> None:
