@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,11 @@ class Places:
 def find(given: Path) -> Places:
     """Return the places of the environment that a path means: its Python, its folder, or its packages' folder.
 
-    Raise InputError when it is none of these.
+    A bare name is looked for on PATH, as a shell does. Raise InputError when it is none of these.
     """
+    given = given.expanduser()
+    if not given.exists() and len(given.parts) == 1 and (on_path := shutil.which(given.name)):
+        given = Path(on_path)
     if not given.exists() and not given.is_symlink():
         raise InputError(f"There is no {given}.", remedy=_REMEDY)
     root = _root(given)

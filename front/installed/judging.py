@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from front.installed.environment_layout import child
 from front.installed.reading_files import Contents, facts
@@ -178,22 +183,31 @@ def _python(contents: Contents) -> Iterator[Problem]:
 
 
 def _requirements(contents: Contents) -> Iterator[Problem]:
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     for flavour in contents.flavours:
-        for line in flavour.requires:
-            requirement = Requirement(line)
+        for requirement in _readable(flavour.requires):
             name = str(canonicalize_name(requirement.name))
             if requirement.marker is not None or not name.startswith("onnxruntime"):
                 continue
             found = contents.versions.get(name)
-            if found is None or not requirement.specifier.contains(found, prereleases=True):
+            if found is None or not _accepts(requirement, found):
                 yield Problem(
                     id="requirement-unmet",
                     what=f"{flavour.label} requires {requirement}; there is {found or 'none'}.",
                     remedy=f"`pip install '{requirement}'` there, from the index that has it.",
                 )
+
+
+def _readable(lines: Iterable[str]) -> Iterator[Requirement]:
+    for line in lines:
+        with contextlib.suppress(InvalidRequirement):
+            yield Requirement(line)
+
+
+def _accepts(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _runtime(contents: Contents, binaries: list[Binary]) -> dict[str, Path | None]:

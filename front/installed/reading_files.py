@@ -104,7 +104,7 @@ def _flavours(found: list[Distribution]) -> Iterator[Flavour]:
     for one in found:
         files = one.files or []
         for module in MODULES:
-            mine = [f for f in files if f.parts[0] == module]
+            mine = [f for f in files if f.parts[:1] == (module,)]
             told = module in (one.read_text("top_level.txt") or "").split()  # conda's may list no files
             if any(f.name == "__init__.py" and len(f.parts) == 2 for f in mine) or (told and not mine):
                 wheel = (one.read_text("WHEEL") or "").splitlines()

@@ -66,7 +66,12 @@ def _newest(package: str, pinned: str, offer: Offer) -> str:
             f"The index did not say which versions of {package} there are: {offer.unknown}.",
             remedy="Check the network and `pip config list`.",
         )
-    found = max(offer.versions, key=Version, default=pinned)
+    if not offer.versions:
+        raise NetworkError(
+            f"No index that pip is configured for has any {package}, so whether there is a newer one is not known.",
+            remedy="Look at `pip config list`: a mirror there may lack it.",
+        )
+    found = max(offer.versions, key=Version)
     return found if Version(found) > Version(pinned) else ""
 
 

@@ -214,6 +214,27 @@ def test_what_is_no_environment(tmp_path: Path) -> None:
             look_into(path, as_json=False)
 
 
+def test_what_cannot_be_understood_is_passed_over(good: Environment) -> None:
+    info = next(good.site.glob("onnxruntime_genai_directml*.dist-info"))
+    metadata = info / "METADATA"
+    metadata.write_text(metadata.read_text().replace("Requires-Dist: numpy>=1", "Requires-Dist: ???\nRequires-Dist:"))
+    record = info / "RECORD"
+    record.write_text(record.read_text() + ",,\n../../Scripts/x.exe,,\n")
+    assert good.problems() == []
+    runtime = next(good.site.glob("onnxruntime_directml*.dist-info")) / "METADATA"
+    runtime.write_text(runtime.read_text().replace("Version: 1.30.0", "Version: of today"))
+    assert good.problems() == ["requirement-unmet"]
+
+
+def test_a_bare_name_is_looked_for_on_path(good: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    (good.root / "Scripts" / "python.exe").chmod(0o755)
+    monkeypatch.setenv("PATH", str(good.root / "Scripts"))
+    assert good.said(Path("python.exe")) == good.said()
+    monkeypatch.setenv("HOME", str(good.root.parent))
+    monkeypatch.setenv("USERPROFILE", str(good.root.parent))
+    assert good.said(Path("~/env")) == good.said()
+
+
 def test_an_empty_environment(env: Environment) -> None:
     assert "no onnxruntime, no GenAI" in look_into(env.root, as_json=False)
     assert env.problems() == []

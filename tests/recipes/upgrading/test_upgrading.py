@@ -235,6 +235,9 @@ def test_what_cannot_be_asked(index: Index, monkeypatch: pytest.MonkeyPatch) -> 
         said(index)
     names = list(telling_outdated.available())
     monkeypatch.setattr(candidates, "ask_versions", lambda *_: Offer(source="PyPI"))
+    with pytest.raises(NetworkError, match="has any ort-other-name"):
+        said(index)
+    monkeypatch.setattr(candidates, "ask_versions", lambda *_: Offer(source="PyPI", versions=("0.0.1",)))
     assert set(outdated()) == {name for name in names if load(name).published is not None}
 
 
