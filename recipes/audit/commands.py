@@ -8,7 +8,7 @@ from pathlib import Path
 from recipes.audit.ask_index import require_index
 from recipes.audit.auditing import audit_read, read_wheels, require_clean
 from recipes.audit.report import summary_line, to_json, to_table
-from wheelhouse.console import result, say, show_json
+from wheelhouse.console import Loudness, loudness, result, say, show, show_json
 from wheelhouse.errors import UsageError
 from wheelhouse.given_wheels import all_wheels, wheels_meant
 from wheelhouse.paths import wheels_dir
@@ -49,6 +49,8 @@ def audit_command(
         write_sarif(Path(sarif), wheels, findings)
     if as_json:
         show_json(to_json(wheels, findings))
+    elif loudness() is Loudness.QUIET:
+        show(summary_line(wheels, findings))
     else:
         if findings:
             result(to_table(findings, explained=explain))

@@ -10,6 +10,7 @@ from recipes.audit.ask_index import require_index
 from recipes.audit.auditing import audit_read, read_wheels
 from recipes.audit.findings import REGISTRY
 from recipes.audit.sarif import SCHEMA, to_sarif
+from wheelhouse import console
 from wheelhouse.errors import AuditError, InputError, ResourceError, UsageError
 
 from .factory import GENAI, LINUX, PLAIN, RUNTIME, make
@@ -26,6 +27,15 @@ def test_a_clean_wheel_passes_and_an_error_does_not(tmp_path, capsys):
         run(make(tmp_path / "2", PLAIN.but(drop=("RECORD",))))
     assert caught.value.exit_code == 12
     assert "record-missing" in capsys.readouterr().out
+
+
+def test_quiet_is_one_line(tmp_path, capsys):
+    console.set_loudness(console.Loudness.QUIET)
+    try:
+        run(make(tmp_path, PLAIN.without("demo/LICENSE")))
+    finally:
+        console.set_loudness(console.Loudness.NORMAL)
+    assert capsys.readouterr() == ("1 wheel audited: 1 warning\n", "")
 
 
 def test_a_warning_fails_only_when_strict(tmp_path):
