@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from smoke.report import wording
-from smoke.report.page import charts, pictures, sentences, side_by_side
+from smoke.report.page import bug_report, charts, pictures, sentences, side_by_side
 from smoke.report.results import Report
 
 FOLDER = Path(__file__).with_name("page")
@@ -24,6 +24,7 @@ def render(report: Report) -> bytes:
             "ran": ran,
             "charts": pictures.draw(charts.of(report)),
             "s": sentences,
+            "bug_report": bug_report.text(report),
             "side_by_side": side_by_side,
         },
     )

@@ -119,6 +119,7 @@ def _lines(axes: Any, chart: Chart) -> None:
     axes.set_xlabel(chart.other, color=SOFT)
     axes.set_ylabel(chart.axis, color=SOFT)
     _numbers(axes.yaxis, log=chart.log, most=6)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     _words(axes, chart)
 
 

@@ -11,6 +11,8 @@ from smoke.parity.verdicts import Verdict
 from smoke.report import wording
 from smoke.report.results import Report, Result
 
+MOST, LONGEST = 3, 160
+"""Faults that are named at the top, and characters of what is said of each: all of it stands below."""
 TWIN = "twin"
 """The backend that is the reference with rounded weights."""
 DEVICES = {"NPU": "an NPU", "DirectML": "DirectML", "CUDA": "CUDA", "GPU": "a GPU", "WebGPU": "WebGPU"}
@@ -59,7 +61,9 @@ def summary(report: Report) -> list[str]:
     if drifting:
         said.append(_drift(drifting))
     if wrong:
-        said.append(f"{named(wrong)} {_verb(wrong, 'does', 'do')} not: {'; '.join(map(_fault, wrong))}.")
+        shown = "; ".join(map(_fault, wrong[:MOST])) + (f"; and {len(wrong) - MOST} more" if len(wrong) > MOST else "")
+        who = named(wrong) if len(wrong) <= MOST else f"{len(wrong)} others"
+        said.append(f"{who} {_verb(wrong, 'does', 'do')} not: {shown}.")
     said += [f"{r.name} ran on {r.device}, as its name says, and is right there." for r in elsewhere]
     if not ran:
         said.append("Nothing but the reference ran." if report.results else "No model was run.")
@@ -72,6 +76,7 @@ def _verb(results: Sequence[Result], one: str, many: str) -> str:
 
 def _fault(result: Result) -> str:
     reason = first_sentence(result.reason)
+    reason = reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}…"
     return f"{result.backend} {result.variant} {result.verdict.value.lower().replace('_', ' ')}" + (
         f" ({reason.rstrip('.')})" if reason else ""
     )
@@ -141,48 +146,6 @@ def command(report: Report, result: Result) -> str:
         return ""  # a dump of another machine: it is made there
     options = report.options or ("--model", report.model.name, "--max-new-tokens", str(report.max_new_tokens))
     return shlex.join(["invoke", "smoke", "--backend", f"{result.backend}:{result.variant}", *options])
-
-
-def bug_report(report: Report) -> str:
-    """Return what somebody who is to mend something needs to know first, as Markdown."""
-    host = report.host
-    lines = [
-        f"dml-wheelhouse smoke report of {report.created}: {wording.headline(report)}",
-        f"machine: {host.system}, {host.machine}, {host.cpu}, {host.cores} cores, {wording.memory(host.memory_bytes)}",
-        f"devices seen: {', '.join(f'{name} = {value}' for name, value in sorted(host.devices.items())) or 'none'}",
-        f"model: {report.model.name}, key {report.model.key}",
-        *wording.model_remarks(report),
-        "",
-    ]
-    wanted = report.faults() or [r for r in report.results if r.verdict is not Verdict.SKIPPED]
-    for result in wanted:
-        lines.append(f"- {result.name}: {wording.verdict(result.verdict)} on {result.device or 'no device'}")
-        lines += [f"  {line}" for line in result.reason.splitlines() if line]
-        lines += [f"  {_measured(result)}"] if result.checks else []
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))
-        lines += [f"  versions: {versions}"] if versions else []
-        lines += [f"  settings: {', '.join(f'{k}={v}' for k, v in sorted(result.settings.items()))}"] * bool(
-            result.settings
-        )
-        again = command(report, result)
-        lines += [f"  again: {again}"] if again else []
-    return "\n".join(wording.printable(line) for line in lines)
-
-
-def _measured(result: Result) -> str:
-    parts = [
-        f"{check.name} {wording.number(check.value, 3) or 'not finite'} ({'at least' if check.at_least else 'at most'} "
-        f"{wording.number(check.limit)})"
-        for check in result.checks
-    ]
-    return f"{result.gate}: {'; '.join(parts)}"
-
-
-def gate_kind(name: str) -> str:
-    """Return the kind of a gate, for people who know none."""
-    if name == IsGolden().name:
-        return "the reference"
-    return "bounded drift" if name.startswith("across quantisation") else "the same answers"
 
 
 def title(report: Report) -> str:

@@ -6,7 +6,7 @@ import pytest
 from smoke.parity.gates import Check
 from smoke.parity.verdicts import Verdict
 from smoke.report import html
-from smoke.report.page import charts, pictures, sentences, side_by_side
+from smoke.report.page import bug_report, charts, pictures, sentences, side_by_side
 from smoke.report.results import Report
 from tests.smoke.report.page import making
 from tests.smoke.report.page.making import WHOLE
@@ -36,6 +36,15 @@ def test_what_is_wrong_is_said_at_the_top():
     assert "b (fp16) does not: b fp16 diverged (It parts at token 3)." in sentences.summary(BROKEN)
 
 
+def test_many_faults_are_counted_at_the_top_and_told_below():
+    wrong = [making.result(f"b{n}:x", verdict=Verdict.CRASHED, reason="because " + "a" * 900) for n in range(9)]
+    (said,) = [sentence for sentence in sentences.summary(making.report(*wrong)) if "not" in sentence]
+    assert said.startswith("9 others do not: b0 x crashed (because aaa")
+    assert said.endswith("; and 6 more.")
+    assert len(said) < 700
+    assert "a" * 900 in page(making.report(*wrong)).decode()
+
+
 def test_a_report_of_nothing_has_a_page_without_charts():
     empty = making.report(prompts=(), timings=())
     assert charts.of(empty) == []
@@ -58,12 +67,12 @@ def test_the_command_makes_the_row_again():
 
 
 def test_a_bug_report_is_about_what_is_wrong():
-    text = sentences.bug_report(BROKEN)
+    text = bug_report.text(BROKEN)
     assert "- b fp16: DIVERGED on CPU" in text
     assert "- a fp16" not in text
     assert "onnxruntime 1.31.1" in text
     assert "KL 1.0e-6 (at most 2e-4)" in text
-    assert "- a fp16: PASS" in sentences.bug_report(WHOLE)
+    assert "- a fp16: PASS" in bug_report.text(WHOLE)
 
 
 @pytest.mark.parametrize(
