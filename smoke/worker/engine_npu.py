@@ -117,7 +117,9 @@ def load(job: Mapping[str, Any]) -> worker_engine.Engine:
         prompt, response = lengths(job)
         # A choice after given tokens is asked for as a prompt of its own; the documented defaults at least.
         sizes = {"MAX_PROMPT_LEN": max(1024, prompt + response), "MIN_RESPONSE_LEN": max(128, response)}
-        return engine_openvino_genai.load({**job, "options": {"config": {**sizes, **extra}}})
+        engine = engine_openvino_genai.load({**job, "options": {"config": {**sizes, **extra}}})
+        engine.long_context = False
+        return engine
     worker_engine.require_file(job["model"], "openvino_model.xml")
     return _load(job, on, {**properties(*lengths(job), on), **extra})
 

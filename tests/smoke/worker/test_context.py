@@ -125,3 +125,14 @@ def test_directml_computes_each_piece_anew_and_gives_the_same_rows():
     ours, theirs = (np.concatenate(list(e.pieces(ids, sizes))) for e in (Once(), Counting()))
     np.testing.assert_array_equal(ours, theirs)
     assert worker_engine.with_steps(sizes) == [(0, 60, 8), (68, 124, 3), (127, 134, 0)]
+
+
+def test_no_long_prompt_is_asked_where_shapes_are_compiled_for_the_prompts(monkeypatch):
+    import engine_npu
+
+    monkeypatch.setattr(engine_npu, "require_npu", lambda: None)
+    monkeypatch.setattr(engine_npu.engine_openvino_genai, "load", lambda job: Counting())
+    prompts = [{"ids": [1], "continuation": []}]
+    job = {"model": "m", "options": {"route": "genai"}, "prompts": prompts, "max_new_tokens": 8}
+    assert engine_npu.load(job).long_context is False
+    assert engine_npu.NpuEngine.long_context is False
