@@ -108,7 +108,7 @@ class Table:
         golden = self.golden(kept) if result.verdict in USABLE else None
         if golden is None or (result.verdict is not Verdict.PASS and not kept.record.against):
             return None
-        flaw = "" if result.verdict is Verdict.PASS else result.reason
+        flaw = "" if result.verdict is Verdict.PASS else result.reason.rstrip(".")
         return replace(golden, flaw=flaw, quality=result.metrics.quality)
 
     def _against_twin(self, kept: Kept, twin: Kept) -> Result | None:

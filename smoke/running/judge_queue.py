@@ -101,7 +101,7 @@ def golden_of(folder: Path, judged: Judged, continuations: Sequence[Sequence[int
         found = parity.golden(judged.dump, folder, continuations)
     except (DumpError, NotFiniteError):  # a runtime without logits passes its gate, but is nothing to compare with
         return None
-    flaw = "" if judgement.verdict is Verdict.PASS else judgement.reason
+    flaw = "" if judgement.verdict is Verdict.PASS else judgement.reason.rstrip(".")
     return replace(found, flaw=flaw, quality=judgement.metrics.quality)
 
 

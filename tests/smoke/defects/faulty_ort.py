@@ -1,0 +1,67 @@
+"""ONNX Runtime GenAI behind an engine that does one thing wrong. Loaded by the real worker; option `fault` names it."""
+
+import engine_ort_genai
+import numpy as np
+import worker_engine
+
+VERSIONS, LIBRARIES = engine_ort_genai.VERSIONS, engine_ort_genai.LIBRARIES
+STALE = (40, 41, 42, 43, 44)
+MISSING = {"missing token": 1, "missing tokens": 8}
+
+
+class Faulty(engine_ort_genai.OrtGenaiEngine):
+    def __init__(self, fault, *loaded):
+        super().__init__(*loaded)
+        self.fault, self.answers = fault, 0
+
+    def generate(self, ids, limit, on_token=None):
+        self.answers += 1
+        if self.fault == "stale cache" and self.answers > 2:
+            ids = [*STALE, *ids]
+        done = super().generate(ids, limit)
+        if self.fault == "garbage" and len(done.tokens) > 40:
+            done.tokens[40:] = [(t + 17) % 400 + 20 for t in done.tokens[40:]]
+        if self.fault == "newlines":
+            done.tokens = [self.encode("\n")[-1]] * limit
+        if self.fault == "ends early":
+            done.tokens = done.tokens[:5]
+        return done
+
+    def pieces(self, ids, sizes):
+        if self.fault == "stale cache" and self.answers > 2:
+            rows = super().pieces([*STALE, *ids], [sizes[0] + len(STALE), *sizes[1:]])
+            yield next(rows)[len(STALE) :]
+            yield from rows
+        elif self.fault in MISSING:
+            gap = MISSING[self.fault]
+            rows = super().pieces([*ids[:3], *ids[3 + gap :]], [sizes[0] - gap, *sizes[1:]])
+            first = next(rows)
+            yield np.concatenate([first[:3], *[first[2:3]] * gap, first[3:]])
+            yield from rows
+        elif self.fault == "decoding":
+            for (start, end), block in zip(worker_engine.bounds(sizes), super().pieces(ids, sizes)):  # noqa: B905
+                yield block if end - start > 1 else block[:, ::-1].copy()
+        else:
+            yield from super().pieces(ids, sizes)
+
+    def decode(self, ids):
+        text = super().decode(ids)
+        if self.fault == "another city":
+            return text.replace("a", "e")
+        if self.fault == "end as text" and len(ids) > 1:
+            return text + "<|end|>"
+        return text
+
+    def conversation(self, messages):
+        text = super().conversation(messages)
+        return text.rpartition("<|assistant|>")[0] if self.fault == "no generation prompt" else text
+
+    def device(self):
+        found = super().device()
+        return {**found, "name": "GPU"} if self.fault == "device" else found
+
+
+def load(job):
+    chosen = dict(job["options"])
+    fault = chosen.pop("fault", "")
+    return Faulty(fault, *engine_ort_genai.open_model({**job, "options": chosen}))
