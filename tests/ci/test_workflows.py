@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+import tasks
+from front.door.program import FrontDoor
 from recipes.building.origins import built_folder
 from recipes.spec.load import available, load
 from recipes.spec.schema import Recipe
@@ -152,15 +155,43 @@ def expressions_filled(line: str) -> str:
 
 @pytest.mark.parametrize(("workflow", "line"), [entry for entry in lines() if entry[1].startswith("invoke ")])
 def test_every_invoke_line_is_one_that_invoke_takes(workflow: str, line: str) -> None:
-    import shlex
-
-    import tasks
-    from front.door.program import FrontDoor
-
     door = FrontDoor(tasks.namespace)
     door.argv = shlex.split(expressions_filled(line))
     door.parse_tasks()
     assert len(door.tasks) == 1
+
+
+def as_typed(line: str) -> list[str]:
+    """A line's words, for the recipe that a run without input takes."""
+    return shlex.split(re.sub(r"\$(env:)?RECIPE\b", "dml", expressions_filled(line)))
+
+
+READ_ONLY = [line for _, line in lines() if re.match(r"invoke (recipes|build-dml .*--plan)", line)]
+
+
+@pytest.mark.parametrize("line", READ_ONLY)
+def test_lines_that_ask_for_no_windows_are_run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    FrontDoor(tasks.namespace).run(as_typed(line), exit=False)
+    said = capsys.readouterr()
+    assert "windows-x64" in said.out
+    assert not said.err
+
+
+def test_the_line_that_makes_one_record_of_many_is_run(tmp_path: Path) -> None:
+    (line,) = (line for _, line in lines() if "recipes.building.built" in line)
+    recipe = tmp_path / "dml.toml"
+    recipe.write_bytes((ROOT / "recipes" / "dml.toml").read_bytes())
+    for python in ("3.11", "3.12"):
+        record = tmp_path / "built" / f"built-x64-{python}" / "dml.built.toml"
+        record.parent.mkdir(parents=True)
+        entry = {"target": "windows-x64", "python": python, "state": "built", "by": "x", "when": f"2026-{python}"}
+        rows = [f'{key} = "{value}"' for key, value in {**entry, "recipe-hash": "0" * 64}.items()]
+        record.write_text("\n".join(['format = 1\nrecipe = "dml"\n[[built]]', *rows]))
+    program, *words = [word.replace("dml", str(recipe)) for word in as_typed(line)]
+    assert program == "python"
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.stdout == "2 entries taken over\n", done.stderr
+    assert (tmp_path / "dml.built.toml").read_text().count("[[built]]") == 2
 
 
 def test_powershell_gets_no_bare_commas() -> None:
