@@ -52,6 +52,9 @@ def details(config: Values, vocabulary: int) -> None:
         if kind and kind not in _KINDS_OF_ACTIVATION and config.part("auto_map") is None:
             known = nearest(kind, _KINDS_OF_ACTIVATION)
             raise config.refusal(name, "an activation that transformers does not have", known)
+    kinds, layers = config.content.get("layer_types"), config.whole(*_COUNT)
+    if kinds is not None and (not isinstance(kinds, list) or len(kinds) != layers):
+        raise config.refusal("layer_types", f"not a list of {layers} kinds of layers")
     config.ids("bos_token_id", vocabulary)
     pad = config.content.get("pad_token_id")
     if pad is not None and (type(pad) is not int or not -vocabulary <= pad < vocabulary):
@@ -109,6 +112,8 @@ def sizes(config: Values) -> Sizes:
         if hidden % heads:
             raise config.refusal(config.first(_HIDDEN), f"which {heads} attention heads do not divide")
         width = hidden // heads
+    if family is not None and width % 2:
+        raise config.refusal("head_dim" if "head_dim" in config else config.first(_HIDDEN), f"heads of {width} are odd")
     if heads % key_heads:
         raise config.refusal("num_key_value_heads", f"which does not divide the {heads} attention heads")
     said = family is not None or _INNER[0] in config.content
@@ -144,18 +149,32 @@ def rope(config: Values, width: int, positions: int | None) -> Rope:
     found = Rope(theta=theta)
     for part in parts:
         inner = part.part("full_attention") or part  # Gemma 3: one object for each kind of layer
-        found = _scaling(inner, width, positions, outside, theta)
+        scaled = _scaling(inner, width, positions, outside, theta)
+        if part is not parts[0] and scaled.kind != found.kind:
+            raise config.refusal("rope_scaling", f"but rope_parameters are of the kind {scaled.kind}")
+        found = scaled
     return found
 
 
-def _scaling(part: Values, width: int, positions: int | None, outside: int | None, theta: float | None) -> Rope:
+def _kind(part: Values) -> tuple[str, str]:
+    """Return the key that names the scaling, and the scaling. Raise InputError when it is none, or two are named."""
     name = "rope_type" if part.text("rope_type") else "type"
     kind = part.text(name) or "default"
     kind = {"su": "longrope"}.get(kind, kind)
     if kind not in _ROPES:
         raise part.refusal(name, f"a scaling of positions that is not known here. {nearest(kind, _ROPES)}")
+    other = part.text("type")
+    if name == "rope_type" and other and {"su": "longrope"}.get(other, other) != kind:
+        raise part.refusal(name, f"but type is {shown(other)}")
+    return name, kind
+
+
+def _scaling(part: Values, width: int, positions: int | None, outside: int | None, theta: float | None) -> Rope:
+    name, kind = _kind(part)
     theta = part.number("rope_theta") or theta
     if kind == "default":
+        if part.number("factor") not in {None, 1.0}:
+            raise part.refusal("factor", "but no kind of scaling is named (rope_type)")
         return Rope(theta=theta)
     original = part.whole("original_max_position_embeddings") or outside
     if kind == "longrope":

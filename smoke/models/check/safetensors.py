@@ -16,6 +16,8 @@ from smoke.models.check import foreign
 from wheelhouse.errors import InputError
 
 _HEADER_LIMIT = 100_000_000
+_TENSORS = 100_000
+"""More than any file of any model has."""
 _REMEDY = "Copy or download the file again."
 _BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
@@ -92,6 +94,8 @@ def _read(path: Path) -> tuple[int, int, dict[str, _Tensor]]:
 def _decode(path: Path, header: bytes) -> dict[str, _Tensor]:
     try:
         entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
+        if len(entries) > _TENSORS:
+            raise InputError(f"{path} is damaged: its header names {len(entries)} tensors.", remedy=_REMEDY)
         return {k: msgspec.json.decode(raw, type=_Tensor) for k, raw in entries.items() if k != "__metadata__"}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its header cannot be read ({error}).", remedy=_REMEDY) from error

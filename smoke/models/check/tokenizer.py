@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -15,8 +15,8 @@ from wheelhouse.errors import InputError
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
-_BYTES = 300_000_000
-"""Several times the largest tokenizer that is published (33 MB)."""
+_BYTES, _FIXED, _PER_TOKEN = 100_000_000, 8_000_000, 400
+"""Several times what the largest tokenizers that are published have: 33 MB in all, 130 bytes for each token."""
 _SAVE = "Save the model's fast tokenizer beside it: AutoTokenizer.from_pretrained(…).save_pretrained(folder)."
 
 
@@ -27,6 +27,7 @@ class _Added(Struct, frozen=True):
 
 class _Model(Struct, frozen=True):
     vocab: dict[str, int] | list[tuple[str, float]]
+    type: Literal["BPE", "Unigram", "WordPiece", "WordLevel"] | None = None
 
 
 class _File(Struct, frozen=True):
@@ -48,8 +49,11 @@ class Tokenizer(Struct, frozen=True, kw_only=True):
     own_code: dict[str, str]
 
 
-def load(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a folder. Raise InputError when it is missing, slow only, damaged or another file."""
+def load(folder: Path, vocabulary: int) -> Tokenizer:
+    """Return the tokenizer of a folder. Raise InputError when it is missing, slow only, damaged or another file.
+
+    `vocabulary`: how many tokens the model has; the file of a far larger one is not read.
+    """
     path = folder / FILE
     if not path.is_file():
         if (link := foreign.dangling(path)) is not None:
@@ -58,9 +62,11 @@ def load(folder: Path) -> Tokenizer:
         has = f" (it has {slow}, that of the slow tokenizer)" if slow else ""
         raise InputError(f"{folder} has no {FILE}{has}.", remedy=_SAVE)
     config = read(folder / CONFIG, _SAVE)
-    file = _decode(path)
+    file = _decode(path, min(_BYTES, _FIXED + _PER_TOKEN * vocabulary))
     vocab = file.model.vocab
     ordinary = max(vocab.values(), default=-1) if isinstance(vocab, dict) else len(vocab) - 1
+    if isinstance(vocab, dict) and len(set(vocab.values())) != len(vocab):
+        raise InputError(f"{path} is damaged: it has two tokens with the same id.", remedy=_SAVE)
     added = {token.id: token.content for token in file.added_tokens or ()}
     if min([*added, *(vocab.values() if isinstance(vocab, dict) else ())], default=0) < 0:
         raise InputError(f"{path} is damaged: it has a token with an id below 0.", remedy=_SAVE)
@@ -74,14 +80,14 @@ def load(folder: Path) -> Tokenizer:
     )
 
 
-def _decode(path: Path) -> _File:
+def _decode(path: Path, most: int) -> _File:
     stranger = foreign.form(path)
     if stranger is not None:
         raise InputError(f"{path} {stranger.what}.", remedy=stranger.remedy)
     try:
         size = path.stat().st_size
-        if size > _BYTES:
-            raise InputError(f"{path} is no tokenizer: it has {size} bytes.", remedy=_SAVE)
+        if size > most:
+            raise InputError(f"{path} is not this model's tokenizer: it has {size} bytes.", remedy=_SAVE)
         return msgspec.json.decode(path.read_bytes(), type=_File)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error

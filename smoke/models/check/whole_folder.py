@@ -45,7 +45,7 @@ def facts_of(folder: Path) -> Facts:
     config = configuration.load(folder)
     sizes = configuration.sizes(config)
     configuration.details(config, sizes.vocabulary)
-    text = tokenizer.load(folder)
+    text = tokenizer.load(folder, sizes.vocabulary)
     generation = load_generation(folder, config, sizes.vocabulary)
     found = weights.find(folder)
     if configuration.family_of(config) is None and "tie_word_embeddings" not in config:
@@ -96,7 +96,9 @@ def compare(folder: Path, expected: layouts.Shapes, tensors: Mapping[str, Stored
     missing = [name for name in expected if name not in tensors]
     if missing:
         raise InputError(
-            f"{folder} lacks the tensor '{missing[0]}'{_more(missing)}: transformers would invent it.", remedy=_MIXED
+            f"{folder} lacks the tensor '{missing[0]}'{_more(missing)}: transformers would invent it"
+            f"{_called_otherwise(missing[0], tensors)}.",
+            remedy=_MIXED,
         )
     for name, shape in expected.items():
         stored = tensors[name].tensor.shape
@@ -113,6 +115,12 @@ def compare(folder: Path, expected: layouts.Shapes, tensors: Mapping[str, Stored
             "that config.json names does not have: it would be left out.",
             remedy=_MIXED,
         )
+
+
+def _called_otherwise(name: str, tensors: Mapping[str, Stored]) -> str:
+    """Return that a tensor is there under a longer name, as a wrapper (a trainer, a compiler, an adapter) saves it."""
+    longer = next((other for other in tensors if other.endswith(f".{name}")), None)
+    return f" (it has '{longer}': a wrapper around the model was saved in its place)" if longer else ""
 
 
 def _is_harmless(name: str, tensors: Mapping[str, Stored], *, tied: bool) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 MAGIC = b"GGUF"
-_PAIRS, _TENSORS, _ELEMENTS, _TEXT, _TEXTS = 20_000, 100_000, 4_000_000, 40_000_000, 120_000_000
-"""More than any model has: pairs, tensors, elements of an array, bytes of a text, bytes of all texts."""
+_PAIRS, _TENSORS, _ELEMENTS, _LIST, _TEXT, _TEXTS = 20_000, 100_000, 4_000_000, 1_200_000, 40_000_000, 60_000_000
+"""More than any model has: pairs, tensors, elements of an array, texts in a list, bytes of a text, of all texts."""
 _DIMENSIONS = 4
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY, _BOOL = 8, 9, 7
@@ -103,6 +103,8 @@ class _Reader:
         if kind == _ARRAY:
             inner = self._take("I")
             count = self._count(_ELEMENTS, "elements in an array")
+            if inner == _STRING and count > _LIST:
+                raise DamagedError(f"is damaged: it says that it has {count} texts in a list")
             if inner == _STRING:
                 return [self._string() for _ in range(count)]
             return self._array(inner, count)

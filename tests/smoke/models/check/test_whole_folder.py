@@ -173,6 +173,14 @@ def test_a_stored_head_that_contradicts_the_tie(tmp_path: Path) -> None:
         ({"rms_norm_eps": "1e-5"}, 'rms_norm_eps is "1e-5"'),
         ({"rms_norm_eps": float("nan")}, "rms_norm_eps is NaN"),
         ({"hidden_act": "siluu"}, "Did you mean 'silu'"),
+        ({"head_dim": 15}, "heads of 15 are odd"),
+        ({"layer_types": ["full_attention"]}, "not a list of 2 kinds of layers"),
+        ({"rope_scaling": {"factor": 4.0}}, "no kind of scaling is named"),
+        ({"rope_scaling": {"rope_type": "linear", "type": "yarn", "factor": 4.0}}, 'but type is "yarn"'),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 4.0}, "rope_parameters": {"rope_type": "default"}},
+            "rope_parameters are of the kind default",
+        ),
         ({"torch_dtype": "float8_e4m3fn"}, "torch_dtype"),
         ({"architectures": ["BertForMaskedLM"]}, "not a model that continues text"),
         ({"architectures": ["LlamaForCausalLM", "X"]}, "architectures is"),
@@ -447,3 +455,23 @@ def test_a_template_that_is_none(tmp_path: Path) -> None:
     facts(folder)
     (folder / "chat_template.jinja").write_text("{% if %}", encoding="utf-8")
     refuses(folder, "chat_template.jinja")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "base_model.model."])
+def test_a_wrapper_that_was_saved_in_place_of_the_model(tmp_path: Path, prefix: str) -> None:
+    folder = build(tmp_path / "m")
+    content = {prefix + name: array for name, array in building.tensors(building.config()).items()}
+    building.safetensors(folder / "model.safetensors", content)
+    refuses(folder, "model.embed_tokens.weight", f"it has '{prefix}model.embed_tokens.weight'")
+
+
+def test_tokenizers_that_are_none_or_another_models(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    content = building.tokenizer()
+    content["model"]["vocab"]["filler5"] = 7
+    write_json(folder / "tokenizer.json", content)
+    refuses(folder, "two tokens with the same id")
+    write_json(folder / "tokenizer.json", building.tokenizer() | {"model": {"type": "Magic", "vocab": {}}})
+    refuses(folder, "Magic")
+    write_json(folder / "tokenizer.json", building.tokenizer(size=400_000))
+    refuses(folder, "is not this model's tokenizer")
