@@ -11,6 +11,7 @@ from typing import TextIO
 
 from invoke.exceptions import Exit, ParseError
 
+from front.door.signals import SAID, EndedError
 from wheelhouse.console import show_error
 from wheelhouse.errors import InputError, ResourceError, UsageError, WheelhouseError
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
@@ -62,9 +63,9 @@ def _outcome(act: Callable[[], object], *, debug: bool) -> int:
         if known is None:
             raise
         return fail(known, debug=debug)
-    except KeyboardInterrupt:
-        _print("interrupted: what was finished is kept, the next run goes on from there")
-        return INTERRUPTED
+    except (KeyboardInterrupt, EndedError) as error:
+        _print(SAID)
+        return getattr(error, "exit_code", INTERRUPTED)
     except Exit as done:
         return int(done.code)
     return 0

@@ -9,33 +9,41 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from wheelhouse import streams
-from wheelhouse.console import show
-from wheelhouse.errors import UsageError
-from wheelhouse.paths import ROOT
+from front.door import signals
 
 
 def main() -> None:
     """Run what was typed."""
+    signals.while_importing()
+    from wheelhouse import streams
+    from wheelhouse.paths import ROOT
+
     streams.settle()
     tasks = nearest_tasks(Path.cwd())
-    if tasks is None and sys.argv[1:] not in (["--version"], ["-V"]):
-        from front.door.ending import fail
-
-        place = f"cd {ROOT}" if (ROOT / "tasks.py").is_file() else "clone it, and `pip install -e .` in the clone"
-        raise SystemExit(
-            fail(UsageError("There is no tasks.py here or above.", remedy=f"Run it in the checkout: {place}"))
-        )
     if tasks is None:
-        from front.door.program import version_line
-
-        show(version_line())
+        _nowhere(ROOT)
     elif tasks.parent == ROOT:
-        _ours()
+        _ours(ROOT)
     else:
         from invoke.main import program
 
+        signals.heed(ours=False)
         program.run()
+
+
+def _nowhere(root: Path) -> None:
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from front.door.program import version_line
+        from wheelhouse.console import show
+
+        show(version_line())
+        return
+    from front.door.ending import fail
+    from wheelhouse.errors import UsageError
+
+    signals.heed()
+    place = f"cd {root}" if (root / "tasks.py").is_file() else "clone it, and `pip install -e .` in the clone"
+    raise SystemExit(fail(UsageError("There is no tasks.py here or above.", remedy=f"Run it in the checkout: {place}")))
 
 
 def nearest_tasks(folder: Path) -> Path | None:
@@ -44,9 +52,10 @@ def nearest_tasks(folder: Path) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def _ours() -> None:
-    sys.path.insert(0, str(ROOT))
+def _ours(root: Path) -> None:
+    sys.path.insert(0, str(root))
     import tasks
     from front.door.program import FrontDoor
 
+    signals.heed()
     FrontDoor(tasks.namespace).run(sys.argv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -70,3 +71,56 @@ def test_completion_of_a_shell():
     assert "--all-backends" in run(INVOKES, ROOT, *words).stdout
     assert "--all-backends" in run(OURS, ROOT, *words).stdout
     assert "build-dml" in run(OURS, ROOT, "--complete", "--", "invoke", "buil").stdout
+
+
+MOMENTS = {
+    "while it imports": ("sys.addaudithook(lambda e, a: e == 'import' and a[0] == 'psutil' and send())", "pass"),
+    "while a process runs": ("", "run(Command(argv=SLEEP), log=LOG, on_line=lambda _: send())"),
+    "while it computes": ("", "send(); time.sleep(60)"),
+}
+"""What happens before the door is opened, and behind it; the signal comes from the code, so at that very moment."""
+
+SIGNALLED = """
+import os, sys, time
+from pathlib import Path
+LOG = Path({log!r})
+SLEEP = (sys.executable, "-c", "print(1, flush=True); import time; time.sleep(60)")
+def send():
+    os.kill(os.getpid(), {number})
+    time.sleep(60)
+{before}
+from front.door import script, signals
+def act(_root):
+    import psutil
+    from front.door.ending import ended
+    from wheelhouse.process import Command, run
+    signals.heed()
+    def inside():
+        {inside}
+    sys.exit(ended(inside))
+script._ours = act
+script.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_whoever_ends_it_hears_the_same(tmp_path, name, moment):
+    number = int(getattr(signal, name))
+    before, inside = MOMENTS[moment]
+    code = SIGNALLED.format(log=str(tmp_path / "log"), number=number, before=before, inside=inside)
+    done = run([sys.executable, "-c", code], ROOT)
+    assert done.stderr.strip().endswith("interrupted: what was finished is kept, the next run goes on from there")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 128 + number
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_was_ignored_stays_so(tmp_path):
+    """`nohup invoke smoke` goes on when its terminal is closed."""
+    code = SIGNALLED.format(log="x", number=int(signal.SIGHUP), before="", inside="send()").replace(
+        "sleep(60)", "sleep(0)"
+    )
+    ignoring = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{code}"
+    assert run([sys.executable, "-c", ignoring], ROOT).returncode == 0
