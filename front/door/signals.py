@@ -15,7 +15,7 @@ _ENDING = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, sign
 
 
 class EndedError(BaseException):
-    """The program is to end, as a signal said. Only the front door catches it: in a chat Ctrl-C means something else."""
+    """A signal said that the program is to end. Only the door catches it: in a chat Ctrl-C means something else."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
