@@ -66,8 +66,8 @@ def shown(rows: list[Listed]) -> Iterator[RenderableType]:
         columns=(
             Column(name="backend"),
             Column(name="state"),
-            Column(name="runs", wraps=True, drop=1),
-            Column(name="variants", wraps=True, drop=2),
+            Column(name="runs", wraps=True, drop=2),
+            Column(name="variants", wraps=True, drop=1),
         )
     )
     missing: dict[str, list[str]] = {}

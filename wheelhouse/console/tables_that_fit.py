@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -42,6 +42,14 @@ class OneLine:
         yield line
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Width:
+    """How wide a column is with its lines whole, and at the least: where it wraps, as its longest word."""
+
+    whole: int
+    least: int
+
+
 @dataclass(kw_only=True)
 class Table:
     """Rows under columns, drawn for the width that there is."""
@@ -75,29 +83,37 @@ class Table:
         if self.note:
             yield from OneLine(Text(self.note, style="dim italic")).__rich_console__(console, options)
 
-    def _that_fit(self, rows: Sequence[Sequence[Text]], room: int) -> list[int] | None:
-        """Return the numbers of the columns that there is room for; None where not even the needed ones fit."""
-        shown = [n for n in range(len(self.columns)) if any(row[n].plain for row in rows)]
-        while shown and sum(self._needs(rows, n) for n in shown) + GAP * (len(shown) - 1) > room:
-            least = max(shown, key=lambda n: self.columns[n].drop)
+    def _that_fit(self, rows: Sequence[Sequence[Text]], room: int) -> dict[int, int]:
+        """Return the columns that there is room for, with their widths; none where the needed ones do not fit."""
+        wide = {n: self._width(rows, n) for n in range(len(self.columns)) if any(row[n].plain for row in rows)}
+        while wide and sum(width.least for width in wide.values()) + GAP * (len(wide) - 1) > room:
+            least = max(wide, key=lambda n: self.columns[n].drop)
             if not self.columns[least].drop:
-                return None
-            shown.remove(least)
-        return shown
+                return {}
+            del wide[least]
+        given = {n: width.least for n, width in wide.items()}
+        spare = room - sum(given.values()) - GAP * (len(given) - 1)
+        for _ in range(min(spare, sum(width.whole - width.least for width in wide.values()))):
+            given[max(given, key=lambda n: wide[n].whole - given[n])] += 1
+        return given
 
-    def _needs(self, rows: Sequence[Sequence[Text]], number: int) -> int:
+    def _width(self, rows: Sequence[Sequence[Text]], number: int) -> _Width:
+        from rich.cells import cell_len
+
         column = self.columns[number]
-        widths = [len(column.name), *(line.cell_len for row in rows for line in row[number].split())]
-        return min(max(widths), LEAST) if column.wraps else max(widths)
+        lines = [line for row in rows for line in row[number].split()]
+        whole = max([len(column.name), *(line.cell_len for line in lines)])
+        longest = max([LEAST, *(cell_len(word) for line in lines for word in line.plain.split())])
+        return _Width(whole=whole, least=min(whole, longest) if column.wraps else whole)
 
-    def _drawn(self, rows: Sequence[Sequence[Text]], shown: Sequence[int]) -> Drawn:
+    def _drawn(self, rows: Sequence[Sequence[Text]], shown: Mapping[int, int]) -> Drawn:
         from rich.table import Table as Drawn
 
         drawn = Drawn(box=None, pad_edge=False, padding=(0, GAP, int(self.spaced), 0), header_style="bold underline")
-        for column in (self.columns[n] for n in shown):
-            drawn.add_column(
-                column.name, justify="right" if column.right else "left", no_wrap=not column.wraps, overflow="fold"
-            )
+        for number, width in shown.items():
+            column = self.columns[number]
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            drawn.add_column(column.name, justify=justify, no_wrap=not column.wraps, overflow="fold", width=width)
         for row in rows:
             drawn.add_row(*(row[n] for n in shown))
         return drawn

@@ -65,6 +65,15 @@ def test_rows_stand_below_each_other_where_nothing_else_fits(table: Table) -> No
     ]
 
 
+@pytest.mark.parametrize("columns", range(38, 90))
+def test_no_word_is_broken_where_the_terminal_is_wider_than_it(columns: int) -> None:
+    made = Table(columns=(Column(name="rule"), Column(name="where", wraps=True), Column(name="what", wraps=True)))
+    words = ["requires-python", "onnxruntime_genai_winml-0.18.0.whl", "a name that is wrong, /an/other.dll too"]
+    made.add(*words)
+    said = " ".join(drawn(made, columns)).split()
+    assert {word for text in words for word in text.split()} <= set(said)
+
+
 @pytest.mark.parametrize("columns", [12, 20, 33, 40, 57, 80, 132])
 def test_no_line_is_longer_than_the_terminal(table: Table, columns: int) -> None:
     assert max(map(len, drawn(table, columns))) <= columns
