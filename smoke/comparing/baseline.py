@@ -26,7 +26,7 @@ BUSY = 0.5
 """From this noise on (Host.noise) the machine did something else, too: then only what takes twice as long is named."""
 DRIFT = 0.2
 """Share by which a gate's number may grow; and, beside that, FLOOR of its limit: far below it, numbers are rounding."""
-FLOOR = 0.005
+FLOOR = 0.0005
 AGREEMENT = 0.01
 """By how much a share of equal choices may fall."""
 MEMORY = 0.2
