@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke.models.check import numbers, weights
+from smoke.models.check import numbers, tokenizer, weights
 from smoke.models.check.folder_facts import Facts
 from smoke.models.check.whole_folder import facts_of
 from wheelhouse.files import write_atomic
@@ -34,6 +34,7 @@ def checked(*, name: str, folder: Path, key: str, label: str, facts: Facts | Non
     known = facts_of(folder) if facts is None else facts
     marker = cache_dir("models", "sound", key)
     if not marker.exists():
+        tokenizer.require_sound(folder)
         numbers.require_sound(weights.find(folder), tied=known.sizes.tied)
         write_atomic(marker, "")
     return Model(name=name, folder=folder, key=key, label=label, facts=known)

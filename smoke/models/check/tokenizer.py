@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from smoke.models.check import foreign
 from smoke.models.check.template import require_template
-from smoke.models.check.values import Values, optional, read
+from smoke.models.check.values import Values, optional, read, shown
 from wheelhouse.errors import InputError
 
 FILE = "tokenizer.json"
@@ -28,6 +28,16 @@ class _Added(Struct, frozen=True):
 class _Model(Struct, frozen=True):
     vocab: dict[str, int] | list[tuple[str, float]]
     type: Literal["BPE", "Unigram", "WordPiece", "WordLevel"] | None = None
+
+
+class _Pairs(Struct, frozen=True):
+    vocab: dict[str, int] | list[tuple[str, float]]
+    merges: list[str | tuple[str, str]] | None = None
+    continuing_subword_prefix: str | None = None
+
+
+class _Merged(Struct, frozen=True):
+    model: _Pairs
 
 
 class _File(Struct, frozen=True):
@@ -93,6 +103,27 @@ def _decode(path: Path, most: int) -> _File:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}.", remedy=_SAVE) from error
+
+
+def require_sound(folder: Path) -> None:
+    """Raise InputError when a merge is not of three of the tokens: the tokenizer could not be loaded.
+
+    Looks at every merge, which is worth doing once for each model.
+    """
+    path = folder / FILE
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Merged).model
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}.", remedy=_SAVE) from error
+    prefix, vocab = found.continuing_subword_prefix or "", found.vocab
+    for merge in found.merges or ():
+        left, _, right = merge.partition(" ") if isinstance(merge, str) else (merge[0], "", merge[1])
+        if left not in vocab or right not in vocab or left + right.removeprefix(prefix) not in vocab:
+            raise InputError(
+                f"{path} is damaged: it merges {shown(left)} and {shown(right)}, which are not tokens of it, or come "
+                "to none.",
+                remedy=_SAVE,
+            )
 
 
 def _begin(file: _File, config: Values, added: dict[int, str]) -> str:

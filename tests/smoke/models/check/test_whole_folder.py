@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smoke.models.check import numbers, weights, whole_folder
+from smoke.models.check import numbers, tokenizer, weights, whole_folder
 from smoke.models.check.folder_facts import Facts
 from tests.smoke.models import building
 from tests.smoke.models.building import build, change, drop, rewrite, shard, write_json
@@ -475,3 +475,16 @@ def test_tokenizers_that_are_none_or_another_models(tmp_path: Path) -> None:
     refuses(folder, "Magic")
     write_json(folder / "tokenizer.json", building.tokenizer(size=400_000))
     refuses(folder, "is not this model's tokenizer")
+
+
+@pytest.mark.parametrize("merge", ["a qqqq", ["a", "qqqq"], ["a", "b"]])
+def test_merges_of_what_is_no_token(tmp_path: Path, merge: object) -> None:
+    folder = build(tmp_path / "m")
+    content = building.tokenizer()
+    content["model"]["merges"] = [merge]
+    write_json(folder / "tokenizer.json", content)
+    with pytest.raises(InputError, match='it merges "a" and'):
+        tokenizer.require_sound(folder)
+    content["model"]["vocab"] = {"a": 0, "b": 1, "ab": 2, "qqqq": 3, "aqqqq": 4}
+    write_json(folder / "tokenizer.json", content)
+    tokenizer.require_sound(folder)
