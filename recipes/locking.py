@@ -20,7 +20,7 @@ from recipes.spec.schema import Recipe
 from recipes.spec.target import parse_target, real_layout
 from recipes.staging.header_closure import api_version
 from recipes.wheels.requirements import record
-from wheelhouse.errors import IntegrityError, RecipeError, UsageError, nearest
+from wheelhouse.errors import InputError, IntegrityError, RecipeError, UsageError, nearest
 from wheelhouse.paths import cache_dir, display, wheels_dir
 
 
@@ -34,6 +34,10 @@ def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: st
     if recipe.genai is None:
         return _lock_published(recipe, file, upgrade=upgrade, check=check)
     projects, pins = tuple(_projects(recipe)), Pins(file)
+    if (check or upgrade) and not pins.file.exists():
+        raise InputError(
+            f"There is no {display(pins.file)} yet.", remedy=f"`invoke lock --recipe {spec}` records it first."
+        )
     if check:
         return _check(projects, pins)
     mirror = options_from(source_mirror=source_mirror).source_mirror

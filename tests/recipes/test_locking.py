@@ -198,6 +198,13 @@ def test_requests_that_cannot_be_met(world, old, new, error, message):
         world.lock()
 
 
+@pytest.mark.parametrize("options", [{"check": True}, {"upgrade": "ort"}])
+def test_without_a_lock_there_is_nothing_to_compare_or_upgrade(world, options):
+    with pytest.raises(InputError, match=r"There is no .*w\.lock\.toml yet\. .*`invoke lock --recipe"):
+        world.lock(**options)
+    assert not world.third_party.exists()
+
+
 def test_a_first_lock_that_fails_leaves_none(world):
     move(world, "ort", "packages.config", "<nothing/>")
     with pytest.raises(InputError, match=r"declares no 'Mini\.DirectML'"):
