@@ -18,11 +18,14 @@ _KEPT = ("GIT_", "LANG", "LC_", "SOURCE_DATE_EPOCH", "TZ")
 
 
 def to_host(word: str, profile: str, user: str) -> str:
-    """Return a word with the Windows paths in it as the host names them: at its start, after `=`, or in a file URL."""
+    """Return a word with the Windows paths in it as the host names them: at its start, after `=`, or in a URL.
+
+    `url.FOLDER.insteadOf=…` is how git is told of a mirror.
+    """
     if word.lower() == "nul":
         return "/dev/null"
     drive = re.compile(
-        r"^(?P<before>(?:--?[\w.-]+=|[\w.-]+=)?)(?P<url>file:///)?(?P<path>[a-zA-Z]:[\\/].*)$", re.DOTALL
+        r"^(?P<before>(?:--?[\w.-]+=|[\w.-]+=|url\.)?)(?P<url>file:///)?(?P<path>[a-zA-Z]:[\\/].*)$", re.DOTALL
     )
     found = drive.match(word)
     if found is None:
@@ -34,7 +37,7 @@ def to_host(word: str, profile: str, user: str) -> str:
         path = profile + path[len(own) :]
     elif path[:2].lower() == "z:":
         path = path[2:]
-    return found["before"] + (f"file://{quote(path)}" if found["url"] else path)
+    return found["before"] + (f"file://{quote(path, safe='/:=')}" if found["url"] else path)
 
 
 def to_windows(output: bytes, profile: str, user: str) -> bytes:

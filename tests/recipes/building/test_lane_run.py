@@ -1,6 +1,7 @@
 """Build folders survive an interruption of the same build, and of no other; fingerprints follow content."""
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -12,6 +13,8 @@ from recipes.spec.target import BuildOptions
 from tests.recipes.contexts import LINUX, WINDOWS, context
 from wheelhouse.errors import InputError, StepFailedError
 from wheelhouse.process import Command
+
+FROM_LINUX = pytest.mark.skipif(sys.platform == "win32", reason="looks at Windows from elsewhere")
 
 
 def test_a_build_folder_is_kept_for_the_same_and_emptied_for_another(tmp_path):
@@ -52,12 +55,14 @@ def test_fingerprint_of_a_given_home_follows_its_files(tmp_path):
     assert fingerprint(build) != before
 
 
+@FROM_LINUX
 def test_no_published_runtime_for_the_target(tmp_path):
     build = with_options(context(tmp_path, target=WINDOWS), ort="published")
     with pytest.raises(InputError, match="names no published ONNX Runtime for windows-x64"):
         find_origin(build, Pins(tmp_path / "r.toml"))
 
 
+@FROM_LINUX
 def test_a_bad_ort_home_is_told_before_anything_is_fetched(tmp_path):
     home = tmp_path / "home"
     build = with_options(context(tmp_path), ort="given", ort_home=home)
@@ -75,6 +80,7 @@ def test_a_bad_ort_home_is_told_before_anything_is_fetched(tmp_path):
     check_early(context(tmp_path))
 
 
+@FROM_LINUX
 def test_dependencies_of_a_target(tmp_path):
     linux, windows = (context(tmp_path, target=target).genai_project for target in (LINUX, WINDOWS))
     assert [d.name for d in linux.needed] == ["mathlib", "pybind11_project"]

@@ -154,6 +154,7 @@ HOME = "/cache/users/Zoë Müller"
         ("safe.directory=C:/users/Zoë Müller/x", f"safe.directory={HOME}/x"),
         ("Z:\\work\\main", "/work/main"),
         ("file:///C:/users/Zo%C3%AB%20M%C3%BCller/m", "file:///cache/users/Zo%C3%AB%20M%C3%BCller/m"),
+        ("url.C:\\users\\Zoë Müller\\m/.insteadOf=https://x/", f"url.{HOME}/m/.insteadOf=https://x/"),
         ("NUL", "/dev/null"),
         ("a message: C:\\users\\Zoë Müller", "a message: C:\\users\\Zoë Müller"),
         ("--format=%ct", "--format=%ct"),
