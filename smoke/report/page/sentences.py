@@ -57,7 +57,8 @@ def summary(report: Report) -> list[str]:
     wrong = [r for r in ran if r.is_fault]
     said = []
     if exact:
-        said.append(f"On this machine {named(exact)} {_verb(exact, 'gives', 'give')} the reference's answers.")
+        here = "" if any(result.machine for result in exact) else "On this machine "
+        said.append(f"{here}{named(exact)} {_verb(exact, 'gives', 'give')} the reference's answers.")
     if drifting:
         said.append(_drift(drifting))
     if wrong:

@@ -36,6 +36,13 @@ def test_what_is_wrong_is_said_at_the_top():
     assert "b (fp16) does not: b fp16 diverged (It parts at token 3)." in sentences.summary(BROKEN)
 
 
+def test_several_machines_are_named():
+    both = [making.result("a:fp16", machine=name, called="Runtime A") for name in ("home", "laptop")]
+    assert sentences.summary(making.report(*both))[0] == (
+        "home Runtime A (fp16) and laptop Runtime A (fp16) give the reference's answers."
+    )
+
+
 def test_many_faults_are_counted_at_the_top_and_told_below():
     wrong = [making.result(f"b{n}:x", verdict=Verdict.CRASHED, reason="because " + "a" * 900) for n in range(9)]
     (said,) = [sentence for sentence in sentences.summary(making.report(*wrong)) if "not" in sentence]
