@@ -43,7 +43,8 @@ def published_of(recipe: Recipe) -> Published:
     """Return the published part of a recipe. Raise RecipeError when it has none."""
     if recipe.published is None:
         raise RecipeError(
-            f"Recipe '{recipe.name}' pins sources and no wheels.", remedy="`invoke lock --upgrade` renews its lock."
+            f"Recipe '{recipe.name}' pins sources and no wheels.",
+            remedy="`invoke lock --upgrade all` renews its lock.",
         )
     return recipe.published
 
