@@ -16,6 +16,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.running import prompts, run
 from smoke.running.smoke_request import Request
 from tests.smoke.defects.catalogue import HEALTHY, Defect
+from wheelhouse import manifests
 
 FAULTY = Path(__file__).with_name("faulty_ort.py")
 GATES = {"cpu-fp32": gates.FP32, "cpu-int4": gates.INT4}
@@ -43,6 +44,7 @@ def planted(model_name, defects, work, *, asked=prompts.DEFAULT, exports=EXPORTS
             folders[name] = copied(folders[kind], work / name, name)
             if item.plant is not None:
                 item.plant(folders[name])
+            manifests.write(folders[name])  # twins are kept by what their export holds
             if item.weights:
                 bases.append(Variant(name=name, export=name, gate=gates.QUANTISED, is_base=True))
             base = twins.of(name if item.weights else kind) if kind == "cpu-int4" else "reference:fp32"
