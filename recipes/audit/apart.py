@@ -83,7 +83,7 @@ class _Reader:
         """End the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            _kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
@@ -116,16 +116,16 @@ def _watched(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Calla
     def watch() -> None:
         with suppress(psutil.Error):
             child = psutil.Process(process.pid)
-            before = sum(child.cpu_times()[:2])
+            before = _computed(child)
             waited = 0.0
             while not over.wait(_POLL_SECONDS):
                 waited += _POLL_SECONDS
-                if sum(child.cpu_times()[:2]) - before > seconds or waited > _PATIENCE * seconds:
+                if _computed(child) - before > seconds or waited > _PATIENCE * seconds:
                     reason[0] = _took(seconds)
                 elif _own_memory(child) > MAX_MEMORY:
                     reason[0] = _MEMORY
                 if reason[0]:
-                    process.kill()
+                    _kill(process)
                     return
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -145,9 +145,32 @@ def _took(seconds: float) -> str:
 
 
 def _own_memory(child: psutil.Process) -> int:
-    """Return bytes in memory that are the process's own: mapped files come and go as the system likes."""
+    """Return bytes in memory that are the process's own: mapped files come and go as the system likes.
+
+    On Windows what is private is what might be needed, not what is there: the working set counts.
+    """
+    if sys.platform == "win32":
+        return sum(int(each.memory_info().rss) for each in _all(child))
     used = child.memory_info()
-    return int(getattr(used, "private", used.rss - getattr(used, "shared", 0)))
+    return int(used.rss - getattr(used, "shared", 0))
+
+
+def _computed(child: psutil.Process) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in _all(child))
+
+
+def _all(child: psutil.Process) -> list[psutil.Process]:
+    """Return a process and, on Windows, what it has started: an environment's python.exe only starts the real one."""
+    return [child, *child.children(recursive=True)] if sys.platform == "win32" else [child]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a reader and, on Windows, the real Python behind it, which would keep the pipe open that we wait at."""
+    with suppress(psutil.Error):
+        for each in _all(psutil.Process(process.pid))[1:]:
+            with suppress(psutil.Error):
+                each.kill()
+    process.kill()
 
 
 def _how_it_ended(returncode: int | None) -> str:
