@@ -159,5 +159,5 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
             config.set_provider_option(provider, str(name), str(value))
             settings[f"{provider}.{name}"] = str(value)
     if chosen.get("overlay"):
-        config.overlay(json.dumps(chosen["overlay"]))
+        config.overlay(json.dumps(chosen["overlay"], ensure_ascii=False))  # GenAI reads no \u00eb
     return og.Model(config), settings
