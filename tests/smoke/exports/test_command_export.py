@@ -1,13 +1,14 @@
 """`invoke export`: which kinds a backend's name stands for, and what happens when one cannot be made."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from smoke import commands
 from smoke.exports import making as exporting
 from smoke.models import resolving
+from smoke.models.model import Model
+from tests.smoke.models import building
 from wheelhouse.errors import StepFailedError, UsageError, WheelhouseError
 
 
@@ -16,14 +17,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...], s
     calls: list[tuple[str, tuple[str, ...], str]] = []
 
     def export_all(
-        model: SimpleNamespace, kinds: tuple[str, ...], *, stable_norms: str, ignore_memory: bool
+        model: Model, kinds: tuple[str, ...], *, stable_norms: str, ignore_memory: bool
     ) -> dict[str, object]:
         assert not ignore_memory
         calls.append((model.name, kinds, stable_norms))
         failed: dict[str, WheelhouseError] = {"cpu-int4": StepFailedError("it failed")}
         return {kind: failed.get(kind, Path("cache") / kind) for kind in kinds}
 
-    monkeypatch.setattr(resolving, "resolve", lambda spec: SimpleNamespace(name=spec))
+    monkeypatch.setattr(
+        resolving,
+        "resolve",
+        lambda spec: Model(name=spec, folder=Path("m"), key="k", label="a model", facts=building.facts()),
+    )
     monkeypatch.setattr(exporting, "export_all", export_all)
     return calls
 
