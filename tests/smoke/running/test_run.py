@@ -393,17 +393,18 @@ def test_a_reference_that_fails_is_not_kept(smoke):
 
 
 def test_repetitions_and_lengths_are_measured(smoke):
-    report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("short", context=60)),
-                   repeat=3, lengths=(8, 64))  # fmt: skip
+    report = smoke(fakes.backend("b", fakes.variant("healthy"), fakes.variant("short", context=800)),
+                   repeat=3, lengths=(8, 940))  # fmt: skip
     found = by_variant(report)
     speed = found["healthy"].performance
     assert len(speed.first_token_samples) == len(speed.tokens_per_s_samples) == 3
     assert speed.tokens_per_s == pytest.approx(500, rel=0.2)
     assert speed.cold_first_token_s is not None
-    assert [(each.prompt_tokens, len(each.first_token_samples)) for each in speed.lengths] == [(8, 3), (64, 3)]
+    assert [(each.prompt_tokens, len(each.first_token_samples)) for each in speed.lengths] == [(8, 3), (940, 3)]
     refused = found["short"].performance.lengths[1]
-    assert (refused.first_token_samples, refused.error) == ((), "ValueError: 65 tokens are more than 60")
-    assert found["short"].verdict is Verdict.PASS
+    assert (refused.first_token_samples, refused.error) == ((), "ValueError: 941 tokens are more than 800")
+    assert found["short"].verdict is Verdict.DIVERGED
+    assert "in a context" in found["short"].reason
     assert report.host.noise > 0
 
 
