@@ -104,21 +104,34 @@ def _accepted(image: CodeImage, function: int) -> Iterable[int]:
     copies = {{"x64": "rcx" if image.windows else "rdi", "arm64": "x0"}[image.arch]}
     less_one: set[str] = set()
     bound = None
-    for instruction in instructions(image, function, 24):
+    for instruction in _followed(image, function):
         name = instruction.mnemonic
-        operands = [canonical(part) for part in instruction.op_str.split(", ")]
+        first, _, rest = instruction.op_str.partition(", ")
+        operands = [canonical(first), canonical(rest)]  # the second is all of "[sp, #4]"
         if bound is not None and name in (*_ABOVE, *_FROM):
             yield bound if name in _ABOVE else bound - 1
             return
-        if name == "cmp" and operands[0] in copies | less_one and instruction.operands[1].type == 2:
-            limit = int(instruction.operands[1].imm)
+        compares = name == "cmp" or (name == "subs" and operands[0] in copies)  # without optimisation
+        if compares and operands[0] in copies | less_one and instruction.operands[-1].type == 2:
+            limit = int(instruction.operands[-1].imm)
             checks_zero = operands[0] not in less_one and limit <= 1  # "version >= 1", however it is written
             bound = None if checks_zero else limit + (operands[0] in less_one)
-        elif name in ("mov", "str", "stur"):
-            source, target = reversed(operands) if name == "mov" else operands
+        elif name in ("mov", "str", "stur", "ldr", "ldur"):
+            source, target = operands if name.startswith("st") else reversed(operands)
             (copies.add if source in copies else copies.discard)(target)
         elif any(_is_less_one(instruction, copy) for copy in copies):
             less_one.add(operands[0])
+
+
+def _followed(image: CodeImage, function: int) -> Iterator[Any]:
+    """Yield a function's first instructions, over jumps that are always taken: code without optimisation has some."""
+    for _ in range(4):
+        last = None
+        for last in instructions(image, function, 24):
+            yield last
+        if last is None or last.mnemonic not in ("b", "jmp") or last.operands[0].type != 2:
+            return
+        function = int(last.operands[0].imm)
 
 
 def _is_less_one(instruction: Any, argument: str) -> bool:
