@@ -31,6 +31,8 @@ class Environment:
     key: str = ""
     home: str = ""
     seconds_per_token: float = 0.0
+    software_device: bool = False
+    """Whether its graphics card is a processor: a long context would take hours, so it is asked about a short one."""
 
     @property
     def reads_terminal(self) -> bool:

@@ -54,7 +54,7 @@ class Attempts:
         if not isinstance(environment, Environment) or not isinstance(export, Path):
             raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
         share = self.share(item)
-        slow = environment.seconds_per_token > 0
+        slow = environment.software_device or environment.seconds_per_token > 0
         questions = self._questions(golden, share, timed=not item.variant.is_base, slow=slow)
         kept_between_runs = isinstance(item.variant.gate, IsGolden) or item.variant.is_base
         wanted = goldens.step(item, environment, self.model, export, questions) if kept_between_runs else None

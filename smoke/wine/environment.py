@@ -54,6 +54,7 @@ def _environment(made: Step) -> WineEnvironment:
         label=recipe.load().label,
         key=made.key,
         home=places.windows(files / windows_python.SITE),
+        software_device=True,
     )
 
 

@@ -39,6 +39,25 @@ def test_the_default_prompts_are_cut_for_a_slow_device_only(smoke):  # noqa: F81
     assert "Asked" not in result(report, "quick").reason
 
 
+def test_a_graphics_card_in_software_is_asked_all_prompts_and_a_short_context(smoke):  # noqa: F811
+    class Software(fakes.HereSource):
+        def prepare(self, wheels):
+            return dataclasses.replace(super().prepare(wheels), software_device=True)
+
+    report = smoke(fakes.backend("soft", fakes.variant("fp32"), source=Software()), prompts=prompts.DEFAULT)
+    assert result(report, "soft").verdict is Verdict.PASS
+    assert len(result(report, "soft").metrics.golden_tokens) == len(prompts.DEFAULT)
+    assert "Compared up to 68 tokens of context" in result(report, "soft").reason
+
+
+def test_wine_says_that_its_graphics_card_is_software(monkeypatch, tmp_path):
+    from smoke.wine import environment, namespace
+    from wheelhouse.steps import Step
+
+    monkeypatch.setattr(namespace, "session", lambda _: ("python",))
+    assert environment._environment(Step(name="p", output=tmp_path, inputs={})).software_device
+
+
 @pytest.mark.parametrize("fault", ["nan", "wrong decode"])
 def test_what_is_wrong_shows_in_a_part_of_the_questions(smoke, fault):  # noqa: F811
     report = smoke(slow(fault=fault), prompts=prompts.DEFAULT)
