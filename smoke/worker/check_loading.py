@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
             trust_remote_code=bool(job["trust"]),
         )
         engine_transformers.require_complete(report)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, AssertionError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
     Path(job["output"]).write_text(said, encoding="utf-8")
     return 0

@@ -50,7 +50,7 @@ def test_a_script_that_says_nothing_is_a_failure(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.integration
 def test_transformers_names_what_is_missing(tmp_path: Path) -> None:
-    folder = building.build(tmp_path / "m", "phi3")
+    folder = building.build(tmp_path / "m", "phi3", pad_token_id=0)
     strange = msgspec.structs.replace(building.facts("phi3"), family="another")
     found = Model(name="m", folder=folder, key="l" * 64, label="m", facts=strange)
     environment = pinned.prepare(pinned.MAIN)
@@ -59,3 +59,13 @@ def test_transformers_names_what_is_missing(tmp_path: Path) -> None:
     changed = Model(name="m", folder=folder, key="m" * 64, label="m", facts=strange)
     with pytest.raises(InputError, match=r"model\.layers\.1\.mlp\.down_proj\.weight \(1 in all\) are missing"):
         loading.require_agreement(changed, environment, runs_code=False)
+
+
+@pytest.mark.integration
+def test_settings_that_the_class_cannot_have_are_said(tmp_path: Path) -> None:
+    """Without a pad_token_id the class takes its own, 32000, which a vocabulary of 512 does not have."""
+    folder = building.build(tmp_path / "m", "phi3")
+    strange = msgspec.structs.replace(building.facts("phi3"), family="another")
+    found = Model(name="m", folder=folder, key="n" * 64, label="m", facts=strange)
+    with pytest.raises(InputError, match="Padding_idx must be within num_embeddings"):
+        loading.require_agreement(found, pinned.prepare(pinned.MAIN), runs_code=False)
