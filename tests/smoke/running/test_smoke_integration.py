@@ -88,8 +88,9 @@ def test_a_device_that_is_absent_is_skipped_and_strict_minds(report, tmp_path):
         (["--model", "tiny-phi"], 2, "tiny-phi3"),
         (["--model", "./no/such/folder"], 4, "does not exist"),
         (["--prompts", "/no/such/file"], 4, "cannot be read"),
-        (["--max-new-tokens", "0"], 2, "between 1 and 4096"),
-        (["--wheel", "missing.whl"], 4, "does not exist"),
+        (["--max-new-tokens", "0"], 2, "at least 1"),
+        (["--max-new-tokens", "5000"], 2, "between 1 and 4096"),
+        (["--wheel", "missing.whl"], 4, "There is no wheel missing.whl"),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_paragraph(arguments, code, words, tmp_path):
