@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +21,12 @@ settings.load_profile("default")
 def pytest_configure() -> None:
     """Take Ctrl-C seriously: a shell starts its background jobs with it ignored, which all they start inherits."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Spread the unit tests over the processors; what builds and infers has them to itself."""
+    alone = "not integration" not in str(config.option.markexpr) or in_wine()
+    return 0 if alone else os.cpu_count() or 1
 
 
 def in_wine() -> bool:
