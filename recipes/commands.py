@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from recipes.spec.request import Request
 from wheelhouse.errors import UsageError
 from wheelhouse.paths import wheels_dir
@@ -42,24 +44,14 @@ def tell(
     if outdated or upgrade:
         from recipes.upgrading import telling_outdated
 
-        said = telling_outdated.outdated(recipe, upgrade=upgrade)
-        lines = [line for of_one in said.values() for line in of_one]
-        if as_json:
-            console.show_json(console.as_json(said))
-        else:
-            console.show("\n".join(lines))
+        _say(telling_outdated.outdated(recipe, upgrade=upgrade), as_json=as_json)
         return
-
     if check:
         from recipes.sources.drift import report
         from recipes.spec.load import available, load
 
         drift = {name: list(report(load(name))) for name in ([recipe] if recipe else available())}
-        lines = [line for of_one in drift.values() for line in of_one]
-        if as_json:
-            console.show_json(console.as_json(drift))
-        else:
-            console.show("\n".join(lines))
+        _say(drift, as_json=as_json)
         return
     from recipes import listing
 
@@ -69,3 +61,13 @@ def tell(
         return
     for part in listing.shown(rows):
         console.result(part)
+
+
+def _say(lines: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
+    """Print what there is to say of each recipe: the lines one below the other, or as they are by recipe."""
+    from wheelhouse import console
+
+    if as_json:
+        console.show_json(console.as_json(lines))
+    else:
+        console.show("\n".join(line for of_one in lines.values() for line in of_one))

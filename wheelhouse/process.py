@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
 import shlex
 import subprocess
@@ -19,7 +18,7 @@ from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.processes import exits, job_object, own_settings
 from wheelhouse.processes.idling import Idling
 from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import end_session, ending_with_us
+from wheelhouse.processes.orphans import end_session, end_with_descendants, ending_with_us
 from wheelhouse.processes.quoting import Shell, own_shell, quote
 
 TAIL_LINES = 15
@@ -209,18 +208,7 @@ def end_process_tree(process: subprocess.Popen[str]) -> None:
     if os.name == "posix":
         end_session(process.pid)
     elif not job_object.end(process):
-        _end_one_by_one(process)
-
-
-def _end_one_by_one(process: subprocess.Popen[str]) -> None:
-    """Kill a process and its descendants. Any of them may be gone before its turn: one takes another along."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
+        end_with_descendants(process)
 
 
 def _failure(command: Command, done: Completed, log: Path, remedy: str) -> StepFailedError:

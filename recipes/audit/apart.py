@@ -28,6 +28,7 @@ from recipes.audit.readers.wheel import Wheel, unchecked
 from wheelhouse.files import human_size
 from wheelhouse.paths import ROOT
 from wheelhouse.processes.lifeline import die_with_parent
+from wheelhouse.processes.orphans import end_with_descendants
 
 _POLL_SECONDS = 0.05
 _PATIENCE = 10
@@ -83,7 +84,7 @@ class _Reader:
         """End the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
-            _kill(process)
+            end_with_descendants(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
@@ -125,7 +126,7 @@ def _watched(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Calla
                 elif _own_memory(child) > MAX_MEMORY:
                     reason[0] = _MEMORY
                 if reason[0]:
-                    _kill(process)
+                    end_with_descendants(process)
                     return
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -162,15 +163,6 @@ def _computed(child: psutil.Process) -> float:
 def _all(child: psutil.Process) -> list[psutil.Process]:
     """Return a process and, on Windows, what it has started: an environment's python.exe only starts the real one."""
     return [child, *child.children(recursive=True)] if sys.platform == "win32" else [child]
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a reader and, on Windows, the real Python behind it, which would keep the pipe open that we wait at."""
-    with suppress(psutil.Error):
-        for each in _all(psutil.Process(process.pid))[1:]:
-            with suppress(psutil.Error):
-                each.kill()
-    process.kill()
 
 
 def _how_it_ended(returncode: int | None) -> str:

@@ -44,18 +44,6 @@ def prepare() -> Environment:
 
 def _fetched() -> list[Path]:
     from smoke.wine import recipe
-    from wheelhouse.downloads import IndexFile, fetch_index_files
+    from smoke.wine.parts import pinned_wheels
 
-    minor = recipe.load().python.minor
-    files = [
-        IndexFile(
-            package=wheel.package,
-            version=wheel.version,
-            filename=wheel.filename,
-            sha256=wheel.sha256,
-            python=minor,
-            platform="win_amd64",
-        )
-        for wheel in recipe.npu_compiler()
-    ]
-    return list(fetch_index_files(files).values())
+    return pinned_wheels.fetched(recipe.npu_compiler(), recipe.load().python.minor)

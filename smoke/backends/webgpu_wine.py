@@ -10,7 +10,6 @@ from pathlib import Path
 from smoke.backends import webgpu
 from smoke.environments import directml_pair
 from smoke.environments.source import Environment, Readiness
-from wheelhouse.downloads import IndexFile, fetch_index_files
 from wheelhouse.errors import InputError, UnsupportedError
 from wheelhouse.paths import wheels_dir
 
@@ -57,16 +56,6 @@ class WineWebGpuSource:
 def plugin() -> list[Path]:
     """Return the plug-in's Windows wheel, fetched unless it is in the cache."""
     from smoke.wine import recipe
+    from smoke.wine.parts import pinned_wheels
 
-    files = [
-        IndexFile(
-            package=wheel.package,
-            version=wheel.version,
-            filename=wheel.filename,
-            sha256=wheel.sha256,
-            python=recipe.load().python.minor,
-            platform="win_amd64",
-        )
-        for wheel in recipe.webgpu_plugin()
-    ]
-    return list(fetch_index_files(files).values())
+    return pinned_wheels.fetched(recipe.webgpu_plugin(), recipe.load().python.minor)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-_CHUNK = 1 << 20
+from wheelhouse.files import sha256_file
+
 _PACKAGES = ("lib/python*/site-packages", "Lib/site-packages")
 
 
@@ -33,12 +33,9 @@ def _rows(record: Path) -> Iterator[tuple[Path, str]]:
 def _harm(path: Path, digest: str) -> str | None:
     try:
         expected = base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4))
-        actual = hashlib.sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                actual.update(chunk)
+        actual = bytes.fromhex(sha256_file(path))
     except FileNotFoundError:
         return f"{path.name} is gone"
     except (OSError, binascii.Error):
         return f"{path.name} cannot be read"
-    return None if actual.digest() == expected else f"{path.name} has been changed"
+    return None if actual == expected else f"{path.name} has been changed"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from smoke.models.check.folder_facts import Facts, Rope
 from smoke.models.model import Model
+from wheelhouse import console
 from wheelhouse.files import human_size
 
 
 def as_json(model: Model) -> str:
     """Return the model and its facts as JSON."""
     known = {"name": model.name, "key": model.key, "folder": str(model.folder), "label": model.label}
-    return msgspec.json.format(msgspec.json.encode({**known, "facts": model.facts})).decode()
+    return console.as_json({**known, "facts": model.facts})
 
 
 def lines(model: Model) -> list[tuple[str, str]]:

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheelhouse import process
 from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.process import Command, render, run
-from wheelhouse.processes import quoting
+from wheelhouse.processes import orphans, quoting
 from wheelhouse.processes.quoting import quote
 
 ARGUMENT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
@@ -160,10 +159,10 @@ def test_a_process_that_is_gone_before_its_turn_is_no_reason_to_spare_the_others
             return [Child("first", gone=True), Child("second")] if recursive else []
 
     monkeypatch.setattr(psutil, "Process", lambda _: Child("itself"))
-    process._end_one_by_one(Child("itself"))  # type: ignore[arg-type]
+    orphans.end_with_descendants(Child("itself"))  # type: ignore[arg-type]
     assert killed == ["second", "itself"]
     monkeypatch.setattr(psutil, "Process", lambda pid: (_ for _ in ()).throw(psutil.NoSuchProcess(pid)))
-    process._end_one_by_one(Child("alone"))  # type: ignore[arg-type]
+    orphans.end_with_descendants(Child("alone"))  # type: ignore[arg-type]
     assert killed[-1] == "alone"
 
 

@@ -113,7 +113,7 @@ def as_json(found: object) -> str:
     """Return structures as JSON, one value a line."""
     import msgspec
 
-    return plain_json(msgspec.json.format(msgspec.json.encode(found)).decode())
+    return msgspec.json.format(msgspec.json.encode(found)).decode()
 
 
 def _print(text: str, style: str | None) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from wheelhouse.processes import job_object
 
@@ -79,3 +80,17 @@ def end_session(leader: int) -> None:
                 if os.getsid(pid) == leader and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                     os.kill(pid, signal.SIGKILL)
                     left = True
+
+
+def end_with_descendants(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and what it has started, one by one, for where there is neither session nor job.
+
+    Any of them may be gone, or going, before its turn: one takes another along.
+    """
+    import psutil
+
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    process.kill()

@@ -16,7 +16,7 @@ from recipes.spec.load import load
 from recipes.wheels.lockfiles import result_of
 from smoke.environments import directml_pair
 from smoke.wine import recipe
-from wheelhouse.downloads import IndexFile, fetch_index_files
+from smoke.wine.parts import pinned_wheels
 from wheelhouse.errors import InputError
 from wheelhouse.paths import wheels_dir
 
@@ -80,12 +80,7 @@ def pairings() -> list[Pairing]:
     """
     python = recipe.load().python.minor
     wanted = recipe.pairs()
-    files = [
-        IndexFile(package=w.package, version=w.version, filename=w.filename, sha256=w.sha256, python=python,
-                  platform="win_amd64")
-        for w in wanted.wheels
-    ]  # fmt: skip
-    found = [*fetch_index_files(files).values(), *_made(wanted.made, python)]
+    found = [*pinned_wheels.fetched(wanted.wheels, python), *_made(wanted.made, python)]
     halves = [
         sorted((w for w in found if directml_pair.package_of(w) == package), key=_version)
         for package in directml_pair.PACKAGES

@@ -14,12 +14,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from smoke.wine import namespace, places
 from smoke.wine.namespace import Spec
-from smoke.wine.parts import rounding
+from smoke.wine.parts import pinned_wheels, rounding
 from smoke.wine.parts.direct3d import wine_variables
 from smoke.wine.recipe import WindowsPython, WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import task
-from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files
+from wheelhouse.downloads import cached_path
 from wheelhouse.errors import InputError, IntegrityError, NetworkError, StepFailedError
 from wheelhouse.file_locks import locked
 from wheelhouse.files import intact, sha256_file, verified, write_atomic
@@ -163,14 +163,7 @@ def _base_wheels(recipe: WineRecipe, wheels: Sequence[Path]) -> list[Path]:
     """Return the pinned wheels, without packages that are among the given ones."""
     given = {parse_wheel_filename(wheel.name)[0] for wheel in wheels}
     pinned = [w for w in recipe.wheels if canonicalize_name(w.package) not in given]
-    version = recipe.python.minor
-    files = [
-        IndexFile(package=w.package, version=w.version, filename=w.filename, sha256=w.sha256, python=version,
-                  platform="win_amd64")
-        for w in pinned
-    ]  # fmt: skip
-    fetched = fetch_index_files(files)
-    return [fetched[w.filename] for w in pinned]
+    return pinned_wheels.fetched(pinned, recipe.python.minor)
 
 
 def _unpack_wheel(wheel: Path, site: Path) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from smoke.wine import places, setup
+from smoke.wine.parts import pinned_wheels
 from smoke.wine.parts.windows_python import fetched_sdist
 from smoke.wine.recipe import RECIPE, Wheel, WindowsPython
 from smoke.wine.whole import compiled
 from wheelhouse import strict_toml
-from wheelhouse.downloads import IndexFile, fetch_index_files
 from wheelhouse.errors import InputError
 from wheelhouse.files import remove_tree, sha256_file, sha256_tree, write_atomic
 from wheelhouse.steps import Step
@@ -104,11 +104,7 @@ def _place(name: str) -> str:
 
 def _add_pip(folder: Path, python: WindowsPython) -> None:
     pip = recipe().pip
-    wanted = IndexFile(
-        package=pip.package, version=pip.version, filename=pip.filename, sha256=pip.sha256, python=python.minor,
-        platform="win_amd64",
-    )  # fmt: skip
-    wheel = fetch_index_files([wanted])[pip.filename]
+    (wheel,) = pinned_wheels.fetched([pip], python.minor)
     write_atomic(folder / wheel.name, wheel.read_bytes())
     write_atomic(folder / "__init__.py", '"""Installs pip: see __main__."""\n')
     write_atomic(folder / "__main__.py", BOOTSTRAP.read_bytes())

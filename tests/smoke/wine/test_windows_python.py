@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smoke.wine import environment, namespace, places, recipe, setup
-from smoke.wine.parts import direct3d, windows_python
+from smoke.wine.parts import direct3d, pinned_wheels, windows_python
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import InputError
 
@@ -57,7 +57,7 @@ def test_other_wheels_make_another_python(tmp_path):
 
 def test_pinned_files_that_the_user_brings_are_left_out(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(windows_python, "fetch_index_files", lambda files: asked.extend(files) or dict.fromkeys(
+    monkeypatch.setattr(pinned_wheels, "fetch_index_files", lambda files: asked.extend(files) or dict.fromkeys(
         (f.filename for f in files), tmp_path))  # fmt: skip
     windows_python._base_wheels(recipe.load(), [wheel(tmp_path, "numpy", "2.1.9")])
     assert "numpy" not in {file.package for file in asked}

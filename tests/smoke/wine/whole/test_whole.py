@@ -152,7 +152,7 @@ HOME = "/cache/users/Zoë Müller"
         ("c:/USERS/Zoë Müller", HOME),
         ("--git-dir=C:\\users\\Zoë Müller\\x", f"--git-dir={HOME}/x"),
         ("safe.directory=C:/users/Zoë Müller/x", f"safe.directory={HOME}/x"),
-        ("Z:\\work\\main", "/work/main"),
+        ("Z:\\src\\main", "/src/main"),
         ("file:///C:/users/Zo%C3%AB%20M%C3%BCller/m", "file:///cache/users/Zo%C3%AB%20M%C3%BCller/m"),
         ("url.C:\\users\\Zoë Müller\\m/.insteadOf=https://x/", f"url.{HOME}/m/.insteadOf=https://x/"),
         ("NUL", "/dev/null"),
