@@ -15,66 +15,15 @@ import zipfile
 import pefile
 import pytest
 
-import tasks
-from front.door.program import FrontDoor
 from recipes.building import built
-from recipes.spec import target
-from tests.recipes import upstream, windows_parts
 from tests.recipes.public_hosts import public_hosts
-from wheelhouse.errors import ToolchainError
-from wheelhouse.machine import interpreters
+from tests.recipes.windows_world import MACHINES, PYTHONS, World
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="this is the way for Linux"),
     pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="`pip install -e '.[cross]'` brings Zig"),
 ]
-
-
-def installed(version):
-    try:
-        return bool(interpreters.find(version))
-    except ToolchainError:
-        return False
-
-
-PYTHONS = tuple(v for v in ("3.11", "3.13") if installed(v))
-"""Both where this machine has them; Wine's Python is 3.13."""
-MACHINES = {"x64": 0x8664, "arm64": 0xAA64}
-
-
-class World:
-    """The hosts, and a folder with recipe, sources, cache and wheels."""
-
-    def __init__(self, folder, patch):
-        self.folder, self.patch = folder, patch
-        made = upstream.make_upstream(folder, pybind11=True)
-        windows_parts.fill(made.mirror, folder / "parts", PYTHONS)
-        self.mirror, self.commits = made.mirror, made.commits
-        self.recipe = folder / "minidml.toml"
-        self.recipe.write_text(windows_parts.recipe_text(PYTHONS), encoding="utf-8")
-        for name, value in upstream.environment(folder).items():
-            patch.setenv(name, value)
-        patch.setattr(target, "third_party_dir", lambda: folder / "third_party")
-        patch.setattr("recipes.lanes.wheels_dir", lambda: self.wheels)
-
-    @property
-    def wheels(self):
-        return self.folder / "wheels"
-
-    def invoke(self, line, capsys):
-        """Run a task as it is typed; return what it has printed."""
-        capsys.readouterr()
-        FrontDoor(tasks.namespace).run(f"invoke {line}", exit=False)
-        return capsys.readouterr()
-
-    def build(self, arch, url, capsys, more=""):
-        pythons = ",".join(PYTHONS)
-        return self.invoke(
-            f"build-dml --lane git --recipe {self.recipe} --target windows-{arch} --python {pythons} "
-            f"--source-mirror {url} {more}",
-            capsys,
-        )
 
 
 @pytest.fixture(scope="module")
