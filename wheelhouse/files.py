@@ -113,7 +113,16 @@ def move(source: Path, target: Path) -> Path:
 
     Raise BusyError when another program does not let go of either for some seconds.
     """
-    return patiently(lambda: source.replace(target), target)
+
+    def rename() -> Path:
+        try:
+            return source.replace(target)
+        except PermissionError as error:  # what Windows says of a folder in a file's place, too
+            if target.is_dir() and not source.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a folder has that name", str(target)) from error
+            raise
+
+    return patiently(rename, target)
 
 
 def remove_tree(path: Path) -> None:

@@ -116,6 +116,6 @@ def _base_programs(settings: dict[str, str]) -> Path | None:
 
 def _system32(root: Path) -> Path | None:
     if os.name == "nt":
-        return Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32"
+        return child(Path(os.environ.get("SYSTEMROOT", r"C:\Windows")), "system32")
     found = (child(above, "windows", "system32") for above in (root, *root.parents))
     return next((folder for folder in found if folder is not None), None)

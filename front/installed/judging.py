@@ -188,11 +188,12 @@ def _requirements(contents: Contents) -> Iterator[Problem]:
             name = str(canonicalize_name(requirement.name))
             if requirement.marker is not None or not name.startswith("onnxruntime"):
                 continue
-            found = contents.versions.get(name)
-            if found is None or not _accepts(requirement, found):
+            found = contents.versions.get(name, ())
+            others = [version for version in found if not _accepts(requirement, version)]
+            if others or not found:
                 yield Problem(
                     id="requirement-unmet",
-                    what=f"{flavour.label} requires {requirement}; there is {found or 'none'}.",
+                    what=f"{flavour.label} requires {requirement}; there is {' and '.join(others) or 'none'}.",
                     remedy=f"`pip install '{requirement}'` there, from the index that has it.",
                 )
 

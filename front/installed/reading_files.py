@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from front.installed.environment_layout import Places, child
 from recipes.audit.libraries import is_runtime
@@ -42,13 +43,14 @@ class Flavour:
 class Contents:
     """An environment: its flavours, its native libraries (path to where they lie), the Visual C++ runtime's DLLs.
 
-    `site` is the folder that has the packages, `versions` are all distributions there by their normalized name.
+    `site` is the folder that has the packages, `versions` are those of all distributions there by normalized names:
+    one each, unless an installer has left another behind.
     """
 
     places: Places
     site: Path
     flavours: tuple[Flavour, ...]
-    versions: dict[str, str]
+    versions: dict[str, tuple[str, ...]]
     libraries: dict[str, Path]
     runtime: dict[str, Path]
 
@@ -74,7 +76,7 @@ def read(places: Places) -> Contents:
         places=places,
         site=site,
         flavours=tuple(sorted(_flavours(found), key=lambda f: (f.module, f.name))),
-        versions={_normal(d.metadata["Name"]): d.version for d in found},
+        versions=_versions(found),
         libraries={p.relative_to(site).as_posix(): p for module in MODULES for p in _natives(site / module)},
         runtime={p.name.lower(): p for p in reversed(list(_runtime(places, site)))},
     )
@@ -102,9 +104,9 @@ def _normal(name: str) -> str:
 
 def _flavours(found: list[Distribution]) -> Iterator[Flavour]:
     for one in found:
-        files = one.files or []
+        files = _recorded(one)
         for module in MODULES:
-            mine = [f for f in files if f.parts[:1] == (module,)]
+            mine = {f: digest for f, digest in files.items() if f.parts[:1] == (module,)}
             told = module in (one.read_text("top_level.txt") or "").split()  # conda's may list no files
             if any(f.name == "__init__.py" and len(f.parts) == 2 for f in mine) or (told and not mine):
                 wheel = (one.read_text("WHEEL") or "").splitlines()
@@ -112,10 +114,24 @@ def _flavours(found: list[Distribution]) -> Iterator[Flavour]:
                     module=module,
                     name=_normal(one.metadata["Name"]),
                     version=one.version,
-                    files={f.as_posix(): _hex(f.hash.value) for f in mine if f.hash and f.hash.mode == "sha256"},
+                    files={str(f): _hex(digest[7:]) for f, digest in mine.items() if digest.startswith("sha256=")},
                     requires=tuple(one.requires or ()),
                     tags=tuple(line.partition(":")[2].strip() for line in wheel if line.startswith("Tag:")),
                 )
+
+
+def _recorded(one: Distribution) -> dict[PurePosixPath, str]:
+    """Return what RECORD names, with the hashes; from Python 3.12 on importlib.metadata leaves out what is missing."""
+    rows = csv.reader((one.read_text("RECORD") or "").splitlines())
+    return {PurePosixPath(row[0].replace("\\", "/")): row[1] for row in rows if len(row) > 1}
+
+
+def _versions(found: list[Distribution]) -> dict[str, tuple[str, ...]]:
+    versions: dict[str, tuple[str, ...]] = {}
+    for one in found:
+        name = _normal(one.metadata["Name"])
+        versions[name] = tuple(sorted({*versions.get(name, ()), one.version}))
+    return versions
 
 
 def _hex(digest: str) -> str:

@@ -96,9 +96,14 @@ def _column_pairs(file: Path) -> list[tuple[str, str]]:
             columns = next(((a, b) for a, b in _ANSWERS if a in names and b in names), None)
             if columns is None:
                 raise InputError(f"{file} has no columns prompts and answers.", remedy=REMEDY)
-            return [(row[columns[0]] or "", row[columns[1]] or "") for row in rows]
+            return [(_text(row[columns[0]]), _text(row[columns[1]])) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} is no CSV file ({error}).", remedy=REMEDY) from error
+
+
+def _text(cell: str | None) -> str:
+    """Return a cell as the model said it: a program on Windows writes line ends of its own into it."""
+    return (cell or "").replace("\r\n", "\n")
 
 
 def _times(file: Path) -> tuple[Cell, ...]:

@@ -1,6 +1,7 @@
 """`invoke lock` against stand-ins for the public hosts: repositories and archives below a folder."""
 
 import hashlib
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -70,8 +71,14 @@ class World:
     """Stand-ins, a recipe that asks for them, and `invoke lock` on it."""
 
     def __init__(self, folder):
-        self.mirror, self.recipe = folder / "mirror", folder / "w.toml"
-        self.sha1 = archive(self.mirror, "mini/numbers/archive/v1.zip", {"numbers-1/CMakeLists.txt": "project(n)"})
+        self.mirror, self.recipe, self.ort = folder / "mirror", folder / "w.toml", folder / "ort"
+        numbers = self.mirror / "mini/numbers/archive/v1.zip"
+        if not numbers.exists():
+            self.fill(folder)
+        self.sha1 = hashlib.sha1(numbers.read_bytes()).hexdigest()
+
+    def fill(self, folder):
+        sha1 = archive(self.mirror, "mini/numbers/archive/v1.zip", {"numbers-1/CMakeLists.txt": "project(n)"})
         nested = archive(self.mirror, "mini/constants/archive/v1.zip", {"constants-1/constants.h": "#define TWO 2"})
         archive(
             self.mirror,
@@ -80,14 +87,13 @@ class World:
         )
         declared = f"FetchContent_Declare(constants URL {GITHUB}mini/constants/archive/v1.zip URL_HASH SHA1={nested})\n"
         math = repository(folder, self.mirror, "mathlib", {"cmake/externals/constants.cmake": declared})
-        self.ort = folder / "ort"
         repository(
             folder,
             self.mirror,
             "ort",
             {
-                "cmake/deps.txt": f"numbers;{GITHUB}mini/numbers/archive/v1.zip;{self.sha1}\n"
-                f"elsewhere;https://mini.invalid/x.zip;{self.sha1}\n",
+                "cmake/deps.txt": f"numbers;{GITHUB}mini/numbers/archive/v1.zip;{sha1}\n"
+                f"elsewhere;https://mini.invalid/x.zip;{sha1}\n",
                 "packages.config": '<package id="Mini.DirectML" version="1.15.4" />',
                 "include/onnxruntime_c_api.h": "#define ORT_API_VERSION 23\n",
             },
@@ -107,8 +113,17 @@ class World:
         return self.recipe.parent / "third_party"
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A world to copy: starting git fifteen times takes seconds on some systems."""
+    folder = tmp_path_factory.mktemp("world")
+    World(folder)
+    return folder
+
+
 @pytest.fixture
-def world(tmp_path, monkeypatch):
+def world(filled, tmp_path, monkeypatch):
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     for name, value in upstream.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("recipes.spec.target.third_party_dir", lambda: tmp_path / "third_party")

@@ -46,7 +46,7 @@ def git(folder: Path, *arguments: str) -> str:
 def repository(content: Path, place: Path, *, tag: str = "") -> str:
     """Make a repository out of a folder's content; return its commit."""
     shutil.copytree(content, place, ignore=shutil.ignore_patterns("__pycache__"))
-    git(place, "init", "--quiet")
+    git(place, "init", "--quiet", "--template=")
     links = place / ".links"
     cacheinfo = [links.read_text(encoding="utf-8")] if links.exists() else []
     links.unlink(missing_ok=True)

@@ -131,6 +131,19 @@ def test_an_atomic_write_waits_for_its_target(
     assert len(waits) == 2
 
 
+def test_a_folder_in_a_files_place_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    def replace(_: Path, target: Path) -> Path:
+        raise refusal(5, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    (tmp_path / "x").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write_atomic(tmp_path / "x", "")
+    assert waits == []
+
+
 def test_paths_have_one_order_on_every_system() -> None:
     """Windows' own order knows no case; a hash over a tree follows the order."""
     names = ["a/x", "B/x", "b.txt", "C.txt"]

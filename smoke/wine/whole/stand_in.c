@@ -46,10 +46,11 @@ static int answer(void) {
     ReadFile(file, bytes, 15, &size, 0);
     CloseHandle(file);
     bytes[size] = 0;
+    int code = atoi(bytes); /* before copying, which takes the same room */
     DeleteFileW(path);
     copy(L".out", STD_OUTPUT_HANDLE);
     copy(L".err", STD_ERROR_HANDLE);
-    return atoi(bytes);
+    return code;
   }
 }
 

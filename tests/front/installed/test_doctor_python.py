@@ -76,7 +76,8 @@ class Environment:
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> Environment:
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path / "disk" / "WINDOWS"))  # what Windows itself looks at
     return Environment(tmp_path / "disk")
 
 

@@ -129,6 +129,7 @@ def _zip(spec: Spec, contents: Mapping[str, bytes]) -> bytes:
 def entry(name: str, time: tuple[int, ...] = TIME, mode: int = 0o100644) -> zipfile.ZipInfo:
     """Return the description of a member."""
     info = zipfile.ZipInfo(name, time)
+    info.filename = name  # zipfile turns the host's separators round
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = mode << 16
     info.create_system = 3

@@ -1,6 +1,8 @@
 """Sources are fetched from real git repositories, verified, patched, and watched for changes."""
 
 import os
+import shlex
+import shutil
 
 import pytest
 
@@ -21,15 +23,21 @@ def _own_git(monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture
-def mirror(tmp_path):
-    """A mirror with mini/lib in it: two files, tag v1."""
-    content = tmp_path / "content"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A mirror to copy, with mini/lib in it: two files, tag v1."""
+    folder = tmp_path_factory.mktemp("mirror")
+    content = folder / "content"
     (content / "docs").mkdir(parents=True)
     (content / "a.txt").write_text("one\n", encoding="utf-8")
     (content / "docs/b.txt").write_text("two\n", encoding="utf-8")
-    upstream.repository(content, tmp_path / "mirror/mini/lib", tag="v1")
-    return tmp_path / "mirror"
+    upstream.repository(content, folder / "mirror/mini/lib", tag="v1")
+    return folder / "mirror"
+
+
+@pytest.fixture
+def mirror(filled, tmp_path):
+    return shutil.copytree(filled, tmp_path / "mirror")
 
 
 @pytest.fixture
@@ -167,16 +175,17 @@ def test_a_killed_fetch_leaves_nothing_and_the_next_goes_on(get, commit, tmp_pat
 
 def test_commands_are_what_a_person_would_type(tmp_path):
     source = Source(repository=ADDRESS, commit="a" * 40, sparse=("/*", "!/docs/"), submodules=("x",))
-    text = [render(c) for c in commands(source, tmp_path / "o", tmp_path)]
+    text = [render(c, "posix") for c in commands(source, tmp_path / "o", tmp_path)]
+    place = shlex.quote(str(tmp_path / "o"))
     assert text == [
-        f"git init --quiet {tmp_path}/o",
-        f"git -C {tmp_path}/o config core.autocrlf false",
-        f"git -C {tmp_path}/o config core.longpaths true",
-        f"git -C {tmp_path}/o remote add origin https://github.com/mini/lib",
-        f"git -C {tmp_path}/o sparse-checkout set --no-cone '/*' '!/docs/'",
-        f"git -C {tmp_path}/o fetch --quiet --no-tags --depth=1 --filter=blob:none origin {'a' * 40}",
-        f"git -C {tmp_path}/o checkout --quiet --detach FETCH_HEAD",
-        f"git -C {tmp_path}/o submodule update --quiet --init --recursive --depth=1 -- x",
+        f"git init --quiet {place}",
+        f"git -C {place} config core.autocrlf false",
+        f"git -C {place} config core.longpaths true",
+        f"git -C {place} remote add origin https://github.com/mini/lib",
+        f"git -C {place} sparse-checkout set --no-cone '/*' '!/docs/'",
+        f"git -C {place} fetch --quiet --no-tags --depth=1 --filter=blob:none origin {'a' * 40}",
+        f"git -C {place} checkout --quiet --detach FETCH_HEAD",
+        f"git -C {place} submodule update --quiet --init --recursive --depth=1 -- x",
     ]
 
 

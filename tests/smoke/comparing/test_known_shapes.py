@@ -11,14 +11,23 @@ GOLDEN = {"What?": "The answer is 42.", "Why?": "Because."}
 
 
 def row(file, content):
-    file.write_text(content, encoding="utf-8")
+    file.write_bytes(content.encode())
     (found,) = known_shapes.section([file], GOLDEN).rows
     return found
 
 
-def test_answers_are_compared_with_the_reference_s(tmp_path):
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_answers_are_compared_with_the_reference_s(tmp_path, end):
     text = 'prompts,answers,language\n"What?","The answer is 42.\n",en\nWhy?,"Because, \n of it.",en\nWho?,Me,en\n'
-    assert row(tmp_path / "target.csv", text) == ("target.csv", "3 answers", "2 of 2", "1 of 2", "71%", "", "")
+    assert row(tmp_path / "target.csv", text.replace("\n", end)) == (
+        "target.csv",
+        "3 answers",
+        "2 of 2",
+        "1 of 2",
+        "71%",
+        "",
+        "",
+    )
 
 
 def test_a_table_per_question_is_read_too(tmp_path):

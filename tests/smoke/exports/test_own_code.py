@@ -10,6 +10,7 @@ import pytest
 from smoke.exports import making, own_code
 from smoke.models import resolving
 from smoke.models.model import Model
+from tests.not_in_wine import LINKS
 from tests.smoke.models import building
 from wheelhouse.errors import UnsupportedError
 
@@ -51,10 +52,7 @@ def test_code_is_dispensable_where_the_library_has_the_class(
     assert own_code.is_dispensable(facts, python) is dispensable
 
 
-LINKS = pytest.param((), marks=pytest.mark.not_in_wine("os.symlink says that it made a link, and there is none"))
-
-
-@pytest.mark.parametrize("forbidden", [LINKS, ("symlink",), ("symlink", "link")])
+@pytest.mark.parametrize("forbidden", [pytest.param((), marks=LINKS), ("symlink",), ("symlink", "link")])
 def test_the_copy_has_every_file_and_names_no_code(
     tmp_path: Path, forbidden: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def model(folder: Path, family: str) -> Model:
 
 def stand_in(folder: Path, line: str) -> Path:
     script = folder / "script.py"
-    head = "import json, pathlib, sys\njob = json.loads(pathlib.Path(sys.argv[1]).read_text())\n"
+    head = "import json, pathlib, sys\njob = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding='utf-8'))\n"
     script.write_text(f"{head}{line}\n", encoding="utf-8")
     return script
 

@@ -11,6 +11,7 @@ import pytest
 
 from smoke.models.check import numbers, tokenizer, weights, whole_folder
 from smoke.models.check.folder_facts import Facts
+from tests.not_in_wine import LINKS
 from tests.smoke.models import building
 from tests.smoke.models.building import build, change, drop, rewrite, shard, write_json
 from wheelhouse.errors import InputError
@@ -433,6 +434,7 @@ def test_a_model_with_an_adapter_beside_it(tmp_path: Path) -> None:
     assert "Merge it" in refuses(folder, "a whole model and a LoRA adapter").remedy
 
 
+@LINKS
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_a_link_that_leads_nowhere_says_where(tmp_path: Path, name: str) -> None:
     folder = build(tmp_path / "m")
