@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 
 from recipes.audit.findings import Family, Finding, Severity
@@ -15,6 +16,8 @@ _FAMILY = Family(title="What must be together")
 _OLDEST, _TODAYS = (1, 8), (1, 15)
 _TOP_LEVEL = re.compile(r"[^/]+/[^/]+\.py")
 _LARGEST = 200_000
+_ONE_TREE = threading.Lock()
+"""CPython 3.11 counts the depth of all threads' syntax trees in one place, and takes another's for its own fault."""
 
 BESIDE = _FAMILY.rule(
     "directml-beside",
@@ -113,7 +116,8 @@ def _needed(raw: bytes) -> set[str]:
     if b"find_spec" not in raw:
         return set()
     try:
-        tree = ast.parse(raw)
+        with _ONE_TREE:
+            tree = ast.parse(raw)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found: set[str] = set()

@@ -1,3 +1,7 @@
+import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from recipes.audit import Severity, audit_wheels
@@ -256,3 +260,24 @@ def test_glibc_2_38_may_be_needed_where_the_tag_says_so(tmp_path):
 def test_accounts_of_build_services_are_no_leak(tmp_path):
     data = b"C:\\Users\\cloudtest\\.cargo\\x.rs /home/runner/work/x /Users/you/x C:\\Users\\%USERNAME%\\x"
     assert audit_wheels([make(tmp_path, PLAIN.with_file("demo/x.json", data))], online=False) == []
+
+
+def test_wheels_of_several_pythons_are_checked_at_once(tmp_path):
+    """`build-dml` audits each Python's pair in a thread: CPython 3.11 mixed up the depths of their syntax trees."""
+    source = b"from importlib.util import find_spec\n" + b"x = [1, (2, 3), {4: f(5)}]\n" * 40
+    (wheel,) = read_wheels([make(tmp_path, PLAIN.with_file("demo/__init__.py", source))])
+    check = next(check for check in CHECKS if check.__name__ == "undeclared")
+
+    def at_depth(frames):
+        return at_depth(frames - 1) if frames else [list(check(wheel, None)) for _ in range(10)]
+
+    before = gc.get_threshold()
+    gc.callbacks.append(yielding := lambda *_: time.sleep(0))  # another thread goes on in the middle of a tree
+    gc.set_threshold(20)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(at_depth, [0, 3, 6, 9]))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(yielding)
+    assert found == [[[]] * 10] * 4
