@@ -180,7 +180,7 @@ def main() -> None:
     tokenizer(settings["vocabulary"], phi3_chat=settings["phi3_chat"]).save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", tokenizer_config(settings))
     ends = {"eos_token_id": [SPECIAL.index(token) for token in ENDS]} if settings["phi3_chat"] else {}
-    write_model(folder, config(settings), weights(settings), ends)
+    write_model(folder, config(settings), weights(settings).items(), ends)
 
 
 if __name__ == "__main__":

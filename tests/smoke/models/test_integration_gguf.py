@@ -1,6 +1,7 @@
 """The GGUF converter, really run on small files written for the purpose, and compared with transformers' own reader."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ parts = [getattr(attention, name) for name in ("q_proj", "k_proj", "v_proj")]
 worst = max((part.weight @ vector - part.bias).abs().max().item() for part in parts)
 rope = dict(model.config.rope_parameters)
 print(json.dumps({"worst": worst, "rope": rope, "o": attention.o_proj.bias.abs().max().item()}))
+"""
+SHARDED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import hf_folder
+from from_gguf import convert
+hf_folder.SHARD = 20_000
+convert.main(sys.argv[2:])
+print(json.dumps(None))
+"""
+LARGEST = """
+import pathlib, resource, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import hf_folder
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+hf_folder.SHARD = 50_000_000
+tensors = ((str(number), np.ones(5_000_000, np.float32)) for number in range(20))
+hf_folder.write_model(pathlib.Path(sys.argv[2]), {}, tensors)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
@@ -107,6 +128,26 @@ def test_factors_of_llama_3_give_the_same_frequencies(tmp_path: Path) -> None:
     assert run(tmp_path, script, str(folder)) == pytest.approx(
         [a / b for a, b in zip(plain, factors, strict=True)], rel=1e-4
     )
+
+
+def test_large_weights_are_written_in_several_files(tmp_path: Path) -> None:
+    path = gguf.build(tmp_path / "m.gguf")
+    folder, converters = tmp_path / "sharded", str(Path(converter.__file__).parent)
+    folder.mkdir()
+    in_main("-c", SHARDED, converters, str(path), str(folder))
+    assert len(list(folder.glob("model-0*-of-0*.safetensors"))) > 1
+    assert not list(folder.glob("*.part"))
+    assert resolving.resolve(str(folder)).facts.context == 64
+    found = run(tmp_path, COMPARE, str(folder), str(tmp_path), path.name)
+    assert found == {"difference": pytest.approx(0, abs=1e-5), "missing": 0, "left": 0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in kibibytes there")
+def test_no_more_than_one_file_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    """Four hundred megabytes in files of fifty: twice that at most, and what is written is as large as it was."""
+    grown = int(in_main("-c", LARGEST, str(Path(converter.__file__).parent), str(tmp_path)).splitlines()[-1])
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.safetensors")) > 400_000_000
+    assert grown < 200_000
 
 
 @pytest.mark.parametrize(

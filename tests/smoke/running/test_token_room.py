@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smoke.backends.registry import WORKER
+from smoke.environments import pinned
 from smoke.environments.source import Environment
 from smoke.models.model import Model
 from smoke.running import token_room
 from smoke.running.jobs import Questions
+from tests.smoke.main_environment import in_main
 from tests.smoke.models import building
 from wheelhouse.errors import InputError
+from wheelhouse.paths import log_dir
 
 LONGROPE = {"type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8}
 
@@ -87,3 +92,19 @@ def test_workers_are_told_what_the_model_takes() -> None:
     asked = {"prompts": ["x"], "text": "t", "max_new_tokens": 8}
     assert Questions(**asked, most=64).as_json()["most"] == 64
     assert "most" not in Questions(**asked).as_json()
+
+
+@pytest.mark.integration
+def test_tokens_are_counted_without_torch_as_the_reference_counts_them(tmp_path: Path) -> None:
+    folder = building.build(tmp_path / "m")
+    messages = ["aaaa bbbb", "zwölf 😀"]
+    counted = token_room.count(Model(name="m", folder=folder, key="k", label="m", facts=building.facts()), messages,
+                               pinned.prepare(pinned.MAIN))  # fmt: skip
+    script = (
+        "import json, sys, torch; sys.path.insert(0, sys.argv[1]); import engine_transformers as e\n"
+        "engine = e.TransformersEngine(None, e.load_tokenizer({'model': sys.argv[2]}))\n"
+        "print(json.dumps([len(engine.encode(engine.template(m))) for m in json.load(sys.stdin)]))"
+    )
+    said = in_main("-c", script, str(WORKER), str(folder), given=messages)
+    assert list(counted) == json.loads(said)
+    assert "PyTorch was not found" in (log_dir() / "models" / "count_tokens.log").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ not split) and takes ten times as long; here the tokenizer is rebuilt from the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +27,10 @@ def unpermute(weight: np.ndarray, heads: int) -> np.ndarray:
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(weight.shape))
 
 
-def weights(path: Path, made: Plan) -> dict[str, np.ndarray]:
-    """Return the tensors by Hugging Face name, as float32; without what llama.cpp has changed in them."""
+def weights(path: Path, made: Plan) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the tensors with their Hugging Face names, as float32; without what llama.cpp has changed in them."""
     heads = {"q_proj": made.config["num_attention_heads"], "k_proj": made.config["num_key_value_heads"]}
     content = np.memmap(path, dtype=np.uint8, mode="r")
-    tensors = {}
     for name, tensor in made.names.items():
         value = _numbers(content, tensor)
         part = name.split(".")[-2]
@@ -39,8 +38,9 @@ def weights(path: Path, made: Plan) -> dict[str, np.ndarray]:
             value = unpermute(value, heads[part])
         if made.architecture.norm_less_one and name.endswith("norm.weight"):
             value = value - 1
-        tensors[name] = value
-    return tensors | {name: np.zeros(length, np.float32) for name, length in made.zeros.items()}
+        yield name, value
+    for name, length in made.zeros.items():
+        yield name, np.zeros(length, np.float32)
 
 
 def _numbers(content: np.ndarray, tensor: Tensor) -> np.ndarray:

@@ -40,7 +40,16 @@ KEYS = (
     "mlp_bias", "partial_rotary_factor", "n_layer", "n_head", "n_inner", "compression_config", "dtype",
 )  # fmt: skip
 CHANGES = st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=4)
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+THOROUGH = settings.get_current_profile_name() == "thorough"
+"""`pytest --hypothesis-profile=thorough`: as many examples as that profile says, of everything."""
+
+
+def many(examples: int) -> settings:
+    wanted = settings().max_examples if THOROUGH else examples
+    return settings(max_examples=wanted, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+MANY = many(60)
 
 
 def dump(path: Path, value: object) -> None:
@@ -60,7 +69,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return building.build(tmp_path_factory.mktemp("models") / "m", request.param)
 
 
-@settings(MANY, max_examples=25)
+@many(25)
 @given(changes=CHANGES, missing=st.sets(st.sampled_from(KEYS), max_size=2))
 def test_configurations(folder: Path, changes: dict[str, Any], missing: set[str]) -> None:
     path = folder / "config.json"
