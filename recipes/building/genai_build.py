@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from recipes.building import zig
 from recipes.building.context import CONFIG, Context, python_tag
-from recipes.building.tools import cache_defines, generator
+from recipes.building.tools import cache_defines, cache_prefix_maps, cache_settings, generator
 from recipes.sources.dependencies import disconnected
 from wheelhouse.process import Command
 
@@ -102,14 +102,15 @@ def _configure(
     chosen = {"CMAKE_BUILD_TYPE": CONFIG, **defines, **tool_defines(build)}
     options = (f"-D{name}={value}" for name, value in chosen.items())
     argv = (build.tools.cmake, "-S", str(source), "-B", str(folder), *generator(build.target, build.host))
-    return Command(argv=(*argv, *options, *handed_over), env=_reproducible(build), timeout=BUILD_SECONDS)
+    return Command(argv=(*argv, *options, *handed_over), env=_reproducible(build, folder), timeout=BUILD_SECONDS)
 
 
 def _compile(build: Context, folder: PurePath, targets: tuple[str, ...] = ()) -> Command:
     chosen = ("--target", *targets) if targets else ()
     parallel = ("--parallel", str(build.options.jobs)) if build.options.jobs else ("--parallel",)
     argv = (build.tools.cmake, "--build", str(folder), "--config", CONFIG, *parallel, *chosen)
-    env = _reproducible(build) if build.host.os == "windows" else {}
+    stamps = _reproducible(build, folder) if build.host.os == "windows" else {}
+    env = cache_settings(build.tools, build.layout) | stamps
     return Command(argv=argv, env=env, timeout=BUILD_SECONDS)
 
 
@@ -119,12 +120,13 @@ def _install(build: Context, folder: PurePath, prefix: PurePath) -> Command:
     return Command(argv=argv, timeout=600)
 
 
-def _reproducible(build: Context) -> dict[str, str]:
-    """Return variables that keep the place and time of the build out of the binaries.
+def _reproducible(build: Context, folder: PurePath) -> dict[str, str]:
+    """Return variables that keep the place and time of the build in `folder` out of the binaries.
 
     CMake reads the flags when it configures; MSVC's cl and link read theirs whenever they run.
     """
     if build.host.os == "windows":
         return {"CL": "/Brepro", "LINK": "/Brepro"}
-    flags = f"-ffile-prefix-map={build.layout.third_party}=/src -ffile-prefix-map={build.layout.work}=/build"
+    maps = (f"-ffile-prefix-map={build.layout.third_party}=/src", f"-ffile-prefix-map={build.layout.work}=/build")
+    flags = " ".join((*maps, *cache_prefix_maps(build.tools, build.layout, folder)))
     return {"CFLAGS": flags, "CXXFLAGS": flags}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recipes.building.context import CONFIG, Context
 from recipes.building.genai_build import python_defines, tool_defines
-from recipes.building.tools import VISUAL_STUDIO
+from recipes.building.tools import VISUAL_STUDIO, cache_settings
 from recipes.staging.ort_home import Origin, find_libraries
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import by_name
@@ -21,7 +21,8 @@ def commands(build: Context) -> tuple[Command, ...]:
     """Return build.py's command line for every Python; the second and later only add their wheel."""
     script = build.ort_source / "tools" / "ci_build" / "build.py"
     # /Brepro keeps the time of the build out of every object and DLL; cl and link read these variables themselves
-    env = {"CL": "/Brepro", "LINK": "/Brepro"} if build.host.os == "windows" else {}
+    stamps = {"CL": "/Brepro", "LINK": "/Brepro"} if build.host.os == "windows" else {}
+    env = cache_settings(build.tools, build.layout) | stamps
     return tuple(
         Command(argv=(path, str(script), *_arguments(build, python)), env=env, timeout=BUILD_SECONDS)
         for python, path in build.tools.pythons.items()

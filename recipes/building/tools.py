@@ -9,10 +9,10 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from recipes.building import windows
-from recipes.spec.target import Target
+from recipes.spec.target import Layout, Target
 from wheelhouse.errors import ToolchainError
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
@@ -197,6 +197,34 @@ def cache_defines(tools: Tools) -> dict[str, str]:
     if not tools.launcher:
         return ninja
     return ninja | {"CMAKE_C_COMPILER_LAUNCHER": tools.launcher, "CMAKE_CXX_COMPILER_LAUNCHER": tools.launcher}
+
+
+def cache_settings(tools: Tools, layout: Layout) -> dict[str, str]:
+    """Return the variables with which ccache finds objects of checkouts in other folders; none for other caches.
+
+    Paths below the folder that holds both sources and builds count as relative, and the folder itself does not count.
+    """
+    root = _shared_root(tools, layout)
+    return {} if root is None else {"CCACHE_BASEDIR": str(root), "CCACHE_NOHASHDIR": "1"}
+
+
+def cache_prefix_maps(tools: Tools, layout: Layout, folder: PurePath) -> tuple[str, ...]:
+    """Return what keeps the relative paths out of binaries that ccache shows a compiler, which runs in `folder`.
+
+    The last that fits wins, so the sources come after the builds, of whose path theirs begins with a part.
+    """
+    if _shared_root(tools, layout) is None:
+        return ()
+    places = ((layout.work, "/build"), (layout.third_party, "/src"))
+    return tuple(f"-ffile-prefix-map={os.path.relpath(place, folder)}={name}" for place, name in places)
+
+
+def _shared_root(tools: Tools, layout: Layout) -> PurePath | None:
+    """Return the folder that sources and builds have in common, where ccache compiles; the root of all is none."""
+    if PurePath(tools.launcher).stem != "ccache":
+        return None
+    root = next((parent for parent in layout.work.parents if layout.third_party.is_relative_to(parent)), None)
+    return root if root is not None and root != root.parent else None
 
 
 def generator(target: Target, host: Target) -> tuple[str, ...]:
