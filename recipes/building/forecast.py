@@ -38,7 +38,8 @@ def lines(build: Context) -> Iterator[str]:
     pythons = ", ".join(build.tools.pythons)
     ort = f"ONNX Runtime {build.ort.version} and its wheel for Python {pythons}; " if build.builds_ort else ""
     yield f"compiled: {ort}GenAI {build.genai.version}'s core, then its module for Python {pythons}"
-    yield f"expected: {', '.join(_takes(build))}"
+    basis = build.recipe.needs.basis or "by what other builds took"
+    yield f"estimated, not measured ({basis}): {', '.join(_takes(build))}"
 
 
 def _takes(build: Context) -> Iterator[str]:

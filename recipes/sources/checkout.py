@@ -78,7 +78,9 @@ def commands(source: Source, into: PurePath, patches: PurePath, *, mirror: str =
     if source.sparse:
         made.append(git(into, "sparse-checkout", "set", "--no-cone", *source.sparse))
     partial = ("--filter=blob:none",) if source.sparse else ()
-    fetch = ("fetch", "--quiet", "--no-tags", "--depth=1", *partial, "origin", wanted)
+    # from https git would follow a redirect to http; a mirror without encryption may redirect to itself
+    encrypted = () if mirror.startswith("http://") else ("-c", "protocol.http.allow=user")
+    fetch = (*encrypted, "fetch", "--quiet", "--no-tags", "--depth=1", *partial, "origin", wanted)
     made += [
         git(into, *fetch, mirror=mirror),
         git(into, "checkout", "--quiet", "--detach", "FETCH_HEAD", mirror=mirror),

@@ -20,7 +20,9 @@ from recipes.sources.lock import LockedDependency
 from recipes.sources.pins import Pins
 from recipes.sources.tables import Declaration
 from recipes.spec.fetched import Dependency, Source
+from recipes.spec.file_and_line import blamed
 from recipes.spec.schema import OnnxRuntime
+from wheelhouse.console import warn
 from wheelhouse.errors import RecipeError
 from wheelhouse.files import write_atomic
 
@@ -37,6 +39,11 @@ def resolve(project: Project, dependency: Dependency, pins: Pins, *, mirror: str
     if dependency.declared_in is None:
         return dependency
     found = declaration_of(project, dependency)
+    if found.patch:
+        warn(
+            f"{found.place}: upstream changes '{found.name}' after unpacking ({' '.join(found.patch)}), which CMake "
+            "does not do with sources that it is given: what is compiled is the unchanged one"
+        )
     pins.learn_dependency(_locked(project, dependency, found))
     bare = {"declared_in": None, "entry": "", "when": ""}
     if found.repository:
@@ -74,7 +81,8 @@ def fill_mirror(project: Project, pins: Pins, *, mirror: str = "") -> int:
     count = 0
     for row in mirrored(project):
         pins.learn_dependency(_record(source_name(part.source), row.name, part.mirror, row))
-        archive = _checked(row, row.name, pins, mirror)
+        with blamed(f"{row.place} of {source_name(part.source)}"):
+            archive = _checked(row, row.name, pins, mirror)
         place = Path(project.checkout) / mirror_place(row.url)
         if not place.is_file() or place.stat().st_size != archive.stat().st_size:
             write_atomic(place, b"")

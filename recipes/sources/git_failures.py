@@ -10,6 +10,7 @@ from wheelhouse.errors import IntegrityError, NetworkError, RecipeError, StepFai
 
 _NO_COMMIT = re.compile(r"not our ref|couldn't find remote ref|unadvertised object|no such remote ref|bad object")
 _NO_PATCH = re.compile(r"patch does not apply|corrupt patch|patch failed|No valid patches")
+_DOWNGRADE = re.compile(r"Protocol \"?http\"?,? .*disabled|transport 'http' not allowed")
 _NO_NETWORK = re.compile(
     r"Could not resolve host|unable to access|Could not connect|Connection (?:timed out|refused|reset)"
     r"|does not appear to be a git repository|not found|Authentication failed|could not read Username|early EOF"
@@ -23,6 +24,12 @@ def explained(error: StepFailedError, source: Source, log: Path) -> WheelhouseEr
         return RecipeError(
             f"A patch of the recipe does not fit {source.repository} at {source.pin}.",
             remedy="Make it again for this commit, or drop it if upstream has the change by now.",
+            log=log,
+        )
+    if _DOWNGRADE.search(text):
+        return NetworkError(
+            f"{source.repository} redirects to an address that is not https.",
+            remedy="It was not followed: look at the address, the proxy and the mirror.",
             log=log,
         )
     if _NO_COMMIT.search(text):

@@ -8,6 +8,7 @@ import msgspec
 
 from recipes.sources import lock as locks
 from recipes.sources.lock import Lock, LockedArchive, LockedDependency, LockedSource
+from recipes.spec.file_and_line import place_of
 from wheelhouse.console import say
 from wheelhouse.errors import IntegrityError, UsageError, nearest
 from wheelhouse.file_locks import locked
@@ -17,7 +18,7 @@ class Pins:
     """The lock of one recipe; the questions never write, `learn_…` writes what is new and refuses a contradiction."""
 
     def __init__(self, recipe_file: Path) -> None:
-        self.recipe = recipe_file.stem
+        self.recipe_file, self.recipe = recipe_file, recipe_file.stem
         self.file = locks.file_of(recipe_file)
 
     def commit(self, repository: str, tag: str) -> str | None:
@@ -84,8 +85,9 @@ class Pins:
     def _refuse_other(self, what: str, new: str, old: str | None, name: str) -> None:
         if old is None or old == new:
             return
+        place = place_of([self.file], old).rpartition("/")[2] or self.file.name
         raise IntegrityError(
-            f"{what} is now {new}, but {old} was recorded in {self.file.name}: it has moved.",
+            f"{what} is now {new}, but {old} was recorded in {place}: it has moved.",
             remedy=f"If upstream moved it on purpose: `invoke lock --recipe {self.recipe} --upgrade {name}`.",
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from recipes.spec.file_and_line import with_lines
 from recipes.spec.schema import Recipe
 from wheelhouse import strict_toml
 from wheelhouse.errors import RecipeError, UsageError, nearest
@@ -30,11 +31,12 @@ def load(spec: str, *, folder: Path = FOLDER) -> Recipe:
     Raises UsageError for an unknown name, InputError for an unreadable file, RecipeError for wrong content.
     """
     path = locate(spec, folder=folder)
-    recipe = strict_toml.convert(merged(path), Recipe, str(path))
-    try:
-        return msgspec.structs.replace(recipe, name=path.stem)
-    except ValueError as error:
-        raise RecipeError(f"{path}: {error}.") from error
+    with with_lines(files_of(path)):
+        recipe = strict_toml.convert(merged(path), Recipe, str(path))
+        try:
+            return msgspec.structs.replace(recipe, name=path.stem)
+        except ValueError as error:
+            raise RecipeError(f"{path}: {error}.") from error
 
 
 def locate(spec: str, *, folder: Path = FOLDER) -> Path:

@@ -154,12 +154,14 @@ class Toolchain(Part, frozen=True, kw_only=True):
 
 
 class Needs(Part, frozen=True, kw_only=True):
-    """What compiling takes, as far as it is known: said before a build, and what its disk and memory are held to."""
+    """What compiling takes, by estimate: said before a build, and what its disk and memory are held to."""
 
     hours: Annotated[float, Meta(ge=0)] = 0.0
     disk_gb: Annotated[float, Meta(gt=0)] = 2.0
     job_memory_mb: Annotated[int, Meta(ge=100)] = 1100
     """Of one compiler; the largest file of GenAI v0.15.2 was measured at 965 MiB."""
+    basis: str = ""
+    """What the estimates go by; said with them."""
 
 
 class Recipe(Part, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,14 +52,47 @@ class _Handler(SimpleHTTPRequestHandler):
         """Write nothing: what matters is in the answers."""
 
 
+class _Redirecting(SimpleHTTPRequestHandler):
+    """Sends everybody to the same path at `elsewhere`."""
+
+    elsewhere = ""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.elsewhere + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """See _Handler."""
+
+
+@contextmanager
+def redirecting_host(certificate: Path, elsewhere: str) -> Iterator[str]:
+    """Serve nothing but redirects, over https with a certificate and its key in one file; give the address."""
+    handler = type("Handler", (_Redirecting,), {"elsewhere": elsewhere})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with _served(server):
+        yield f"https://127.0.0.1:{server.server_port}"
+
+
 @contextmanager
 def public_hosts(folder: Path) -> Iterator[str]:
     """Serve a folder with OWNER/NAME repositories and archives below it; give the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+    with _served(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@contextmanager
+def _served(server: ThreadingHTTPServer) -> Iterator[None]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield
     finally:
         server.shutdown()
         server.server_close()

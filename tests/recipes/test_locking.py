@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from recipes import locking
 from recipes.sources.pins import Pins
 from tests.recipes import upstream
-from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError, UsageError
+from tests.recipes.public_hosts import public_hosts, redirecting_host
+from wheelhouse.errors import InputError, IntegrityError, NetworkError, RecipeError, ToolchainError, UsageError
 
 GITHUB = "https://github.com/"
 RECIPE = """
@@ -75,7 +77,8 @@ class World:
         numbers = self.mirror / "mini/numbers/archive/v1.zip"
         if not numbers.exists():
             self.fill(folder)
-        self.sha1 = hashlib.sha1(numbers.read_bytes()).hexdigest()
+        constants = self.mirror / "mini/constants/archive/v1.zip"
+        self.sha1, self.nested = (hashlib.sha1(file.read_bytes()).hexdigest() for file in (numbers, constants))
 
     def fill(self, folder):
         sha1 = archive(self.mirror, "mini/numbers/archive/v1.zip", {"numbers-1/CMakeLists.txt": "project(n)"})
@@ -211,6 +214,114 @@ def test_requests_that_cannot_be_met(world, old, new, error, message):
     world.recipe.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(error, match=message):
         world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'ort", tag = "v1"',
+            'ort", tag = "v2"',
+            r"w\.toml:11: https://github\.com/mini/ort has no tag v2.*Correct the pin",
+        ),
+        (
+            "mini/genai",
+            "mini/none",
+            r"w\.toml:29: https://github\.com/mini/none could not be fetched.*Check the network",
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_named_with_the_line_that_asks_for_it(world, old, new, message):
+    world.recipe.write_text(RECIPE.replace(old, new), encoding="utf-8")
+    with pytest.raises((IntegrityError, NetworkError), match=message):
+        world.lock()
+
+
+def test_a_host_that_cannot_be_reached(world):
+    with pytest.raises(NetworkError, match=r"w\.toml:11: .*/mini/ort could not be fetched.*--source-mirror"):
+        locking.lock(str(world.recipe), source_mirror="http://127.0.0.1:9")
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+
+
+def test_without_git(world, monkeypatch):
+    monkeypatch.setenv("PATH", str(world.mirror))
+    with pytest.raises(ToolchainError, match=r"git.*[Ii]nstall"):
+        world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+
+
+def constants_from(world, address, sha1, more=""):
+    """Let upstream's file, and what refers to it, declare the archive of constants there."""
+    declared = f"# x\nFetchContent_Declare(constants URL {address} URL_HASH SHA1={sha1} {more})\n"
+    move(world, "mathlib", "cmake/externals/constants.cmake", declared)
+    commit = upstream.git(world.mirror / "mini/mathlib", "rev-parse", "HEAD")
+    move(world, "genai", "cmake/deps.txt", f"mathlib;{GITHUB}mini/mathlib.git;{commit}\n")
+
+
+@pytest.mark.parametrize("member", ["constants-1/../../outside.h", "/outside.h", "..\\outside.h", "C:/outside.h"])
+def test_an_archive_that_would_unpack_elsewhere(world, member):
+    bad = archive(world.mirror, "mini/bad.zip", {"constants-1/constants.h": "", member: "x"})
+    constants_from(world, f"{GITHUB}mini/bad.zip", bad)
+    with pytest.raises(IntegrityError, match=r"constants\.cmake:2 of mathlib: .*bad\.zip cannot be unpacked .*outside"):
+        world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+    assert not (world.third_party / "deps/constants-v1").exists()
+    assert not list(world.recipe.parent.rglob("outside.h"))
+
+
+def test_a_change_that_upstream_makes_after_unpacking_is_said(world, capsys):
+    change = "PATCH_COMMAND ${CMAKE_COMMAND} -P change.cmake"
+    constants_from(world, f"{GITHUB}mini/constants/archive/v1.zip", world.nested, change)
+    world.lock()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "constants.cmake:2: upstream changes 'constants' after unpacking (${CMAKE_COMMAND} -P change.cmake)" in said
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """A certificate for this machine, which requests and git trust."""
+    openssl = shutil.which("openssl") or pytest.skip("openssl makes the certificate")
+    made = tmp_path / "certificate.pem"
+    options = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost")
+    key = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{tmp_path}/key.pem", "-out", str(made))
+    subprocess.run([openssl, "req", *options, *key], check=True, capture_output=True)
+    made.write_bytes(made.read_bytes() + (tmp_path / "key.pem").read_bytes())
+    for name in ("REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"):
+        monkeypatch.setenv(name, str(made))
+    return made
+
+
+def test_a_dependency_that_redirects_to_http(world, certificate):
+    with public_hosts(world.mirror) as plain, redirecting_host(certificate, plain) as encrypted:
+        constants_from(world, f"{encrypted}/mini/constants/archive/v1.zip", world.nested)
+        with pytest.raises(
+            NetworkError,
+            match=r"constants\.cmake:2 of mathlib: https://.* redirects to http://.*, which is not https.*look at",
+        ):
+            world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+    assert not (world.third_party / "deps/constants-v1").exists()
+
+
+def test_a_dependency_that_redirects_to_https_is_fetched(world, certificate):
+    with (
+        public_hosts(world.mirror) as plain,
+        redirecting_host(certificate, plain) as last,
+        redirecting_host(certificate, last) as first,
+    ):
+        constants_from(world, f"{first}/mini/constants/archive/v1.zip", world.nested)
+        with pytest.raises(NetworkError, match=rf"of mathlib: {last}/.* redirects to {plain}/"):
+            world.lock()
+
+
+def test_a_repository_that_redirects_to_http(world, certificate):
+    with public_hosts(world.mirror) as plain, redirecting_host(certificate, plain) as encrypted:
+        world.recipe.write_text(RECIPE.replace("https://github.com/mini/ort", f"{encrypted}/mini/ort"))
+        with pytest.raises(NetworkError, match=r"w\.toml:11: https://.*/mini/ort redirects to .* not https.*look at"):
+            world.lock()
+    assert not world.recipe.with_suffix(".lock.toml").exists()
+    assert not (world.third_party / "ort-v1").exists()
 
 
 @pytest.mark.parametrize("options", [{"check": True}, {"upgrade": "ort"}])
@@ -264,7 +375,7 @@ def test_a_revision_that_git_would_take_for_an_option(world):
 def test_requests_that_are_refused_before_anything_is_fetched(world, old, new, message):
     assert old in RECIPE
     world.recipe.write_text(RECIPE.replace(old, new))
-    with pytest.raises(RecipeError, match=rf"w\.toml: .*{message}"):
+    with pytest.raises(RecipeError, match=rf"w\.toml:\d+: .*{message}"):
         world.lock()
     assert not world.third_party.exists()
 

@@ -115,7 +115,7 @@ def test_extends_is_read_strictly(tmp_path):
 
     with pytest.raises(RecipeError, match=r"there is no such recipe\. Did you mean 'dml'"):
         load(write("a.toml", 'extends = "dmll"'))
-    with pytest.raises(RecipeError, match=r"b\.toml: unknown key 'packge'.*Did you mean 'package'"):
+    with pytest.raises(RecipeError, match=r"b\.toml:3: unknown key 'packge'.*Did you mean 'package'"):
         load(write("b.toml", 'extends = "dml"\n[genai]\npackge = "x"'))
     write("c.toml", 'extends = "d"')
     with pytest.raises(RecipeError, match="goes in a circle: d -> c -> d"):
