@@ -84,6 +84,8 @@ def smoke(
         )
         before = since.wanted(baseline, request) if baseline else None
         reports.make_folder(folder)  # only now: what cannot be asked for leaves nothing behind
+        if request.dump is not None:
+            reports.make_folder(request.dump, what="dump")
         run = partial(_run, verify=verify)
         found = run(request) if before is None else since.compared(run(request), before, request, run)
     reports.make_folder(folder)
@@ -144,7 +146,7 @@ def reference(*, model: str, prompts: str, max_new_tokens: int, dump: str, timeo
         dump=target,
         trust=trust,
     )
-    reports.make_folder(target)
+    reports.make_folder(target, what="dump")
     reports.require_success(_run(request), strict=True)
     return f"reference: {display(target / REFERENCE.replace(':', '-'))}"
 

@@ -25,11 +25,13 @@ def advised(result: Result, model: object) -> Result:
 def section(exports: Mapping[str, object]) -> Section | None:
     """Return the table of the exports whose norms were measured, or None when there is none."""
     rows: list[tuple[Cell, ...]] = []
+    overflow = False
     for kind, folder in exports.items():
         record = load(folder) if isinstance(folder, Path) else None
         if record is None:
             continue
         risky, scales = record.at_risk, sorted({norm.scale for norm in record.rewritten if norm.scale is not None})
+        overflow = overflow or bool(risky or record.rewritten)
         rows.append(
             (
                 kind,
@@ -58,4 +60,5 @@ def section(exports: Mapping[str, object]) -> Section | None:
         ),
         rows=tuple(rows),
         note="DirectML keeps a norm's mean square in fp16, which ends at 65504; see docs/directml-norms.md.",
+        usual="" if overflow else "none exceeds fp16.",
     )

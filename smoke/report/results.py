@@ -80,6 +80,8 @@ class Section(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...] = ()
     note: str = ""
+    usual: str = ""
+    """What the terminal says in place of the table, where nothing in it needs anybody's attention."""
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -57,13 +57,15 @@ def render(report: Report, *, everything: bool = False) -> list[RenderableType]:
     parts: list[RenderableType] = [_table(ran), Text()] if ran else []
     parts += _remarks(ran, everything=everything)
     skipped = [result for result in report.results if result.verdict is Verdict.SKIPPED]
-    parts += [_said(f"{len(alike)} SKIPPED ({wording.names(alike)})", alike) for alike in wording.alike(skipped)]
+    for alike in wording.alike(skipped, brief=not everything):
+        parts.append(_said(f"{len(alike)} SKIPPED ({wording.names(alike)})", alike, brief=not everything))
     answers = wording.first_answers(report.results)
     if report.prompts and answers:  # none when only operators were run
         question = wording.printable(report.prompts[0])
         parts += [Text(), Text(f"Answers to “{question}”", style="bold"), *_answers(answers)]
     for section in report.sections:
-        parts += [Text(), section_table(section)]
+        whole = everything or not section.usual
+        parts += [Text(), section_table(section) if whole else Text(f"{section.title}: {section.usual}")]
     return [*parts, *_changes(report), Text(), *([_times(report)] if everything else []), outcome(report)]
 
 
@@ -110,11 +112,11 @@ def _remarks(ran: Sequence[Result], *, everything: bool) -> Iterator[RenderableT
         yield Text(f"and {len(others) - REMARKS} more remarks, in the report, and with --verbose here", style="dim")
 
 
-def _said(about: str, alike: Sequence[Result]) -> Text:
+def _said(about: str, alike: Sequence[Result], *, brief: bool = False) -> Text:
     from rich.text import Text
 
     text = Text(f"{about}: ", style=wording.STYLES[alike[0].verdict])
-    text.append(wording.printable(wording.said(alike), keep_lines=True), style="none")
+    text.append(wording.printable(wording.said(alike, brief=brief), keep_lines=True), style="none")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from smoke.parity.speeds import Performance
@@ -11,6 +12,7 @@ from wheelhouse.files import human_size
 
 MOST_PROMPTS = 4
 """With more prompts than this, their prefixes are added up."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 
 STYLES = {
     Verdict.PASS: "green",
@@ -110,17 +112,20 @@ def headline(report: Report) -> str:
     return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
 
 
-def alike(results: Iterable[Result]) -> list[list[Result]]:
+def alike(results: Iterable[Result], *, brief: bool = False) -> list[list[Result]]:
     """Return the results in groups of those of which the same is to be said."""
     groups: dict[tuple[Verdict, str], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.verdict, _general(result)), []).append(result)
+        groups.setdefault((result.verdict, _general(result, brief=brief)), []).append(result)
     return list(groups.values())
 
 
-def said(group: Sequence[Result]) -> str:
-    """Return reason and remedy of results that are alike; where they name themselves, NAME stands for each."""
-    return _general(group[0]) if len(group) > 1 else _reason(group[0])
+def said(group: Sequence[Result], *, brief: bool = False) -> str:
+    """Return reason and remedy of results that are alike; where they name themselves, NAME stands for each.
+
+    When `brief`, the first sentence of each.
+    """
+    return _general(group[0], brief=brief) if len(group) > 1 else _reason(group[0], brief=brief)
 
 
 def names(group: Sequence[Result]) -> str:
@@ -131,12 +136,13 @@ def names(group: Sequence[Result]) -> str:
     return "; ".join(f"{backend} {', '.join(variants)}" for backend, variants in found.items())
 
 
-def _reason(result: Result) -> str:
-    return " ".join(part for part in (result.reason, result.remedy) if part)
+def _reason(result: Result, *, brief: bool = False) -> str:
+    parts = [part for part in (result.reason, result.remedy) if part]
+    return " ".join(_SENTENCES.split(part, maxsplit=1)[0] if brief else part for part in parts)
 
 
-def _general(result: Result) -> str:
-    return _reason(result).replace(f"{result.backend}:{result.variant}", "NAME")
+def _general(result: Result, *, brief: bool = False) -> str:
+    return _reason(result, brief=brief).replace(f"{result.backend}:{result.variant}", "NAME")
 
 
 def first_answers(results: Sequence[Result]) -> list[tuple[str, str]]:

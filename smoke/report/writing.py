@@ -46,15 +46,15 @@ def report_folder(given: str, kind: str = "reports") -> Path:
     return Path(given).expanduser().resolve() if given else cache_dir(kind, stamp)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for a report. Raise InputError when it cannot be made."""
+def make_folder(folder: Path, *, what: str = "report") -> None:
+    """Make the folder for a report, or for what else an option names. Raise InputError when it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if folder.is_relative_to(cache_dir()):
             raise  # the cache is at fault, as it will be for everything else
         raise InputError(
-            f"The report folder {folder} cannot be made: {error.strerror}.", remedy="Name another with --report DIR."
+            f"The {what} folder {folder} cannot be made: {error.strerror}.", remedy=f"Name another with --{what} DIR."
         ) from error
 
 

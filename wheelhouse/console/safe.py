@@ -27,6 +27,10 @@ class SafeConsole(Console):
     def __init__(self, *, stderr: bool = False, highlight: bool = True, width: int | None = None) -> None:
         super().__init__(stderr=stderr, highlight=highlight, width=width, markup=False, emoji=False)
 
+    def on_broken_pipe(self) -> None:
+        """Leave it to the front door, which ends with the exit code for it; rich would end with 1 from anywhere."""
+        raise BrokenPipeError
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Return the text that a string is drawn as, and measured by."""
         return super().render_str(plain(text), **options)

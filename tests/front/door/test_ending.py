@@ -2,10 +2,13 @@
 
 import errno
 import os
+import sys
 
 import pytest
 
 from front.door.ending import ended
+from wheelhouse import console
+from wheelhouse.console import speaking
 from wheelhouse.errors import InputError
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
 
@@ -57,3 +60,23 @@ def test_debug_says_where_it_arose(capsys):
 
 def test_success_is_zero():
     assert ended(os.getpid) == 0
+
+
+@pytest.mark.parametrize("speak", [console.say, console.show, console.warn, console.result])
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_whatever_is_said_to_a_reader_who_left_ends_alike(monkeypatch, speak, name):
+    """`invoke audit 2>&1 | head`: rich would end the program with 1 in the middle of a message."""
+    read, write = os.pipe()
+    os.close(read)
+    for console_of in (speaking.stdout, speaking.stderr):
+        console_of.cache_clear()
+    with os.fdopen(write, "w") as closed:
+        monkeypatch.setattr(sys, name, closed)
+
+        def act():
+            speak("x" * 9)
+            closed.write("more")
+
+        assert ended(act) == 141
+    for console_of in (speaking.stdout, speaking.stderr):
+        console_of.cache_clear()

@@ -308,6 +308,29 @@ def test_what_was_skipped_for_one_reason_is_one_line():
     assert not [line for line in lines if line.startswith(("npu", "cuda"))]
 
 
+def test_of_what_was_skipped_the_first_sentences_are_said():
+    skipped = [
+        msgspec.structs.replace(
+            result(Verdict.SKIPPED), backend=name, reason=reason, remedy="Get one (e.g. 2.0). Or not."
+        )
+        for name, reason in (("npu", "No NPU. It is not there."), ("npu-legacy", "No NPU. Nor here."))
+    ]
+    lines = printed(report(result(), *skipped)).splitlines()
+    assert "2 SKIPPED (npu skipped; npu-legacy skipped): No NPU. Get one (e.g. 2.0)." in [
+        line.rstrip() for line in lines
+    ]
+    everything = printed(report(result(), *skipped), everything=True)
+    assert "No NPU. It is not there. Get one (e.g. 2.0). Or not." in everything
+
+
+def test_a_section_with_nothing_to_look_at_is_one_line():
+    usual = Section(title="Norms", columns=("export",), rows=(("dml-fp16",),), usual="none exceeds fp16.")
+    text = printed(report(result(), sections=(usual,)))
+    assert "Norms: none exceeds fp16." in text
+    assert "dml-fp16" not in text
+    assert "dml-fp16" in printed(report(result(), sections=(usual,)), everything=True)
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_no_line_is_longer_than_the_terminal(columns):
     assert max(map(len, printed(EVERY, columns).splitlines())) <= columns
