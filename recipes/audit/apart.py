@@ -117,11 +117,11 @@ def _watched(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Calla
     def watch() -> None:
         with suppress(psutil.Error):
             child = psutil.Process(process.pid)
-            before = _computed(child)
+            computed = _meter(child)
             waited = 0.0
             while not over.wait(_POLL_SECONDS):
                 waited += _POLL_SECONDS
-                if _computed(child) - before > seconds or waited > _PATIENCE * seconds:
+                if computed() > seconds or waited > _PATIENCE * seconds:
                     reason[0] = _took(seconds)
                 elif _own_memory(child) > MAX_MEMORY:
                     reason[0] = _MEMORY
@@ -156,8 +156,19 @@ def _own_memory(child: psutil.Process) -> int:
     return int(used.rss - getattr(used, "shared", 0))
 
 
-def _computed(child: psutil.Process) -> float:
-    return sum(sum(each.cpu_times()[:2]) for each in _all(child))
+def _meter(child: psutil.Process) -> Callable[[], float]:
+    """Return a function that says how many seconds have been computed since now.
+
+    What each process has done before it is seen first does not count: in Wine that is what its parent has done.
+    """
+    first: dict[int, float] = {}
+
+    def computed() -> float:
+        now = {each.pid: sum(each.cpu_times()[:2]) for each in _all(child)}
+        return sum(seconds - first.setdefault(pid, seconds) for pid, seconds in now.items())
+
+    computed()
+    return computed
 
 
 def _all(child: psutil.Process) -> list[psutil.Process]:

@@ -6,6 +6,7 @@ entries are checked against the file first; then each entry against its local he
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 import zipfile
@@ -111,9 +112,18 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     with path.open("rb") as stream:
         check_directory(stream, locate_directory(stream, size))
     try:
-        return zipfile.ZipFile(path)
+        return _with_names_as_written(zipfile.ZipFile(path))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error) as error:
         raise BrokenArchiveError(f"{error}") from error
+
+
+def _with_names_as_written(archive: zipfile.ZipFile) -> zipfile.ZipFile:
+    """Undo what zipfile does on Windows: it turns backslashes round, and a wheel is the same on every system."""
+    if os.sep != "/":
+        for info in archive.infolist():
+            info.filename = info.orig_filename.partition("\0")[0]
+        archive.NameToInfo = {info.filename: info for info in archive.infolist()}
+    return archive
 
 
 def inspect(archive: zipfile.ZipFile, stream: BinaryIO) -> Iterator[Problem]:

@@ -1,7 +1,6 @@
 """Wheels that ask for much: each limit is kept before anything is made of it, and the finding says which it was."""
 
 import os
-import resource
 import struct
 import sys
 import zipfile
@@ -159,6 +158,7 @@ class TestApart:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
     def test_a_reader_limits_itself(self, monkeypatch):
+        resource = pytest.importorskip("resource")
         asked = {}
         monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: asked.update({kind: limit[0]}))
         child._limit_to(20)
