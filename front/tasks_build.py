@@ -24,6 +24,7 @@ def build_dml(
     source_mirror: str = "",
     jobs: int = 0,
     plan: bool = False,
+    shell: str = "",
     verify: bool = False,
 ) -> None:
     """Make the pair of DirectML wheels and its index in wheels/.
@@ -40,7 +41,7 @@ def build_dml(
     lanes.require_possible(choice, request)
     show(choice.line)
     with verifying(verify):
-        show((lanes.plan if plan else lanes.build)(choice, request))
+        show(lanes.plan(choice, request, shell) if plan else lanes.build(choice, request))
 
 
 def _build_task(name: str, part: str, text: str) -> Task:

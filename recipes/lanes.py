@@ -176,18 +176,22 @@ def build_from_source(request: Request, out: Path) -> str:
     return "\n".join([summary(rows), *told])
 
 
-def plan(choice: Choice, request: Request) -> str:
-    """Return every command of the lane as it would be typed; none is run and nothing is downloaded."""
-    request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
-    if choice.lane == "git":
-        from recipes.building.transcript import transcript
+def plan(choice: Choice, request: Request, shell: str = "") -> str:
+    """Return every command of the lane as it would be typed, in `shell` if one is given; nothing is run or fetched.
 
-        return transcript(request)
+    Raise UsageError for a shell that is unknown, or that the git lane's target does not have.
+    """
+    request = replace(request, recipe=request.recipe or RECIPES[choice.lane])
+    from recipes.building.transcript import known_shell, transcript
+
+    if choice.lane == "git":
+        return transcript(request, shell)
     from recipes.spec.load import load
     from recipes.wheels.published import plan_published
 
     commands = plan_published(load(request.recipe), request.options.pythons)
-    return "\n".join(render(command, own_shell()) for command in commands)
+    chosen = known_shell(shell) if shell else own_shell()
+    return "\n".join(render(command, chosen) for command in commands)
 
 
 def index_all() -> str:

@@ -15,13 +15,18 @@ SHELLS: tuple[Shell, ...] = ("posix", "cmd", "powershell")
 
 def transcript(request: Request, shell: str = "") -> str:
     """Return the transcript for the target's system, or for `shell`. Raise UsageError for an unknown shell."""
-    if shell and shell not in SHELLS:
-        raise UsageError(f"There is no shell '{shell}'. {nearest(shell, SHELLS)}")
     recipe = load(request.recipe)
     target = choose_target(recipe, target=request.target, arch=request.arch)
     system = "linux" if cross_compiles(recipe, target, host_target()) else target.os
-    usable: dict[str, Shell] = {name: name for name in SHELLS}
-    chosen = usable[shell] if shell else shell_of(system)
+    chosen = known_shell(shell) if shell else shell_of(system)
     if (chosen == "posix") == (system == "windows"):
         raise UsageError(f"{target.name} is not built from a {chosen} shell.", remedy="Leave --shell out.")
     return "\n".join(lines(plan_git_lane(request), chosen))
+
+
+def known_shell(name: str) -> Shell:
+    """Return the shell of that name. Raise UsageError for an unknown one."""
+    for shell in SHELLS:
+        if shell == name:
+            return shell
+    raise UsageError(f"There is no shell '{name}'. {nearest(name, SHELLS)}")

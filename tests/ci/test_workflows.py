@@ -156,7 +156,7 @@ def expressions_filled(line: str) -> str:
 @pytest.mark.parametrize(("workflow", "line"), [entry for entry in lines() if entry[1].startswith("invoke ")])
 def test_every_invoke_line_is_one_that_invoke_takes(workflow: str, line: str) -> None:
     door = FrontDoor(tasks.namespace)
-    door.argv = shlex.split(expressions_filled(line))
+    door.argv = shlex.split(expressions_filled(line).partition(" || ")[0])
     door.parse_tasks()
     assert len(door.tasks) == 1
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import tasks
+from front.door.program import FrontDoor
 from recipes.building import parts as doors
 from recipes.building.transcript import transcript
 from recipes.spec.load import available, load
@@ -49,6 +51,24 @@ def test_golden(name, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was opened"))
     assert made(name) == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n.startswith("dml-windows")])
+def test_build_dml_prints_it_as_it_is_typed(name, monkeypatch, capsys):
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
+    _, target, shell = CASES[name]
+    line = f"invoke build-dml --lane git --plan --arch {target.partition('-')[2]} --shell {shell} --python 3.12"
+    FrontDoor(tasks.namespace).run(line, exit=False)
+    lane, _, text = capsys.readouterr().out.partition("\n")
+    assert lane == "Lane: git (as asked with --lane)."
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_a_shell_that_windows_does_not_have_is_refused(capsys):
+    FrontDoor(tasks.namespace).run("invoke build-dml --lane git --plan --shell posix", exit=False)
+    assert "windows-x64 is not built from a posix shell. Leave --shell out." in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if n.startswith("dml-windows")])
