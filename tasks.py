@@ -28,6 +28,7 @@ namespace = opened(
         "Prove that they compute the right thing": (
             proving.audit,
             proving.smoke,
+            proving.bisect,
             proving.reference,
             proving.bundle,
             proving.compare,

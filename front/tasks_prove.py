@@ -92,6 +92,42 @@ def smoke(
     )
 
 
+@task(
+    texts={
+        "prompts": "UTF-8 file with one prompt a line; default: our own, and a long text",
+        "out": "folder for the repro of what is found; default: a new one in the cache",
+    }
+)
+def bisect(
+    _c: Context,
+    left: str,
+    right: str,
+    model: str = MODEL,
+    prompts: str = "",
+    stable_norms: str = "",
+    out: str = "",
+) -> None:
+    """Name the operator by which one backend parts from another.
+
+    Both run the model; then each operator of the first layer that differs runs alone, on right inputs.
+    """
+    from pathlib import Path
+
+    from smoke.narrowing.bisecting import Request
+    from smoke.narrowing.bisecting import bisect as search
+
+    search(
+        Request(
+            model=model,
+            left=left,
+            right=right,
+            prompts=Path(prompts) if prompts else None,
+            stable_norms=stable_norms,
+            out=Path(out) if out else None,
+        )
+    )
+
+
 @task(texts={"dump": "folder to put it into"})
 def reference(
     _c: Context,

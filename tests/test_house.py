@@ -20,6 +20,7 @@ APART = (
     "smoke/worker",
     "smoke/models/converters",
     "smoke/heal/norms",
+    "smoke/narrowing/graphs",
     "smoke/wine/inside",
     "smoke/comparing/elsewhere",
 )

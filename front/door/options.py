@@ -68,6 +68,12 @@ OPTIONS: dict[str, Option] = {
     "model": Option(
         text="a model recipe's name, a Hugging Face folder, a GGUF file, or an id on the hub", value="MODEL", short="m"
     ),
+    "left": Option(
+        text="what is right: NAME:VARIANT with an ONNX graph; NAME:VARIANT=FOLDER takes the graph in a folder",
+        value="BACKEND",
+        verbatim=True,
+    ),
+    "right": Option(text="what is to be judged, named in the same way", value="BACKEND", verbatim=True),
     "prompts": Option(text="UTF-8 file with one prompt a line", value="FILE"),
     "max_new_tokens": Option(text="longest answer in tokens", least=1),
     "max_prompt_len": Option(text="longest prompt in tokens", least=1),

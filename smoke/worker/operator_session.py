@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,8 @@ CPU = Provider("cpu", "CPUExecutionProvider", "cpu")
 # Without a device id Python's onnxruntime asks DXCore, and falls back.
 DML = Provider("dml", "DmlExecutionProvider", "dml", options={"device_id": "0"})
 WEBGPU = Provider("webgpu", "WebGpuExecutionProvider", "webgpu", plugin=True)
-PROVIDERS = {provider.name: provider for provider in (CPU, DML, WEBGPU)}
+CUDA = Provider("cuda", "CUDAExecutionProvider", "cuda")
+PROVIDERS = {provider.name: provider for provider in (CPU, DML, WEBGPU, CUDA)}
 LENGTH = "total_sequence_length"
 """Attention's input that says how much of its caches is filled."""
 
@@ -40,9 +41,9 @@ def run_once(built: Built, provider: Provider, *, profile: str = "") -> Results:
 
     Except on the CPU provider itself, the session refuses the CPU.
     """
-    session = _session(built.model, provider, profile)
+    session = open_session(built.model, provider, profile=profile)
     if built.buffers:
-        found = _run_in_buffers(session, built, provider.device)
+        found = run_in_buffers(session, (built.before, built.feeds), built.buffers, provider.device)
     else:
         found = dict(zip(_outputs(session), session.run(None, dict(built.feeds)), strict=True))
     if profile:
@@ -50,12 +51,18 @@ def run_once(built: Built, provider: Provider, *, profile: str = "") -> Results:
     return _filled(built.feeds, found)
 
 
-def _session(model: bytes, provider: Provider, profile: str) -> Any:
+def open_session(model: bytes, provider: Provider, *, profile: str = "", data: str = "", alone: bool = True) -> Any:
+    """Return a session over a model; `data` is the folder of its weights.
+
+    Unless `alone`, the CPU may take what the provider leaves to it.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what fails is in the exception as well
-    if provider is not CPU:
+    if data:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", data)
+    if provider is not CPU and alone:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if provider is DML:
         options.enable_mem_pattern = False  # DirectML requires both
@@ -76,33 +83,42 @@ def _outputs(session: Any) -> list[str]:
     return [output.name for output in session.get_outputs()]
 
 
-def _run_in_buffers(session: Any, built: Built, device: str) -> Results:
+def present_of(past: str) -> str:
+    """Return the name of the output that belongs to one of attention's caches: `past_key`, `past_key_values.0.key`."""
+    return past.replace("past_key_values.", "present.") if "." in past else past.replace("past_", "present_")
+
+
+def run_in_buffers(
+    session: Any,
+    runs: Sequence[Mapping[str, Any] | None],
+    content: Mapping[str, Any],
+    device: str,
+    wanted: Sequence[str] | None = None,
+) -> Results:
     """Run with buffers on `device` that are an input and an output at the same time, as GenAI does; return the outputs.
 
-    They hold what the case says: attention on DirectML reads also the room that nobody has filled.
+    Of outputs only those in `wanted` where that is given. The buffers hold what the case says: attention on DirectML
+    reads also the room that nobody has filled.
     """
     import onnxruntime as ort
 
-    buffers = {
-        name.replace("past_", "present_"): ort.OrtValue.ortvalue_from_numpy(array, device, 0)
-        for name, array in (built.buffers or {}).items()
-    }
-    for feeds in (built.before, built.feeds):
+    buffers = {present_of(name): ort.OrtValue.ortvalue_from_numpy(array, device, 0) for name, array in content.items()}
+    pasts = {present_of(name): name for name in content}
+    others = [name for name in _outputs(session) if name not in buffers and (wanted is None or name in wanted)]
+    for feeds in runs:
         if not feeds:
             continue
         binding = session.io_binding()
         for name, array in feeds.items():
             binding.bind_cpu_input(name, array)
         for name, buffer in buffers.items():
-            binding.bind_ortvalue_input(name.replace("present_", "past_"), buffer)
+            binding.bind_ortvalue_input(pasts[name], buffer)
             binding.bind_ortvalue_output(name, buffer)
-        for name in _outputs(session):
-            if name not in buffers:
-                binding.bind_output(name, "cpu")
+        for name in others:
+            binding.bind_output(name, "cpu")
         session.run_with_iobinding(binding)
         binding.synchronize_outputs()
-    bound = [*buffers] + [name for name in _outputs(session) if name not in buffers]
-    return dict(zip(bound, binding.copy_outputs_to_cpu(), strict=True))
+    return dict(zip([*buffers, *others], binding.copy_outputs_to_cpu(), strict=True))
 
 
 def _filled(feeds: Mapping[str, Any], found: Results) -> Results:

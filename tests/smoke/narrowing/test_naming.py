@@ -1,0 +1,45 @@
+"""Planted operators, searched for by real workers."""
+
+import shutil
+
+import pytest
+
+from smoke.models.resolving import resolve
+from smoke.narrowing import what_was_found
+from smoke.narrowing.bisecting import Request, bisect, searched
+from smoke.narrowing.sides import prepare
+from tests.smoke.narrowing.plants import PLANTS
+from wheelhouse.errors import ParityError
+
+MODEL = "tiny-phi3"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_a_planted_operator_is_named_exactly(plant, tmp_path):
+    variant = f"ort-cpu:{plant.kind.removeprefix('cpu-')}"
+    folder = tmp_path / "planted"
+    shutil.copytree(prepare(variant, resolve(MODEL)).folder, folder)
+    plant.plant(folder)
+    with searched(Request(model=MODEL, left=variant, right=f"{variant}={folder}")) as (search, found):
+        assert found.culprit is not None
+        assert found.culprit.unit.name == plant.operator
+        assert plant.said in "\n".join(what_was_found.told(search.tools, found))
+
+
+@pytest.mark.integration
+def test_a_defect_is_told_as_a_fault(tmp_path, capsys):
+    plant = PLANTS[0]
+    folder = tmp_path / "planted"
+    shutil.copytree(prepare("ort-cpu:fp32", resolve(MODEL)).folder, folder)
+    plant.plant(folder)
+    with pytest.raises(ParityError, match=r"layers.0/input_layernorm"):
+        bisect(Request(model=MODEL, left="ort-cpu:fp32", right=f"ort-cpu:fp32={folder}"))
+    assert "is wrong on right inputs" in capsys.readouterr().out
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("left", "right"), [("fp32", "dml-fp16"), ("fp32", "int4"), ("dml-fp16", "dml-int4")])
+def test_healthy_graphs_are_not_accused(left, right):
+    with searched(Request(model=MODEL, left=f"ort-cpu:{left}", right=f"ort-cpu:{right}")) as (_, found):
+        assert found.culprit is None

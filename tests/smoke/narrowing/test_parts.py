@@ -1,0 +1,87 @@
+"""What a search is made of: how far values are apart, in which portions they are read, which sides it takes."""
+
+import numpy as np
+import pytest
+
+from smoke.narrowing.bisecting import Request
+from smoke.narrowing.errands import Sample, numbered
+from smoke.narrowing.how_far_apart import QUANTISED, apart, tolerance
+from smoke.narrowing.parts_of_graphs import Unit, counterpart, portions
+from wheelhouse.errors import UsageError
+
+
+def test_an_error_counts_in_its_row_whatever_large_numbers_another_row_has():
+    right = np.array([[6000.0, 1.0], [1.0, 2.0]], np.float32)
+    ours = right.copy()
+    ours[1, 0] += 0.5
+    found = apart(ours, right)
+    assert found.error == pytest.approx(0.25)
+    assert found.row == (1,)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_no_number_is_infinitely_wrong(wrong):
+    right = np.ones((2, 3), np.float16)
+    ours = right.copy()
+    ours[1, 2] = wrong
+    assert apart(ours, right).error == np.inf
+    assert apart(ours, ours).error == 0
+
+
+def test_another_shape_and_another_integer_are_infinitely_wrong():
+    assert apart(np.ones(3), np.ones(4)).error == np.inf
+    assert apart(np.array([[1, 2]]), np.array([[1, 3]])).error == np.inf
+    assert apart(np.array([1, 2], np.int32), np.array([1, 2], np.int64)).error == 0
+
+
+def test_a_row_of_remains_is_held_to_the_largest_row():
+    right = np.array([[1.0, 1.0], [1e-9, 0.0]], np.float32)
+    ours = right + np.array([[0, 0], [1e-9, 0]], np.float32)
+    assert apart(ours, right).error < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("kinds", "operators", "alike", "allowed"),
+    [
+        (["float32"], ("Add", "Add"), False, 1e-5),
+        (["int64"], ("Gather", "Gather"), False, 0),
+        (["float16", "float32"], ("Cast", "Cast"), False, 2e-2),
+        (["float32"], ("MatMulNBits", "MatMul"), True, QUANTISED),
+        (["float32"], ("MatMulNBits", "MatMulNBits"), True, 1e-5),
+        (["float32"], ("MatMulNBits", "MatMulNBits"), False, 3e-2),
+    ],
+)
+def test_tolerances_follow_types_and_operators(kinds, operators, alike, allowed):
+    assert tolerance(kinds, 64, operators, alike=alike) == allowed
+
+
+def test_portions_stay_below_the_limit_and_lose_nothing():
+    items = [(name, 100) for name in "abcdefg"]
+    found = portions(items, tokens=10, most=16000)
+    assert found == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]
+    assert portions([("huge", 10**9), ("small", 1)], tokens=1, most=100) == [["huge"], ["small"]]
+
+
+def test_the_last_token_is_decoded_after_the_others():
+    assert list(numbered([Sample(ids=(1, 2, 3))])) == [(0, 0, (1, 2)), (0, 1, (3,))]
+
+
+def test_the_same_operator_is_found_in_the_next_layer():
+    def unit(layer):
+        return Unit(name=f"/model/layers.{layer}/mlp/Mul", operator="Mul", stage=layer, inputs=(), outputs=("y",),
+                    left_inputs=(), left_operator="Mul", differences=(), kinds={}, width=1)  # fmt: skip
+
+    found = [unit(1), unit(2), unit(12)]
+    assert counterpart(found[0], found, 1) is found[1]
+    assert counterpart(found[0], found, 5) is None
+
+
+@pytest.mark.parametrize("side", ["openvino:fp16", "reference:fp32", "npu:int4", "twin:cpu-int4"])
+def test_what_runs_no_onnx_graph_is_refused(side):
+    with pytest.raises(UsageError, match="runs no ONNX graph"):
+        Request(model="tiny-phi3", left="ort-cpu:fp32", right=side)
+
+
+def test_the_same_twice_is_refused():
+    with pytest.raises(UsageError, match="are the same"):
+        Request(model="tiny-phi3", left="ort-cpu:fp32", right="ort-cpu:fp32")
