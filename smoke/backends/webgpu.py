@@ -41,6 +41,12 @@ REMEDY = (
     "Install the GPU's Vulkan driver. Without a GPU: apt-get install chromium (Debian; Google Chrome brings the "
     "same), or, with Mesa 25 or newer, apt-get install libvulkan1 mesa-vulkan-drivers."
 )
+SUBGROUP_MATRICES = "subgroup_matrix"
+"""What the evidence names among the features of the plug-in's shaders where it multiplies by them."""
+HALF_SUMS = (
+    "On GPUs with subgroup matrices the plug-in's float16 products are less exact than float16 has to be: on an NVIDIA "
+    "H100 they alone made SmolLM2-135M diverge (docs/webgpu.md). int4 and fp32 are without them."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

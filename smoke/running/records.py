@@ -10,11 +10,13 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from smoke.backends import webgpu
 from smoke.backends.selection import Planned
 from smoke.parity import gates, speeds
 from smoke.parity.dumps import Dump, DumpError, Token
 from smoke.parity.gates import Check, Gate, IsGolden
 from smoke.parity.judge import Expectation, Judged
+from smoke.parity.verdicts import Verdict
 from smoke.report.results import Host, ModelInfo, Result
 from wheelhouse.files import sha256_bytes, write_atomic
 from wheelhouse.process import Completed
@@ -146,7 +148,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         device=dump.device.name if dump else "",
         verdict=judgement.verdict,
         reason=_with_remark(judgement.reason, record.remark if dump and dump.status == "ok" else ""),
-        remedy=judgement.remedy,
+        remedy=judgement.remedy or _known_cause(record, judged),
         announced=record.announced,
         metrics=judgement.metrics,
         performance=speeds.measured(dump, record.seconds),
@@ -159,6 +161,13 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         log=log,
         measured=measured,
     )
+
+
+def _known_cause(record: RunRecord, judged: Judged) -> str:
+    """Return what is known to make such a dump diverge, from runs elsewhere."""
+    if judged.dump is None or judged.judgement.verdict is not Verdict.DIVERGED or record.gate != gates.FP16.name:
+        return ""
+    return webgpu.HALF_SUMS if webgpu.SUBGROUP_MATRICES in judged.dump.device.evidence else ""
 
 
 def _with_remark(reason: str, remark: str) -> str:

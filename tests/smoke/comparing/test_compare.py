@@ -101,6 +101,19 @@ def test_without_anything_to_compare_with_nothing_passes(here):
     assert "cpu:int4" in result.reason
 
 
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [("shaders use chromium_experimental_subgroup_matrix, f16", True), ("shaders use f16, subgroups", False)],
+)
+def test_what_is_known_of_float16_on_such_a_gpu_is_the_remedy(here, evidence, said):
+    dump = here / "b-drifting" / "dump.json"
+    device = json.loads(dump.read_text(encoding="utf-8"))["device"]
+    edit(dump, device=device | {"evidence": evidence})
+    result = next(r for r in compare([here]).results if r.variant == "drifting")
+    assert result.verdict is Verdict.DIVERGED
+    assert ("subgroup matrices" in result.remedy) is said
+
+
 def edit(file, **changes):
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
