@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from recipes.spec.schema import Recipe
 from recipes.spec.target import parse_target, real_layout
 from recipes.staging.header_closure import api_version
 from recipes.wheels.requirements import record
+from wheelhouse import scratch
 from wheelhouse.errors import InputError, IntegrityError, RecipeError, UsageError, nearest
-from wheelhouse.paths import cache_dir, display, wheels_dir
+from wheelhouse.paths import display, wheels_dir
 
 
 def lock(spec: str, *, upgrade: str = "", check: bool = False, source_mirror: str = "") -> str:
@@ -80,10 +80,8 @@ def _lock_published(recipe: Recipe, file: Path, *, upgrade: str, check: bool) ->
     if upgrade and upgrade != "all" and upgrade not in known:
         raise UsageError(f"The lock has no '{upgrade}'. {nearest(upgrade, known)}".rstrip())
     kept = sorted({f"{package}=={version}" for package, version in names if upgrade not in {"all", package}})
-    scratches = cache_dir("scratch")
-    scratches.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratches) as scratch:
-        after = record(recipe, wheels_dir(), Path(scratch), kept)
+    with scratch.folder() as work:
+        after = record(recipe, wheels_dir(), work, kept)
     hashes = {Path(archive.url).name: archive.sha256 for archive in before.archive} if before and not upgrade else {}
     for name, found in ((Path(archive.url).name, archive.sha256) for archive in after.archive):
         if hashes.get(name, found) != found:

@@ -23,8 +23,8 @@ from smoke.environments.source import Environment
 from smoke.exports.making import export
 from smoke.models.resolving import resolve
 from smoke.parity.dumps import Device
-from smoke.running import generation_job, scratch
-from wheelhouse import console
+from smoke.running import generation_job
+from wheelhouse import console, scratch
 from wheelhouse.console import say, warn
 from wheelhouse.errors import ParityError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.files import write_atomic

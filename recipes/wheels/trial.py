@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from wheelhouse import scratch
 from wheelhouse.console import say
 from wheelhouse.errors import StepFailedError
 from wheelhouse.files import sha256_bytes, sha256_file, write_atomic
@@ -43,13 +43,13 @@ def try_out(wheels: Sequence[Path], *, python: str, module: str, smoke: Sequence
     if passed.is_file():
         return Trial(state="smoked")
     say(f"try out {', '.join(content)}")
-    with tempfile.TemporaryDirectory(prefix="trial-", ignore_cleanup_errors=True) as folder:
+    with scratch.folder() as folder:
         try:
             trial = _try(
                 wheels,
                 python,
                 "\n".join([f"import {module}", f"print({IMPORTED!r}, flush=True)", *smoke]),
-                Path(folder),
+                folder,
             )
         except StepFailedError:
             for wheel in wheels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from smoke.report import writing
 from smoke.running import prompts as questions
 from smoke.running import run
 from smoke.running.smoke_request import Request, numbers
-from wheelhouse import console
+from wheelhouse import console, scratch
 from wheelhouse.errors import InputError, UsageError
 from wheelhouse.files import human_size
 from wheelhouse.paths import display
@@ -55,8 +54,8 @@ def bundle(
     )
     plan = bundling.wanted(request, backends)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=target.parent) as made:
-        golden = _golden(request, Path(made))
+    with scratch.folder() as made:
+        golden = _golden(request, made)
         bundling.write(target, request, plan, resolve(model), golden, with_model=not no_model)
     names = ", ".join(item.name for item in plan)
     console.result(f"{display(target)}: {names}, {human_size(target.stat().st_size)}")

@@ -20,8 +20,9 @@ from smoke.parity.judge import Expectation, Judged, judge
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict
 from smoke.report.results import Report, Result, Section, Timing
-from smoke.running import records, scratch
+from smoke.running import records
 from smoke.running.judge_queue import USABLE
+from wheelhouse import scratch
 from wheelhouse.errors import UsageError
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 
 from smoke.environments import pinned
 from smoke.heal.known_norms import MODES, NAME, Answer, Mode, Record, load
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import Task, task
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
 from wheelhouse.file_locks import locked
@@ -183,8 +182,8 @@ def _run(
     """Run the job in the model environment and return its answer."""
     environment = pinned.prepare(pinned.MAIN)
     path = log_dir() / "heal" / f"{log or 'model'}.log"
-    with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-heal-") as name:
-        job, answer = Path(name, "job.json"), Path(name, "answer.json")
+    with scratch.folder() as work:
+        job, answer = work / "job.json", work / "answer.json"
         content: dict[str, Any] = {
             "graph": str(graph.absolute()),  # not resolved: a link into a download cache has its data beside the link
             "folder": str(folder.absolute()),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 from smoke.environments.source import Environment
 from smoke.models.check.layouts import FAMILIES
 from smoke.models.model import Model
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import task
 from wheelhouse.errors import InputError, StepFailedError
 from wheelhouse.files import write_atomic
@@ -40,8 +38,8 @@ def require_agreement(model: Model, environment: Environment, *, runs_code: bool
 
 
 def _asked(model: Model, environment: Environment, *, runs_code: bool) -> str:
-    with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-loading-") as name:
-        folder, named = Path(name), environment.host_path
+    with scratch.folder() as folder:
+        named = environment.host_path
         job = {"model": named(model.folder), "trust": runs_code, "output": named(folder / "said.txt")}
         write_atomic(folder / "job.json", json.dumps(job, ensure_ascii=False))
         env = {"HF_MODULES_CACHE": named(folder / "modules")}

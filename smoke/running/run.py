@@ -25,11 +25,12 @@ from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
 from smoke.report.results import ModelInfo, Report, Result
-from smoke.running import explanations, scratch, this_machine, token_room
+from smoke.running import explanations, this_machine, token_room
 from smoke.running.attempts import Attempts
 from smoke.running.clock import Clock
 from smoke.running.judge_queue import Bench, Finished, no_base, not_run
 from smoke.running.smoke_request import Request
+from wheelhouse import scratch
 from wheelhouse.console import Task, phase, say
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space

@@ -13,8 +13,7 @@ from smoke.backends.registry import WORKER
 from smoke.environments.source import Environment
 from smoke.models.check.folder_facts import Facts
 from smoke.models.model import Model
-from smoke.running import scratch
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.errors import InputError, StepFailedError
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import log_dir

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from smoke.report.page.chart_data import Chart, Drawn
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import say
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.paths import ROOT, cache_dir
@@ -24,8 +23,8 @@ def draw(charts: Sequence[Chart]) -> list[Drawn]:
     if not charts:
         return []
     try:
-        with tempfile.TemporaryDirectory(prefix="dml-wheelhouse-") as folder:
-            return [Drawn(chart=c, svg=svg) for c, svg in zip(charts, _shared(charts, Path(folder)), strict=True)]
+        with scratch.folder() as folder:
+            return [Drawn(chart=c, svg=svg) for c, svg in zip(charts, _shared(charts, folder), strict=True)]
     except (OSError, WheelhouseError, msgspec.MsgspecError, ValueError) as error:
         say(f"The charts could not be drawn ({error}); their numbers are in the report all the same.", style="yellow")
         return [Drawn(chart=chart, svg="") for chart in charts]

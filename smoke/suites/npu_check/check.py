@@ -13,10 +13,9 @@ from smoke.environments.source import Environment
 from smoke.exports import making as exporting
 from smoke.models.model import Model
 from smoke.parity.verdicts import of_process
-from smoke.running import scratch
 from smoke.suites.npu_check import settings
 from smoke.suites.npu_check.settings import Attempt
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import task
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.files import require_space, write_atomic

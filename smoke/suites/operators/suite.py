@@ -17,13 +17,12 @@ from smoke.parity.dumps import Device
 from smoke.parity.speeds import Performance
 from smoke.parity.verdicts import Judgement, Verdict, of_process
 from smoke.report.results import Result, Section
-from smoke.running import scratch
 from smoke.running.jobs import PROGRESS
 from smoke.suites.operators import measurements, operator_tables, rows
 from smoke.suites.operators.measured_providers import VARIANT, Target
 from smoke.suites.operators.measurements import Measurements
 from smoke.suites.operators.rows import Begun, Dump, Row
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import Task, task
 from wheelhouse.errors import NetworkError, ToolchainError, UnsupportedError, WheelhouseError
 from wheelhouse.files import write_atomic

@@ -309,20 +309,6 @@ def test_impossible_numbers_are_refused(changes):
         Request(**(fields | changes))
 
 
-def test_scratch_of_killed_runs_is_removed(tmp_path, monkeypatch):
-    from smoke.running import scratch
-
-    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
-    dead, foreign = tmp_path / "scratch" / "4194999", tmp_path / "scratch" / "notes"
-    dead.mkdir(parents=True)
-    foreign.mkdir()
-    with scratch.folder() as own:
-        assert own.is_dir()
-        assert not dead.exists()
-    assert not own.exists()
-    assert foreign.exists()
-
-
 def test_a_report_folder_that_is_a_file_is_refused(tmp_path):
     from smoke.report.writing import make_folder, report_folder
 
