@@ -13,8 +13,9 @@ from smoke.narrowing import sides, what_was_found
 from smoke.narrowing.errands import Tools
 from smoke.narrowing.explaining import Explaining
 from smoke.narrowing.search import Found, Search
-from smoke.running import prompts, scratch
+from smoke.running import prompts
 from smoke.running.asked import long_prompt
+from wheelhouse import scratch
 from wheelhouse.console import result, task
 from wheelhouse.errors import ParityError, UsageError
 from wheelhouse.paths import cache_dir
