@@ -190,14 +190,15 @@ def _part_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> li
 
 
 def _distances(gate: SameWeights | AcrossQuantisation, logits: LogitMetrics, where: str = "") -> list[Check]:
-    most = [("NMSE", logits.nmse, gate.nmse), ("KL", logits.kl, gate.kl)]
+    few, rows = THRESHOLDS.few_rows, logits.positions
+    most = [("NMSE", logits.nmse, few.distance(gate.nmse, rows)), ("KL", logits.kl, few.distance(gate.kl, rows))]
     if isinstance(gate, SameWeights):
         relative = logits.max_abs / logits.spread if logits.spread else math.inf
         most.append(("largest logit error in spreads", relative, gate.max_error))
         most.append(("golden margin where another token is best", logits.top1_margin, gate.tie))
-    least = [("top-10 agreement", logits.top10, gate.top10)]
+    least = [("top-10 agreement", logits.top10, few.share(gate.top10, rows))]
     if isinstance(gate, AcrossQuantisation):
-        least.append(("top-1 agreement", logits.top1, gate.top1))
+        least.append(("top-1 agreement", logits.top1, few.share(gate.top1, rows, chosen=True)))
     checks = [_check(name + where, value, limit) for name, value, limit in most]
     return checks + [_check(name + where, value, limit, at_least=True) for name, value, limit in least]
 

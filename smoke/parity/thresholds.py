@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from msgspec import Struct
@@ -38,6 +39,26 @@ class AcrossQuantisation(Struct, frozen=True, kw_only=True, forbid_unknown_field
     why: str = ""
 
 
+class FewRows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Over fewer positions than these, a mean distance and a share of equal choices prove less."""
+
+    distances: int
+    choices: int
+    why: str = ""
+
+    def distance(self, limit: float, positions: int) -> float:
+        """Return how large a mean distance over so many positions may be, whose limit over many is `limit`."""
+        return limit * _room(self.distances, positions)
+
+    def share(self, limit: float, positions: int, *, chosen: bool = False) -> float:
+        """Return the same for the least a share may be; `chosen`: of positions that either agree or do not."""
+        return max(0.0, 1 - (1 - limit) * _room(self.choices if chosen else self.distances, positions))
+
+
+def _room(enough: int, positions: int) -> float:
+    return math.sqrt(max(1.0, enough / max(positions, 1)))
+
+
 class Answers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a runtime shows no logits: the share of its own tokens that it may choose differently when asked again."""
 
@@ -70,6 +91,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     int4_float16: SameWeights
     int8_activations: AcrossQuantisation
     quantisation: AcrossQuantisation
+    few_rows: FewRows
     answers: Answers
     weights: Weights
     grades: tuple[Grade, ...]

@@ -6,7 +6,7 @@ import pytest
 
 from smoke.parity import gates, parity
 from smoke.parity.parity import Difference, LogitMetrics, Metrics
-from smoke.parity.thresholds import SameWeights
+from smoke.parity.thresholds import THRESHOLDS, SameWeights
 from tests.smoke import dumping
 
 PERFECT = LogitMetrics(
@@ -55,6 +55,29 @@ def test_each_threshold_divides_what_passes_from_what_fails(gate, metrics_with, 
     assert gates.violations(gate, metrics_with(inside if beyond > 1 else min(inside, 1))) == []
     assert len(gates.violations(gate, metrics_with(limit * beyond))) == 1
     assert len(gates.violations(gate, metrics_with(float("nan")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("positions", "distance", "share"),
+    [(1, 3.0, 0.4), (4, 1.5, 0.7), (9, 1.0, 0.8), (36, 1.0, 0.9), (500, 1.0, 0.9)],
+)
+def test_few_positions_leave_more_room_and_many_none(positions, distance, share):
+    few = THRESHOLDS.few_rows
+    assert few.distance(0.02, positions) == pytest.approx(0.02 * distance)
+    assert few.share(0.9, positions, chosen=True) == pytest.approx(share)
+    gate = gates.INT8_ACTIVATIONS
+    for factor, passes in ((0.99, True), (1.01, False)):
+        far = {"positions": positions, "kl": gate.kl * distance * factor}
+        assert (gates.violations(gate, with_logits(**far)) == []) is passes
+    least = 1 - (1 - gate.top1) * (1 - share) / 0.1
+    for top1, passes in ((least + 0.01, True), (least - 0.01, False)):
+        assert (gates.violations(gate, with_logits(positions=positions, top1=top1)) == []) is passes
+
+
+def test_of_few_positions_none_passes_that_is_far_off():
+    wrong = {"positions": 4, "nmse": 1.0, "kl": 2.0, "top1": 0.25, "top10": 0.2}
+    for gate in GATES:
+        assert len(gates.violations(gate, with_logits(**wrong))) >= 3
 
 
 def difference(**changes):
