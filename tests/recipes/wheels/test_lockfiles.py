@@ -171,7 +171,8 @@ def test_pip_installs_from_the_requirements_with_hashes_only(locked, tmp_path: P
 
 
 def pip_resolves(requirements: Path) -> subprocess.CompletedProcess[str]:
-    target = ("--platform", "win_arm64", "--python-version", "3.12", "--target", "never-made")
+    """What pip says of the requirements; its lock for the target lies beside them, not in this checkout."""
+    target = ("--platform", "win_arm64", "--python-version", "3.12")
     argv = (
         sys.executable,
         "-m",
@@ -182,6 +183,7 @@ def pip_resolves(requirements: Path) -> subprocess.CompletedProcess[str]:
         "--ignore-installed",
         "--require-hashes",
     )
+    argv += ("--target", str(requirements.parent / "never-made"))
     return subprocess.run([*argv, *target, "-r", str(requirements)], capture_output=True, text=True, timeout=120)
 
 

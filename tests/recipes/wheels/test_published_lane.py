@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import zipfile
@@ -88,6 +89,12 @@ def built(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Checkout
     return checkout
 
 
+def elsewhere(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run an installer in a folder of its own: pip makes its target there for a lock, `--dry-run` or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=600)
+
+
 def resolve(
     python: str, index: str | None, platform: str = "win_amd64", wanted: tuple[str, ...] = (GENAI,)
 ) -> dict[str, str]:
@@ -95,9 +102,7 @@ def resolve(
     extra = () if index is None else ("--extra-index-url", index)
     target = ("--platform", platform, "--python-version", python, "--target", "never-made")
     argv = (sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-")
-    done = subprocess.run(
-        [*argv, "--only-binary=:all:", *target, *extra, *wanted], capture_output=True, text=True, timeout=600
-    )
+    done = elsewhere([*argv, "--only-binary=:all:", *target, *extra, *wanted])
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return {item["metadata"]["name"]: item["metadata"]["version"] for item in report["install"]}
@@ -128,7 +133,7 @@ def uv_would_install(target: str, python: str, *arguments: str) -> set[str]:
     """What uv would install on that system, as name==version."""
     argv = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-config", "--only-binary=:all:"]
     argv += ["--python-platform", UV_PLATFORMS[target], "--python-version", python, "--target", "never-made"]
-    done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=600)
+    done = elsewhere([*argv, *arguments])
     assert done.returncode == 0, done.stderr
     return {line.removeprefix(" + ") for line in done.stderr.splitlines() if line.startswith(" + ")}
 
