@@ -45,7 +45,7 @@ SUBGROUP_MATRICES = "subgroup_matrix"
 """What the evidence names among the features of the plug-in's shaders where it multiplies by them."""
 HALF_SUMS = (
     "On GPUs with subgroup matrices the plug-in's float16 products are less exact than float16 has to be: on an NVIDIA "
-    "H100 they alone made SmolLM2-135M diverge (docs/webgpu.md). int4 and fp32 are without them."
+    "H100 they alone made SmolLM2-135M diverge (docs/webgpu.md). int4 and fp32 do not use them."
 )
 
 
