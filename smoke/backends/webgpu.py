@@ -151,6 +151,14 @@ def why_not_unasked() -> str:
     return "" if status.ready or status.makeable else status.reason
 
 
+def why_no_graph() -> str:
+    """Return why a captured graph is not tried here unless it is named: in software that is minutes for nothing new."""
+    reason = why_not_unasked()
+    if reason or not choose().software:
+        return reason
+    return "Capturing the graph saves a GPU's calls; here int4 computes the same in software."
+
+
 def why_no_f16() -> str:
     """Return why a model in fp16 is not tried here unless it is named; "" where the worker has to find out."""
     reason = why_not_unasked()

@@ -15,7 +15,7 @@ _WEBGPU = (
     ("fp16", "webgpu-fp16", gates.FP16, REFERENCE, webgpu.why_no_f16),
     # The same graph on the CPU provider, which is held to the graph's twin.
     ("int4", "webgpu-int4", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", None),
-    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_not_unasked),
+    ("int4-graph", "webgpu-int4-graph", gates.INT8_ACTIVATIONS, "ort-cpu:webgpu-int4", webgpu.why_no_graph),
 )
 
 

@@ -94,6 +94,7 @@ class Attempts:
             repeat=self.request.repeat if timed else 1,
             lengths=tuple(self.request.lengths) if timed else (),
             most=most,
+            decode_steps=share.steps,
             context=long_prompt.question(self.model.facts, most, slow=slow),
         )
         return asked if golden is None else replace(asked, golden=golden)

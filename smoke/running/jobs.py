@@ -48,6 +48,7 @@ class Questions:
     repeat: int = 1
     lengths: Sequence[int] = ()
     most: int | None = None
+    decode_steps: int = DECODE_STEPS
     golden: Dump | None = None
     context: dict[str, Any] = field(default_factory=dict)
     """See long_prompt.question."""
@@ -57,7 +58,7 @@ class Questions:
         common: dict[str, Any] = {
             "text": self.text,
             "max_new_tokens": self.max_new_tokens,
-            "decode_steps": DECODE_STEPS,
+            "decode_steps": self.decode_steps,
             "repeat": self.repeat,
             "lengths": list(self.lengths),
             **({} if self.most is None else {"most": self.most}),

@@ -16,20 +16,28 @@ from smoke.parity.dumps import Dump
 from smoke.parity.parity import Golden
 from smoke.running import prompts
 from smoke.running.asked.long_prompt import SLOW
+from smoke.running.jobs import DECODE_STEPS
 from smoke.running.smoke_request import TIMEOUT, Request
 
 PROMPTS = 2
-TOKENS = 12
+TOKENS = 8
+"""Enough for the first prompt's answer to end, as it should."""
+STEPS = 4
+"""Of them, how many are also scored one at a time; the long context is looked at in that way, too."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The first `prompts` prompts and the first `tokens` tokens of each answer; `why` in words, "" for everything."""
+    """The first `prompts` prompts and the first `tokens` tokens of each answer, the last `steps` of them one by one.
+
+    `why` in words, "" for everything.
+    """
 
     prompts: int
     tokens: int
+    steps: int = DECODE_STEPS
     why: str = ""
 
     def messages(self, request: Request) -> tuple[str, ...]:
@@ -73,8 +81,8 @@ def share(request: Request, environment: Environment) -> Share:
     whole = Share(prompts=len(request.prompts), tokens=request.max_new_tokens)
     if not environment.seconds_per_token or tuple(request.prompts) != prompts.DEFAULT:
         return whole
-    cut = Share(prompts=min(PROMPTS, whole.prompts), tokens=min(TOKENS, whole.tokens))
-    if cut == whole:
+    cut = Share(prompts=min(PROMPTS, whole.prompts), tokens=min(TOKENS, whole.tokens), steps=STEPS)
+    if (cut.prompts, cut.tokens) == (whole.prompts, whole.tokens):
         return whole
     why = (
         f"asked {cut.prompts} of the {whole.prompts} prompts, {cut.tokens} of {whole.tokens} tokens each and a context "

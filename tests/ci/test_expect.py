@@ -48,7 +48,7 @@ def test_a_missing_result_and_an_unexpected_fault_are_named(tmp_path: Path) -> N
     assert done.stdout.splitlines() == ["reference fp32 is missing instead of PASS", "npu fp16 is CRASHED"]
 
 
-@pytest.mark.parametrize(("option", "missing"), [("--wine", "dml fp16"), ("--webgpu", "webgpu int4-graph")])
+@pytest.mark.parametrize(("option", "missing"), [("--wine", "dml fp16"), ("--webgpu", "webgpu int4")])
 def test_what_not_every_machine_has_is_asked_for_by_an_option(tmp_path: Path, option: str, missing: str) -> None:
     done = expect(tmp_path, dict.fromkeys(GOOD, "PASS"), option)
     assert done.returncode == 1
@@ -56,7 +56,7 @@ def test_what_not_every_machine_has_is_asked_for_by_an_option(tmp_path: Path, op
 
 
 def test_webgpu_that_only_fell_back_is_named(tmp_path: Path) -> None:
-    ran = {("webgpu", variant): "PASS" for variant in ("fp32", "int4-graph")}
+    ran = {("webgpu", variant): "PASS" for variant in ("fp32", "int4")}
     verdicts = {**dict.fromkeys(GOOD, "PASS"), **ran, ("webgpu", "int4"): "FELL_BACK", ("webgpu", "fp16"): "SKIPPED"}
     done = expect(tmp_path, verdicts, "--webgpu")
     assert done.stdout == "webgpu int4 is FELL_BACK instead of PASS\n"

@@ -105,6 +105,10 @@ def test_the_environment_leads_the_plugin_to_its_device(monkeypatch):
     monkeypatch.setattr(webgpu.pinned, "status", lambda _: Readiness(ready=True, makeable=True))
     assert "no f16" in webgpu.why_no_f16()
     assert webgpu.why_not_unasked() == ""
+    assert "saves a GPU's calls" in webgpu.why_no_graph()
+    gpu = webgpu.Adapter(label="the GPU's Vulkan driver", variables={})
+    monkeypatch.setattr(webgpu, "choose", lambda: gpu)
+    assert webgpu.why_no_graph() == webgpu.why_no_f16() == ""
 
 
 def test_without_a_device_it_is_skipped_with_the_reason(monkeypatch):
@@ -116,7 +120,7 @@ def test_without_a_device_it_is_skipped_with_the_reason(monkeypatch):
     monkeypatch.setattr(webgpu, "choose", none)
     status = webgpu.WebGpuSource().status()
     assert (status.makeable, status.reason, status.remedy) == (False, "no device", "install one")
-    assert webgpu.why_not_unasked() == webgpu.why_no_f16() == "no device"
+    assert webgpu.why_not_unasked() == webgpu.why_no_f16() == webgpu.why_no_graph() == "no device"
 
 
 def test_takes_its_own_wheels_only():

@@ -57,6 +57,12 @@ def test_as_it_is_it_passes_and_names_the_software(result_of):
     assert "SwiftShader" in result.reason
 
 
+def test_a_captured_graph_passes_where_it_is_named(result_of):
+    result = result_of("int4-graph")
+    assert result.verdict is Verdict.PASS
+    assert "WebGPU" in result.device
+
+
 def test_a_driver_that_cannot_be_loaded_is_skipped_with_the_packages(result_of, monkeypatch, tmp_path):
     manifest = tmp_path / "gone.json"
     driver = {"library_path": str(tmp_path / "gone.so"), "api_version": "1.1.0"}

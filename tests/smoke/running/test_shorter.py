@@ -34,7 +34,7 @@ def test_the_default_prompts_are_cut_for_a_slow_device_only(smoke):  # noqa: F81
     assert result(report, "slow").verdict is Verdict.PASS
     assert all(tokens <= shorter.TOKENS for tokens in result(report, "slow").metrics.golden_tokens)
     assert len(result(report, "slow").metrics.golden_tokens) == shorter.PROMPTS
-    assert "Asked 2 of the 4 prompts, 12 of 24 tokens each and a context of 68 tokens" in result(report, "slow").reason
+    assert "Asked 2 of the 4 prompts, 8 of 24 tokens each and a context of 68 tokens" in result(report, "slow").reason
     assert len(result(report, "quick").metrics.golden_tokens) == len(prompts.DEFAULT)
     assert "Asked" not in result(report, "quick").reason
 
