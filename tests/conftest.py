@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from wheelhouse.paths import CACHE_VARIABLE
+from wheelhouse.processes.effort import in_wine
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
@@ -27,11 +26,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Spread the unit tests over the processors; what builds and infers has them to itself."""
     alone = "not integration" not in str(config.option.markexpr) or in_wine()
     return 0 if alone else os.cpu_count() or 1
-
-
-def in_wine() -> bool:
-    """Return whether this Windows is Wine, whose own library says so."""
-    return sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ from recipes.audit.readers.limits import MAX_MEMORY, seconds_for
 from recipes.audit.readers.wheel import Wheel, unchecked
 from wheelhouse.files import human_size
 from wheelhouse.paths import ROOT
+from wheelhouse.processes.effort import computed
 from wheelhouse.processes.lifeline import die_with_parent
 from wheelhouse.processes.orphans import end_with_descendants
 
@@ -117,11 +118,11 @@ def _watched(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Calla
     def watch() -> None:
         with suppress(psutil.Error):
             child = psutil.Process(process.pid)
-            computed = _meter(child)
+            meter = _meter(child)
             waited = 0.0
             while not over.wait(_POLL_SECONDS):
                 waited += _POLL_SECONDS
-                if computed() > seconds or waited > _PATIENCE * seconds:
+                if meter() > seconds or waited > _PATIENCE * seconds:
                     reason[0] = _took(seconds)
                 elif _own_memory(child) > MAX_MEMORY:
                     reason[0] = _MEMORY
@@ -159,16 +160,16 @@ def _own_memory(child: psutil.Process) -> int:
 def _meter(child: psutil.Process) -> Callable[[], float]:
     """Return a function that says how many seconds have been computed since now.
 
-    What each process has done before it is seen first does not count: in Wine that is what its parent has done.
+    What each process has done before it is seen first does not count.
     """
     first: dict[int, float] = {}
 
-    def computed() -> float:
-        now = {each.pid: sum(each.cpu_times()[:2]) for each in _all(child)}
+    def meter() -> float:
+        now = {each.pid: computed(each) for each in _all(child)}
         return sum(seconds - first.setdefault(pid, seconds) for pid, seconds in now.items())
 
-    computed()
-    return computed
+    meter()
+    return meter
 
 
 def _all(child: psutil.Process) -> list[psutil.Process]:

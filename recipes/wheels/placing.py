@@ -87,11 +87,13 @@ def facts_of(wheels: list[Path]) -> list[WheelFacts]:
     """Return the facts of every wheel; those that were read before and have not changed since come from the cache."""
     notebook = cache_dir("wheel-facts.json")
     known = {} if manifests.doubted() else _read_notebook(notebook)
-    entries = {str(w.resolve()): _entry(w, known.get(str(w.resolve()))) for w in wheels}
+    folders = {folder: folder.resolve() for folder in {w.parent for w in wheels}}  # once each: it is slow on Windows
+    names = {w: str(folders[w.parent] / w.name) for w in wheels}
+    entries = {names[w]: _entry(w, known.get(names[w])) for w in wheels}
     if any(known.get(name) != entry for name, entry in entries.items()):
         alive = {name: entry for name, entry in known.items() if Path(name).exists()}
         write_atomic(notebook, _sealed(alive | entries))
-    return [entries[str(w.resolve())].facts for w in wheels]
+    return [entries[names[w]].facts for w in wheels]
 
 
 def read_metadata(wheel: Path) -> bytes:

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from wheelhouse.processes.effort import computed
+
 LITTLE = 0.02
 """Share of one processor below which a process tree does nothing: timers and an idle X server take less."""
 _SAMPLES = 12
@@ -62,8 +64,7 @@ def work_of(pid: int) -> float | None:
         try:
             if process.status() == psutil.STATUS_DISK_SLEEP:
                 return -1.0
-            times = process.cpu_times()
+            total += computed(process)
         except psutil.Error:
             continue
-        total += float(times.user + times.system)
     return total
