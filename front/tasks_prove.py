@@ -63,6 +63,7 @@ def smoke(
     verify: bool = False,
     trust_remote_code: bool = False,
     pairs: bool = False,
+    bisect: bool = False,
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -89,6 +90,7 @@ def smoke(
         verify=verify,
         trust=trust_remote_code,
         pairs=pairs,
+        bisect=bisect,
     )
 
 

@@ -39,6 +39,7 @@ def smoke(
     verify: bool = False,
     trust: bool = False,
     pairs: bool = False,
+    bisect: bool = False,
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -93,6 +94,10 @@ def smoke(
         found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
     )
     _tell(found, folder)
+    if bisect:
+        from smoke.narrowing.bisecting import after
+
+        after(found, model=model, prompts=prompts, stable_norms=stable_norms, folder=folder)
     since.require_no_regression(found.changes)
     reports.require_success(found, strict=strict)
     reports.require_named(found, backends)

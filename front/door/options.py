@@ -68,6 +68,7 @@ OPTIONS: dict[str, Option] = {
     "model": Option(
         text="a model recipe's name, a Hugging Face folder, a GGUF file, or an id on the hub", value="MODEL", short="m"
     ),
+    "bisect": Option(text="name the operator where an ONNX backend DIVERGED (`invoke bisect`)"),
     "left": Option(
         text="what is right: NAME:VARIANT with an ONNX graph; NAME:VARIANT=FOLDER takes the graph in a folder",
         value="BACKEND",

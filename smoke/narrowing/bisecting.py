@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from smoke.backends import with_graphs
 from smoke.models.resolving import resolve
 from smoke.narrowing import sides, what_was_found
 from smoke.narrowing.errands import Tools
 from smoke.narrowing.explaining import Explaining
 from smoke.narrowing.search import Found, Search
-from smoke.running import prompts
+from smoke.parity.verdicts import Verdict
+from smoke.report.results import Report
+from smoke.running import prompts as questions
 from smoke.running.asked import long_prompt
 from wheelhouse import scratch
-from wheelhouse.console import result, task
-from wheelhouse.errors import ParityError, UsageError
+from wheelhouse.console import result, task, warn
+from wheelhouse.errors import ParityError, UsageError, WheelhouseError
 from wheelhouse.paths import cache_dir
 
 LONGEST, SLOW = 320, 24
@@ -67,7 +70,7 @@ def bisect(request: Request) -> None:
 def searched(request: Request) -> Iterator[tuple[Search, Found]]:
     """Search, and keep what was made for it until the end of the block."""
     model = resolve(request.model)
-    asked = prompts.load(request.prompts)
+    asked = questions.load(request.prompts)
     left, right = (sides.prepare(n, model, stable_norms=request.stable_norms) for n in (request.left, request.right))
     slow = left.slow or right.slow
     texts = asked[:FEW] if slow else (*asked, long_prompt.text())
@@ -82,3 +85,23 @@ def searched(request: Request) -> Iterator[tuple[Search, Found]]:
 def parts(found: Found) -> bool:
     """Say whether the two models give other logits."""
     return any(seen is not None and seen.is_wrong for seen in (found.logits, found.untapped))
+
+
+def after(report: Report, *, model: str, prompts: str, stable_norms: str, folder: Path) -> None:
+    """Search in each result of a smoke run that DIVERGED and has a graph; the repros go to its report."""
+    for found in report.results:
+        beside = with_graphs.held_to(found.backend, found.variant) if found.verdict is Verdict.DIVERGED else ""
+        if not beside:
+            continue
+        asked = Request(
+            model=model,
+            left=beside,
+            right=f"{found.backend}:{found.variant}",
+            prompts=Path(prompts) if prompts else None,
+            stable_norms=stable_norms,
+            out=folder / "bisect" / f"{found.backend}-{found.variant}",
+        )
+        try:
+            bisect(asked)
+        except WheelhouseError as error:  # the run's own verdict ends the command
+            warn(f"{error.message} {error.remedy}".strip())

@@ -10,6 +10,7 @@ from typing import Any
 from smoke.backends import selection
 from smoke.backends.registry import BACKENDS
 from smoke.backends.variants import Backend, Variant
+from smoke.backends.with_graphs import has_graph
 from smoke.environments.source import Environment
 from smoke.exports.making import export
 from smoke.models.model import Model
@@ -71,11 +72,6 @@ def named(name: str) -> tuple[Backend, Variant]:
         return backend, variant
     able = ", ".join(b.name for b in BACKENDS if any(has_graph(b, v) for v in b.variants))
     raise UsageError(f"{name} runs no ONNX graph that could be divided.", remedy=f"These do: {able}.")
-
-
-def has_graph(backend: Backend, variant: Variant) -> bool:
-    """Say whether a variant runs a graph of ONNX Runtime GenAI."""
-    return backend.engine.name.startswith("engine_ort_genai") and bool(variant.export)
 
 
 def prepare(asked: str, model: Model, *, stable_norms: str = "") -> Side:

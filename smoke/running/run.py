@@ -188,7 +188,7 @@ class Run:
         results = [
             reporting.advised(self._finished(item.name).result, exports.get(item.variant.export)) for item in plan
         ]
-        return explanations.added(results, plan)
+        return explanations.added(results, plan, self.request.model)
 
     def _diverged(self) -> list[str]:
         return [name for name in self._futures if self._finished(name).result.verdict is Verdict.DIVERGED]
