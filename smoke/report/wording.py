@@ -12,7 +12,7 @@ from wheelhouse.files import human_size
 
 MOST_PROMPTS = 4
 """With more prompts than this, their prefixes are added up."""
-_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`(])")
 
 STYLES = {
     Verdict.PASS: "green",
@@ -112,6 +112,11 @@ def headline(report: Report) -> str:
     return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
 
 
+def first_sentence(text: str) -> str:
+    """Return a text's first sentence, or first line where that ends sooner."""
+    return _SENTENCE_ENDS.split(text.strip().split("\n", 1)[0], maxsplit=1)[0]
+
+
 def alike(results: Iterable[Result], *, brief: bool = False) -> list[list[Result]]:
     """Return the results in groups of those of which the same is to be said."""
     groups: dict[tuple[Verdict, str], list[Result]] = {}
@@ -138,7 +143,7 @@ def names(group: Sequence[Result]) -> str:
 
 def _reason(result: Result, *, brief: bool = False) -> str:
     parts = [part for part in (result.reason, result.remedy) if part]
-    return " ".join(_SENTENCES.split(part, maxsplit=1)[0] if brief else part for part in parts)
+    return " ".join(first_sentence(part) if brief else part for part in parts)
 
 
 def _general(result: Result, *, brief: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
@@ -76,7 +77,7 @@ def _verb(results: Sequence[Result], one: str, many: str) -> str:
 
 
 def _fault(result: Result) -> str:
-    reason = first_sentence(result.reason)
+    reason = wording.first_sentence(result.reason)
     reason = reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}…"
     return f"{result.backend} {result.variant} {result.verdict.value.lower().replace('_', ' ')}" + (
         f" ({reason.rstrip('.')})" if reason else ""
@@ -111,25 +112,22 @@ def _absent(report: Report) -> list[str]:
         asked = [result for result in report.results if result.requested_device.split(".")[0] == device]
         if not asked or any(_ran_on(result, device) for result in asked):
             continue
-        reason = min((first_sentence(result.reason) for result in asked if result.reason), key=len, default="")
+        reason = min((wording.first_sentence(result.reason) for result in asked if result.reason), key=len, default="")
         by_reason.setdefault(reason, []).append(name)
-    missing = [
-        " or ".join(names) + (f" ({reason[:1].lower()}{reason[1:].rstrip('.')})" if reason else "")
-        for reason, names in by_reason.items()
-    ]
+    missing = [" or ".join(names) + (f" ({_inside(reason)})" if reason else "") for reason, names in by_reason.items()]
     return [f"Nothing ran on {' or on '.join(missing)}."] if missing else []
+
+
+def _inside(sentence: str) -> str:
+    """Return a sentence as it stands in brackets: without its own, and in lower case unless it begins with a name."""
+    bare = re.sub(r" \([^()]*\)$", "", sentence.rstrip("."))
+    word = bare.partition(" ")[0]
+    return bare if word[1:] != word[1:].lower() else bare[:1].lower() + bare[1:]
 
 
 def _ran_on(result: Result, device: str) -> bool:
     names = [name.strip().split(".")[0] for name in result.device.split(",")]
     return result.verdict is not Verdict.SKIPPED and device in names
-
-
-def first_sentence(text: str) -> str:
-    """Return a text's first sentence, or first line where that ends sooner."""
-    line = text.strip().split("\n", 1)[0]
-    end = line.find(". ")
-    return line if end < 0 else line[: end + 1]
 
 
 def skipped(report: Report) -> list[tuple[str, str, list[Result]]]:

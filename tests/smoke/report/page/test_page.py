@@ -31,6 +31,20 @@ def test_the_first_sentences_are_for_a_customer():
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("OpenVINO finds no NPU here (it finds CPU). Asked for one, it says: No.", "OpenVINO finds no NPU here"),
+        ("This machine (a laptop) has no NPU.", "this machine (a laptop) has no NPU"),
+        ("WebGPU is not there", "WebGPU is not there"),
+        ("No driver.", "no driver"),
+    ],
+)
+def test_why_nothing_ran_stands_in_brackets(reason, said):
+    skipped = making.result("npu:int4", verdict=Verdict.SKIPPED, reason=reason, requested_device="NPU")
+    assert f"Nothing ran on an NPU ({said})." in sentences.summary(making.report(making.reference(), skipped))
+
+
 def test_what_is_wrong_is_said_at_the_top():
     assert sentences.title(BROKEN) == "1 of 2 ways to run m fails"
     assert "b (fp16) does not: b fp16 diverged (It parts at token 3)." in sentences.summary(BROKEN)
