@@ -1,64 +1,79 @@
-"""Speed as ratios measured in one run: what we cost compared with what we stand on, never absolute wall time."""
+"""What `invoke bench` does: measures what the documentation promises, in one run, and shows it."""
 
 from __future__ import annotations
 
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import datetime as dt
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wheelhouse.paths import ROOT
+from front.benching import building_rows, commands_rows, document, smoke_rows
+from front.benching.document import Measured
+from front.benching.timing import Row
+from wheelhouse import console
+from wheelhouse.errors import UsageError, WheelhouseError, nearest
+from wheelhouse.files import write_atomic
 
-ROUNDS = 15
-_EMPTY_TASKS = (
-    '"""No tasks but one."""\nfrom invoke.tasks import task\n\n\n@task\ndef nothing(_c):\n    """Do nothing."""\n'
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """How many times as long `subject` takes as `baseline` (medians in seconds), and the most it may take."""
-
-    subject: str
-    baseline: str
-    seconds: float
-    baseline_seconds: float
-    limit: float
-
-    @property
-    def value(self) -> float:
-        """The ratio of the two medians."""
-        return self.seconds / self.baseline_seconds
+GROUPS: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "list": commands_rows.start_up,
+    "nothing-to-do": commands_rows.nothing_to_do,
+    "wheels": commands_rows.sixteen_wheels,
+    "audit": commands_rows.audits,
+    "build": building_rows.builds,
+    "cache": building_rows.caches,
+    "smoke": smoke_rows.runs,
+}
+"""What can be measured, by the name that --only takes."""
 
 
-def interleaved_medians(actions: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> list[float]:
-    """Return each action's median seconds; the rounds alternate, so that a busy moment hits all of them alike."""
-    times: list[list[float]] = [[] for _ in actions]
-    for _ in range(rounds):
-        for action, samples in zip(actions, times, strict=True):
-            started = time.perf_counter()
-            action()
-            samples.append(time.perf_counter() - started)
-    return [statistics.median(samples) for samples in times]
+def bench(only: Sequence[str], *, as_json: bool, out: str) -> None:
+    """Measure what is named (nothing: all), print a table or JSON, and write the JSON to the file `out`.
+
+    Raise UsageError for what is not known. What cannot be measured here is a row that says why.
+    """
+    for name in only:
+        if name not in GROUPS:
+            raise UsageError(f"There is nothing called '{name}' to measure. {nearest(name, GROUPS)}")
+    before = _load()
+    rows = tuple(_rows(list(only) or list(GROUPS)))
+    measured = _machine(rows, max(before, _load(), key=lambda load: -1.0 if load is None else load))
+    text = console.as_json(measured)
+    if out:
+        write_atomic(Path(out).expanduser(), text.rstrip() + "\n")
+    if as_json:
+        console.show_json(text)
+    else:
+        console.result(document.table(measured))
 
 
-def start_up() -> Ratio:
-    """Compare `invoke --list` here with `invoke --list` over a tasks.py that has one empty task."""
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "tasks.py").write_text(_EMPTY_TASKS, encoding="utf-8")
-        ours, empty = interleaved_medians([lambda: _list_tasks(ROOT), lambda: _list_tasks(Path(name))])
-    return Ratio(
-        subject="invoke --list",
-        baseline="invoke --list of an empty tasks.py",
-        seconds=ours,
-        baseline_seconds=empty,
-        limit=1.5,
+def _rows(names: Sequence[str]) -> Iterator[Row]:
+    with console.phase("measuring", len(names)) as shown:
+        for name in names:
+            try:
+                yield from GROUPS[name]()
+            except WheelhouseError as error:
+                yield Row(name=name, what=name, unit="s", skipped=error.message)
+            shown.advance()
+
+
+def _load() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _machine(rows: tuple[Row, ...], load: float | None) -> Measured:
+    from wheelhouse.machine import host, host_linux
+
+    cpu = host.cpu()
+    gpus = [device for device in host_linux.devices() if device.kind == "gpu"]
+    return Measured(
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        system=host.system_name(),
+        cpu=cpu.model,
+        cores=cpu.usable,
+        memory_bytes=host.memory().total,
+        gpu=", ".join(f"GPU {device.vendor_id:04x}:{device.device_id:04x}" for device in gpus) or "no GPU",
+        python=platform.python_version(),
+        load=load,
+        rows=rows,
     )
-
-
-def _list_tasks(folder: Path) -> None:
-    subprocess.run([sys.executable, "-m", "invoke", "--list"], cwd=folder, capture_output=True, check=True)

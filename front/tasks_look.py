@@ -9,6 +9,8 @@ from front.door.options import Option
 from front.tasks_prove import MODEL
 from wheelhouse.console import show, show_json, show_prose
 
+_MEASURED = "list, nothing-to-do, wheels, audit, build, cache or smoke"
+
 
 @task
 def backends(_c: Context, json: bool = False) -> None:
@@ -85,13 +87,12 @@ def doctor(_c: Context, python: str = "", json: bool = False) -> None:
     (show_json if json else show_prose)((to_json if json else to_text)(diagnose()))
 
 
-@task
-def bench(_c: Context) -> None:
+@task(texts={"only": Option(text=f"{_MEASURED}; repeatable, or with commas; default: all", value="WHAT")})
+def bench(_c: Context, only: list[str], json: bool = False, out: str = "") -> None:
     """Measure what speed promises, as ratios taken in one run."""
-    from front.bench import start_up
+    from front.bench import bench as measure
 
-    for ratio in (start_up(),):
-        show(f"{ratio.subject}: {ratio.value:.2f} times {ratio.baseline} (limit {ratio.limit})")
+    measure(only, as_json=json, out=out)
 
 
 @task

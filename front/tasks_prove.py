@@ -64,6 +64,7 @@ def smoke(
     trust_remote_code: bool = False,
     pairs: bool = False,
     bisect: bool = False,
+    shard: str = "",
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -91,6 +92,7 @@ def smoke(
         trust=trust_remote_code,
         pairs=pairs,
         bisect=bisect,
+        shard=shard,
     )
 
 

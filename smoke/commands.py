@@ -40,6 +40,7 @@ def smoke(
     trust: bool = False,
     pairs: bool = False,
     bisect: bool = False,
+    shard: str = "",
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -47,14 +48,15 @@ def smoke(
     RegressionError when something got worse since the report `baseline`, UnsupportedError when a backend that was
     asked for by name could not run, and before anything runs UsageError or InputError for what cannot be asked for.
     """
-    from smoke.backends import selection
-    from smoke.comparing import since
+    from smoke.backends import selection, sharding
+    from smoke.comparing import shards, since
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
     from smoke.running.smoke_request import Request, numbers
     from smoke.suites import all_suites
 
     if pairs:
+        sharding.wanted(shard, {"--pairs": True})
         from smoke.suites.pairs.every_pair import prove
 
         prove(backends, given=wheels, model=model, prompts=prompts, max_new_tokens=max_new_tokens, report=report,
@@ -64,10 +66,12 @@ def smoke(
     given = wheels_meant(wheels)
     suite_names, models = all_suites.split(backends)
     all_suites.check_operators(suite_names, operators)
+    share = sharding.wanted(shard, {"--baseline": bool(baseline), **dict.fromkeys(suite_names, True)})
     found = all_suites.empty_report()
     if models or all_backends or not suite_names:
+        plan = selection.select(models, everything=all_backends, wheels=given)
         request = Request(
-            plan=selection.select(models, everything=all_backends, wheels=given),
+            plan=plan if share is None else sharding.part(plan, share),
             model=model,
             prompts=questions.load(Path(prompts).expanduser() if prompts else None),
             max_new_tokens=max_new_tokens,
@@ -89,6 +93,8 @@ def smoke(
             reports.make_folder(request.dump, what="dump")
         run = partial(_run, verify=verify)
         found = run(request) if before is None else since.compared(run(request), before, request, run)
+        if share is not None and request.dump is not None:
+            shards.write(request.dump, share, [item.name for item in plan], found)
     reports.make_folder(folder)
     found = all_suites.added(
         found, suite_names, wheels=given, folder=folder, timeout=timeout, model=model, operators=operators
@@ -100,7 +106,8 @@ def smoke(
         after(found, model=model, prompts=prompts, stable_norms=stable_norms, folder=folder)
     since.require_no_regression(found.changes)
     reports.require_success(found, strict=strict)
-    reports.require_named(found, backends)
+    if share is None:  # what could be run of a backend may be another machine's part
+        reports.require_named(found, backends)
 
 
 def _tell(found: Report, folder: Path) -> None:

@@ -98,6 +98,9 @@ OPTIONS: dict[str, Option] = {
         text="only cases whose name has this part, in dml-ops and webgpu-ops; repeatable", value="PART", verbatim=True
     ),
     "pairs": Option(text="with --backend dml: every GenAI on every ONNX Runtime; writes docs/directml-pairs.md"),
+    "shard": Option(
+        text="take the part I of N, on each of N machines; `invoke compare` joins their dumps (--dump)", value="I/N"
+    ),
     "stable_norms": Option(
         text="scale norms that overflow in fp16 in DirectML exports; default: as the model's recipe says",
         choices=("auto", "always", "never"),

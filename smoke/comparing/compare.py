@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from smoke.comparing import known_shapes
+from smoke.comparing import known_shapes, shards
 from smoke.comparing.kept import Kept, find
 from smoke.parity import gates, parity
 from smoke.parity.distances import NotFiniteError
@@ -36,13 +36,15 @@ def compare(given: Sequence[Path]) -> Report:
     started = time.monotonic()
     with scratch.folder() as work:
         foreign = [path for path in given if known_shapes.is_one(path)]
-        dumps = [path for path in given if path not in foreign]
+        dumps = shards.spread(path for path in given if path not in foreign)
         if not dumps:
             raise UsageError("There is no dump among these files.", remedy=known_shapes.REMEDY)
         groups = find(dumps, work)
+        sheets = shards.read([path if path.is_dir() else work / str(n) for n, path in enumerate(dumps)])
         others = known_shapes.section(foreign, _answers(groups))
         table = Table(groups=groups)
-        results = [result for group in groups for kept in group for result in table.results(kept)]
+        judged = [result for group in groups for kept in group for result in table.results(kept)]
+        results = shards.joined(judged, sheets, [group[0].machine for group in groups])
     first = groups[0][0].record
     seconds = time.monotonic() - started
     return Report(

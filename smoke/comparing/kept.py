@@ -20,7 +20,7 @@ MOST = 200
 """Dumps in one folder or archive."""
 _LARGEST_JSON = 64 << 20
 _LARGEST = 64 << 30
-_MEMBER = re.compile(r"(?:[^/\\:]+/){0,3}(run\.json|dump\.json|logits-\d{1,4}\.safetensors)")
+_MEMBER = re.compile(r"(?:[^/\\:]+/){0,3}(shard\.json|run\.json|dump\.json|logits-\d{1,4}\.safetensors)")
 REMEDY = "`invoke smoke --dump FOLDER` and the bundles of `invoke bundle` make such folders and archives."
 
 

@@ -62,7 +62,7 @@ needs_shellcheck = pytest.mark.skipif(
 
 
 def test_there_are_workflows() -> None:
-    assert {p.stem for p in WORKFLOWS} == {"outdated", "release", "test", "weekly", "windows"}
+    assert {p.stem for p in WORKFLOWS} == {"outdated", "release", "smoke", "test", "weekly", "windows"}
 
 
 def test_zizmor_finds_nothing() -> None:

@@ -98,3 +98,21 @@ def test_what_cannot_be_asked_for_is_one_paragraph(arguments, code, words, tmp_p
     said = done.stderr + done.stdout
     assert words in said
     assert "Traceback" not in said
+
+
+def test_a_run_in_parts_comes_home_as_the_whole(tmp_path):
+    common = ("--backend", "ort-cpu", "--model", "tiny-phi3")
+    invoke("smoke", *common, "--report", str(tmp_path / "whole"))
+    for part in ("1", "2"):
+        place = ("--report", str(tmp_path / f"report{part}"), "--dump", str(tmp_path / "dumps" / part))
+        invoke("smoke", *common, "--shard", f"{part}/2", *place)
+    invoke("compare", str(tmp_path / "dumps"), "--report", str(tmp_path / "joined"))
+
+    def verdicts(name):
+        found = json.loads((tmp_path / name / "report.json").read_text(encoding="utf-8"))["results"]
+        rows = [r for r in found if r["backend"] != "reference"]
+        return sorted((r["backend"], r["variant"], r["verdict"], str(r["metrics"]["prefix"])) for r in rows)
+
+    assert verdicts("joined") == verdicts("whole")
+    done = invoke("compare", str(tmp_path / "dumps" / "1"), code=4)
+    assert "2/2 missing" in done.stderr + done.stdout
