@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -52,6 +52,8 @@ def naive(ours, golden):
     noise=st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 1.0, 10.0]),
     shift=st.sampled_from([0.0, 50.0]),
 )
+@example(seed=34, rows=1, vocabulary=2, noise=1.0, shift=0.0)
+@example(seed=850, rows=1, vocabulary=2, noise=1.0, shift=0.0)
 def test_block_by_block_equals_the_definitions(tmp_path_factory, seed, rows, vocabulary, noise, shift):
     random = np.random.default_rng(seed)
     golden = (random.normal(size=(rows, vocabulary)) * 4).astype("f4")
@@ -59,9 +61,12 @@ def test_block_by_block_equals_the_definitions(tmp_path_factory, seed, rows, voc
     folder = tmp_path_factory.mktemp("dump")
     found = distances.compare_logits([save(folder / "a.safetensors", ours)], [save(folder / "b.safetensors", golden)])
     assert found.positions == rows
+    # A divergence is what remains of differences that cancel out where one token is certain: known to a rounding of
+    # the largest of them, in float32.
+    cancelled = 4 * float(np.finfo("f4").eps) * float(np.abs((ours - shift) - golden).max())
     for name, value in naive(ours, golden).items():
         # What a shift by 50 loses of float32's digits is no error of the measure.
-        tolerance = 1e-9 if not shift else 1e-5
+        tolerance = (1e-9 if not shift else 1e-5) + (cancelled if name.startswith("kl") else 0.0)
         assert getattr(found, name) == pytest.approx(value, rel=2e-3, abs=tolerance), name
     assert found.kl >= 0
     assert found.kl_max >= found.kl * 0.999
