@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from recipes.spec.file_and_line import with_lines
 from recipes.spec.schema_parts import Commit, Part
 from wheelhouse import strict_toml
 from wheelhouse.errors import InputError, RecipeError
@@ -98,13 +99,14 @@ def read(file: Path, recipe: str) -> Lock | None:
 def _raw(file: Path, remedy: str) -> dict[str, Any]:
     try:
         return strict_toml.read(file)
-    except RecipeError as error:
-        raise RecipeError(error.message, remedy=remedy) from error
+    except (InputError, RecipeError) as error:
+        raise type(error)(error.message, remedy=remedy) from error
 
 
 def _decoded(file: Path, remedy: str) -> Lock:
     try:
-        return strict_toml.load(file, Lock)
+        with with_lines([file]):
+            return strict_toml.load(file, Lock)
     except RecipeError as error:
         raise RecipeError(error.message, remedy=remedy) from error
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from wheelhouse.errors import IntegrityError, NetworkError, RecipeError, WheelhouseError
 
 _QUOTED = re.compile(r"'([^'\n]+)'")
-_KEY_PATH = re.compile(r" - at `(?:[^`]*\.)?([\w-]+)`")
+_KEY_PATH = re.compile(r" - at `([^`]+)`")
+_HEADER = re.compile(r"\s*\[+([^\[\]]+)\]+")
 
 
 @contextmanager
@@ -56,11 +57,22 @@ def _line_of(file: Path, message: str) -> int | None:
         named = re.compile(rf'"{re.escape(name)}"|(?<![\w-]){re.escape(name)}(?![\w-])\s*[=.\]]')
         if found := [number for number, line in _lines(file) if named.search(line)]:
             return found[-1]
-    for key in _KEY_PATH.findall(message):
-        found = [number for number, line in _lines(file) if re.search(rf"(?<![\w-]){re.escape(key)}\s*=", line)]
-        if len(found) == 1:
-            return found[0]
-    return None
+    return next((number for path in _KEY_PATH.findall(message) if (number := _line_of_key(file, path))), None)
+
+
+def _line_of_key(file: Path, path: str) -> int | None:
+    """Return the line of a key in its table, or of one that stands in one line only: inline tables have no header."""
+    table, _, key = path.rpartition(".")
+    named = re.compile(rf"(?<![\w-]){re.escape(key)}\s*=")
+    inside, all_found = "", []
+    for number, line in _lines(file):
+        if header := _HEADER.match(line):
+            inside = header[1]
+        elif named.search(line):
+            all_found.append(number)
+            if inside == table and line.lstrip().startswith(key):
+                return number
+    return all_found[0] if len(all_found) == 1 else None
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

@@ -370,6 +370,8 @@ def test_a_revision_that_git_would_take_for_an_option(world):
         ("https://github.com/mini/ort", "http://github.com/mini/ort", "is not fetched over https"),
         ("https://github.com/mini/ort", "--upload-pack=touch x", "is not fetched over https"),
         ('name = "constants"', 'name = "mathlib"', "two dependencies called 'mathlib'"),
+        ('version = "0.15.2"', "version = 0.15", r"Expected `str`, got `float` - at `genai\.version`"),
+        ('summary = "x"', "summary = 1", r"Expected `str`, got `int` - at `genai\.metadata\.summary`"),
     ],
 )
 def test_requests_that_are_refused_before_anything_is_fetched(world, old, new, message):
@@ -385,10 +387,10 @@ def test_a_mirror_that_is_no_folder(world):
         locking.lock(str(world.recipe), source_mirror=str(world.mirror / "nothing"))
 
 
-@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\nformat = 1\n"])
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\nformat = 1\n", "recipe = '\udcff'"])
 def test_a_lock_that_cannot_be_read_says_what_to_do(world, text):
-    world.recipe.with_suffix(".lock.toml").write_text(text)
-    with pytest.raises(RecipeError, match=r"w\.lock\.toml.*remove it and run `invoke lock`"):
+    world.recipe.with_suffix(".lock.toml").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises((InputError, RecipeError), match=r"w\.lock\.toml.*remove it and run `invoke lock`"):
         world.lock()
 
 

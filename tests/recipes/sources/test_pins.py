@@ -77,7 +77,8 @@ def test_forget_one_and_everything(pins):
         (SHA, "b" * 64, InputError, r"r\.lock\.toml:4: .* it was edited"),
         ("format = 1", "format = 2", InputError, r":2: it has format 2.*Update this program"),
         ('recipe = "r"', 'recipe = "s"', InputError, r":3: it is the lock of recipe 's'"),
-        ("origin = ", "origni = ", RecipeError, "unknown key 'origni'.*Did you mean 'origin'"),
+        ("origin = ", "origni = ", RecipeError, r"r\.lock\.toml:17: unknown key 'origni'.*Did you mean 'origin'"),
+        ("format = 1", 'format = "1"', RecipeError, r"r\.lock\.toml:2: Expected `int`, got `str`.*run `invoke lock`"),
         ("[[archive]]", "[[archive", RecipeError, "not valid TOML"),
     ],
 )
