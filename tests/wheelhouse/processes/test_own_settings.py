@@ -1,7 +1,7 @@
 """The user's settings say where packages come from, and nothing else."""
 
 import sys
-from pathlib import Path, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -42,8 +42,8 @@ def test_processes_do_not_see_them(monkeypatch, tmp_path):
 
 
 def test_what_pip_would_read_as_a_marker_becomes_an_address(tmp_path):
-    assert for_pip(Path("/a/b.whl")) == "/a/b.whl"
-    assert for_pip(Path("/a;b/c[x].whl")) == "file:///a%3Bb/c%5Bx%5D.whl"
+    assert for_pip(PurePosixPath("/a/b.whl")) == "/a/b.whl"
+    assert for_pip(PurePosixPath("/a;b/c[x].whl")) == "file:///a%3Bb/c%5Bx%5D.whl"
     assert for_pip(PureWindowsPath("C:/a;b/c.whl")) == "file:///C:/a%3Bb/c.whl"
 
 
