@@ -20,6 +20,7 @@ from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 CHEAP = frozenset(
     {
         "audits",
+        "bisections",
         "build",
         "candidates",
         "comparisons",

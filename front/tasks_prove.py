@@ -65,6 +65,7 @@ def smoke(
     pairs: bool = False,
     bisect: bool = False,
     shard: str = "",
+    quick: bool = False,
 ) -> None:
     """Run a model through the backends and say who agrees.
 
@@ -93,6 +94,7 @@ def smoke(
         pairs=pairs,
         bisect=bisect,
         shard=shard,
+        quick=quick,
     )
 
 

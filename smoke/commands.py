@@ -41,6 +41,7 @@ def smoke(
     pairs: bool = False,
     bisect: bool = False,
     shard: str = "",
+    quick: bool = False,
 ) -> None:
     """Prove backends, print the table, write the report.
 
@@ -52,9 +53,11 @@ def smoke(
     from smoke.comparing import shards, since
     from smoke.report import writing as reports
     from smoke.running import prompts as questions
-    from smoke.running.smoke_request import Request, numbers
+    from smoke.running.smoke_request import Request, numbers, require_untimed
     from smoke.suites import all_suites
 
+    if quick:
+        require_untimed(repeat=repeat, lengths=lengths, baseline=baseline, pairs=pairs)
     if pairs:
         sharding.wanted(shard, {"--pairs": True})
         from smoke.suites.pairs.every_pair import prove
@@ -73,7 +76,7 @@ def smoke(
         request = Request(
             plan=plan if share is None else sharding.part(plan, share),
             model=model,
-            prompts=questions.load(Path(prompts).expanduser() if prompts else None),
+            prompts=questions.load(Path(prompts).expanduser() if prompts else None)[: 1 if quick else None],
             max_new_tokens=max_new_tokens,
             report=folder,
             timeout=timeout,
@@ -82,9 +85,11 @@ def smoke(
             lengths=numbers("--lengths", lengths),
             dump=Path(dump).expanduser().resolve() if dump else None,
             trust=trust,
+            quick=quick,
             options=(
                 *_typed(model, prompts, max_new_tokens, repeat, lengths, stable_norms, wheels),
                 *(["--trust-remote-code"] if trust else []),
+                *(["--quick"] if quick else []),
             ),
         )
         before = since.wanted(baseline, request) if baseline else None

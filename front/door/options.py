@@ -97,6 +97,7 @@ OPTIONS: dict[str, Option] = {
     "operator": Option(
         text="only cases whose name has this part, in dml-ops and webgpu-ops; repeatable", value="PART", verbatim=True
     ),
+    "quick": Option(text="one prompt, a short context, nothing timed: whether backends agree at all, in seconds"),
     "pairs": Option(text="with --backend dml: every GenAI on every ONNX Runtime; writes docs/directml-pairs.md"),
     "shard": Option(
         text="take the part I of N, on each of N machines; `invoke compare` joins their dumps (--dump)", value="I/N"

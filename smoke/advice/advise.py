@@ -95,7 +95,7 @@ def last_report(model: str, folder: Path | None = None) -> Report | None:
             report = msgspec.json.decode(file.read_bytes(), type=Report)
         except (OSError, msgspec.MsgspecError, ValueError, RecursionError):  # of an older version, or cut off
             continue
-        if report.model.name == model:
+        if report.model.name == model and not report.quick:
             return report
     return None
 

@@ -66,6 +66,11 @@ def measured(dump: Dump | None, worker_s: float) -> Performance:
     )
 
 
+def untimed(dump: Dump | None) -> Performance:
+    """Return what a dump says about memory, where its times are not its own."""
+    return Performance(peak_memory_bytes=(dump.peak_memory or None) if dump else None)
+
+
 def _rounds(dump: Dump) -> list[list[Timed]]:
     """Return the times of all prompts, repetition by repetition; the first is that of the answers themselves."""
     answers = [(prompt.first_seconds, prompt.seconds, len(prompt.tokens)) for prompt in dump.prompts]

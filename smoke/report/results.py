@@ -142,6 +142,8 @@ class Report(Struct, frozen=True, kw_only=True):
     repeat: int = 1
     options: tuple[str, ...] = ()
     """The command line's options that decide what is measured, the backends aside: they make a run like this one."""
+    quick: bool = False
+    """One prompt and a short context, nothing timed (`--quick`)."""
     choice: str = ""
     """What `invoke advise` makes of it: which backend to use on this machine, in a sentence."""
 

@@ -13,6 +13,10 @@ from wheelhouse.files import human_size
 MOST_PROMPTS = 4
 """With more prompts than this, their prefixes are added up."""
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`(])")
+QUICK = (
+    "A quick run: one prompt, a context of some dozens of tokens, nothing timed. A PASS here says nothing about other "
+    "prompts, long contexts or speed; `invoke smoke` without --quick does."
+)
 
 STYLES = {
     Verdict.PASS: "green",
@@ -109,7 +113,8 @@ def headline(report: Report) -> str:
     if not report.results:
         return f"{'; '.join(section.title for section in report.sections) or 'nothing ran'}, in {report.seconds:.0f} s"
     said = ", ".join(f"{count} {verdict(kind)}" for kind, count in counts(report))
-    return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s"
+    quick = " (quick: one prompt, nothing timed)" if report.quick else ""
+    return f"{report.model.name} on {len(report.results)} variants: {said}, in {report.seconds:.0f} s{quick}"
 
 
 def first_sentence(text: str) -> str:
@@ -162,7 +167,8 @@ def rate(value: float | None) -> str:
 
 def model_remarks(report: Report) -> list[str]:
     """Return what a reader should know of the model, in sentences: notes, and the code of its own that was run."""
-    found = [f"The model: {note}." for note in report.model.notes]
+    found = [QUICK] if report.quick else []
+    found += [f"The model: {note}." for note in report.model.notes]
     if report.model.code:
         listed = ", ".join(f"{name} {value[:12]}" for name, value in report.model.code.items())
         found.append(f"It ran Python code that the model brings: {listed}.")

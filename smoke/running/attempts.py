@@ -95,16 +95,18 @@ class Attempts:
             lengths=tuple(self.request.lengths) if timed else (),
             most=most,
             decode_steps=share.steps,
-            context=long_prompt.question(self.model.facts, most, slow=slow),
+            context=long_prompt.question(self.model.facts, most, slow=slow or self.request.quick),
         )
         return asked if golden is None else replace(asked, golden=golden)
 
     def _run(self, worker: Worker, questions: Questions, title: str) -> Completed:
+        timed = not (self.request.quick or worker.variant.is_base)
         with self.clock.part(f"worker {title}"), task(title) as shown:
 
             def hear(progress: str) -> None:
                 shown.update(progress)
-                pace.heard(progress)
+                if timed:
+                    pace.heard(progress)
 
             try:
                 done = worker.run(questions, hear)
@@ -113,7 +115,8 @@ class Attempts:
                     shown.fail(bad_end.verdict.value)
                 return done
             finally:
-                pace.ended()
+                if timed:
+                    pace.ended()
 
     def _kept(self, item: Planned, folder: Path) -> Attempt:
         """Return the attempt that made a kept dump, with its log among this run's."""
@@ -158,6 +161,7 @@ class Attempts:
             record,
             remark=share.why,
             home=environment.home,
+            timed=not self.request.quick,
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             returncode=done.returncode,
             seconds=done.seconds,

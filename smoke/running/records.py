@@ -52,6 +52,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     announced: bool = False
     scored_only: bool = False
     home: str = ""
+    timed: bool = True
+    """Whether its times are its own: not where it ran beside others."""
     remark: str = ""
     """What there is to say of how it was asked."""
     environment: str = ""
@@ -151,7 +153,7 @@ def described(record: RunRecord, judged: Judged, *, log: str = "", measured: str
         remedy=judgement.remedy or _known_cause(record, judged),
         announced=record.announced,
         metrics=judgement.metrics,
-        performance=speeds.measured(dump, record.seconds),
+        performance=speeds.measured(dump, record.seconds) if record.timed else speeds.untimed(dump),
         text=tuple(prompt.answer for prompt in dump.prompts) if dump and not record.scored_only else (),
         device_details=dump.device if dump and dump.device.name else None,
         environment=record.environment,

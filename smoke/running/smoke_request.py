@@ -33,6 +33,8 @@ class Request:
     """How norms that overflow in fp16 are treated in exports for DirectML; "": as the model's recipe says."""
     trust: bool = False
     """Whether code that the model brings may be run."""
+    quick: bool = False
+    """Nothing is timed, and the context is short: whether backends agree at all, soon."""
     options: tuple[str, ...] = ()
     """The command line's options that decide what is measured, the backends aside."""
 
@@ -53,3 +55,13 @@ def numbers(option: str, values: Sequence[str]) -> tuple[int, ...]:
         return tuple(sorted({int(value) for value in values}))
     except ValueError:
         raise UsageError(f"{option} takes whole numbers, with commas: not '{','.join(values)}'.") from None
+
+
+def require_untimed(*, repeat: int, lengths: Sequence[str], baseline: str, pairs: bool) -> None:
+    """Raise UsageError for what --quick does not do: it measures no speed and asks one prompt."""
+    asked = {"--repeat": repeat > 1, "--lengths": bool(lengths), "--baseline": bool(baseline), "--pairs": pairs}
+    for option in (option for option, given in asked.items() if given):
+        raise UsageError(
+            f"--quick asks one prompt and times nothing, which {option} is about.",
+            remedy=f"Leave out --quick or {option}.",
+        )
