@@ -121,8 +121,11 @@ class Explaining:
         rows = [pair for pair in tried if pair[0].row is not None]
         of = rows if rows and rows[0][1] else [pair for pair in tried if pair[0].row is None]
         wrong, right = shrinking.edge(of)
+        if right is None:
+            larger = shrinking.doublings(of[0][0].feeds, of[0][0].row)
+            wrong, right = shrinking.edge([of[0], *self._measured(larger, models)])
         if right is None or wrong is right:
-            return of[0][0], None
+            return of[0][0], right
         closer = self._measured(shrinking.between(wrong, right, of[0][0].feeds), models)
         return shrinking.edge([(wrong, True), *closer, (right, False)])
 

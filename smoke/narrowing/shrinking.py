@@ -8,6 +8,8 @@ from typing import Any
 
 HALVINGS = 14
 """How often the input is halved in search of a size that is right."""
+DOUBLINGS = 8
+"""How often it is doubled where no smaller one is right."""
 STEPS = 8
 """Sizes tried between the last that is wrong and the first that is right."""
 
@@ -57,14 +59,19 @@ def halvings(feeds: Mapping[str, Any], row: int | None = None) -> list[Tried]:
     return [scaled(feeds, 2.0**-step, row) for step in range(HALVINGS + 1)]
 
 
+def doublings(feeds: Mapping[str, Any], row: int | None = None) -> list[Tried]:
+    """Return an input doubled again and again."""
+    return [scaled(feeds, 2.0**step, row) for step in range(1, DOUBLINGS + 1)]
+
+
 def between(wrong: Tried, right: Tried, feeds: Mapping[str, Any]) -> list[Tried]:
-    """Return sizes between one that is wrong and one that is right, evenly spread as factors, largest first."""
+    """Return sizes between one that is wrong and one that is right, evenly spread as factors."""
     ratio = right.factor / wrong.factor
     return [scaled(feeds, wrong.factor * ratio ** (step / STEPS), wrong.row) for step in range(1, STEPS)]
 
 
 def edge(tried: Sequence[tuple[Tried, bool]]) -> tuple[Tried, Tried | None]:
-    """Return the last that is wrong before the first that is right, and that one; of inputs from the largest down."""
+    """Return the last that is wrong before the first that is right, and that one; of inputs in order."""
     last = tried[0][0]
     for each, is_wrong in tried:
         if not is_wrong:

@@ -68,7 +68,9 @@ def explained(tools: Tools, culprit: Judged, told: Explained) -> list[str]:
     lines = [f"  in: {inputs}; {part}, of numbers up to {wrong.largest:.4g}"]
     lines += [f"  {text}" for text in told.weights]
     if right is None:
-        lines.append("  wrong at every size of its input")
+        lines.append("  wrong at every size of its input that was tried")
+    elif right is wrong:
+        lines.append("  given the same input once more it is right: what is wrong comes and goes")
     else:
         lines.append(f"  the same input times {right.factor / wrong.factor:.3g} (up to {right.largest:.4g}) is right")
     where = "right" if told.on_left <= culprit.seen.tolerance else f"off by {told.on_left:.3g}, too"

@@ -31,11 +31,28 @@ def alone(unit: Unit, kinds: Mapping[str, str], target: Path, *, whole: bool = F
     """
     model = alone_model(unit, kinds)
     if whole:
-        onnx.load_external_data_for_model(model, str(unit.graph.path.parent))
         for tensor in model.graph.initializer:
-            tensor.ClearField("external_data")
-            tensor.data_location = onnx.TensorProto.DEFAULT
+            _take_in(tensor, unit.graph.path.parent)
     target.write_bytes(model.SerializeToString())
+
+
+def _take_in(tensor: onnx.TensorProto, folder: Path) -> None:
+    """Put a tensor's numbers into it. Not by onnx itself, which refuses files with several links, as exports share."""
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return
+    told = {entry.key: entry.value for entry in tensor.external_data}
+    with (folder / told["location"]).open("rb") as stream:
+        stream.seek(int(told.get("offset", 0)))
+        tensor.raw_data = stream.read(int(told["length"]) if "length" in told else -1)
+    tensor.ClearField("external_data")
+    tensor.data_location = onnx.TensorProto.DEFAULT
+
+
+def _numbers(tensor: onnx.TensorProto, folder: Path) -> Any:
+    whole = onnx.TensorProto()
+    whole.CopyFrom(tensor)
+    _take_in(whole, folder)
+    return numpy_helper.to_array(whole)
 
 
 def alone_model(unit: Unit, kinds: Mapping[str, str]) -> onnx.ModelProto:
@@ -72,7 +89,7 @@ def weights_apart(unit: Unit, other: Unit) -> list[str]:
     """Return in words which weights of two units differ, where they are of one shape and type."""
     told = []
     for mine, yours in _pairs(unit, other):
-        a, b = (numpy_helper.to_array(t, str(u.graph.path.parent)) for t, u in ((mine, unit), (yours, other)))
+        a, b = (_numbers(t, u.graph.path.parent) for t, u in ((mine, unit), (yours, other)))
         if a.shape == b.shape and a.dtype == b.dtype:
             apart = (a != b) & ~((a != a) & (b != b))  # NaN beside NaN is no difference
             if apart.any():

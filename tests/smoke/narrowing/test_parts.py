@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as safetensors_load
 
 from smoke.narrowing.bisecting import Request
 from smoke.narrowing.errands import Sample, numbered
 from smoke.narrowing.how_far_apart import QUANTISED, apart, tolerance
 from smoke.narrowing.parts_of_graphs import Unit, counterpart, portions
+from smoke.narrowing.repro_folder import packed
+from smoke.narrowing.shrinking import between, edge, halvings, one_row
 from wheelhouse.errors import UsageError
 
 
@@ -85,3 +88,42 @@ def test_what_runs_no_onnx_graph_is_refused(side):
 def test_the_same_twice_is_refused():
     with pytest.raises(UsageError, match="are the same"):
         Request(model="tiny-phi3", left="ort-cpu:fp32", right="ort-cpu:fp32")
+
+
+def feeds(*rows):
+    return {"x": np.array([rows], np.float32), "ids": np.array([range(len(rows))])}
+
+
+def test_an_input_is_halved_and_what_is_no_float_stays():
+    found = halvings(feeds([8.0, 1.0]))
+    assert [each.largest for each in found[:3]] == [8, 4, 2]
+    assert all((each.feeds["ids"] == 0).all() for each in found)
+
+
+def test_the_edge_lies_between_the_last_wrong_and_the_first_right():
+    tried = [(each, each.largest > 3) for each in halvings(feeds([16.0]))]
+    wrong, right = edge(tried)
+    assert (wrong.largest, right.largest) == (4, 2)
+    inner = [(each, each.largest > 3) for each in between(wrong, right, feeds([16.0]))]
+    wrong, right = edge([(wrong, True), *inner, (right, False)])
+    assert 3 < wrong.largest < 3.3
+    assert 2.7 < right.largest <= 3
+
+
+def test_where_nothing_is_right_there_is_no_edge():
+    _, right = edge([(each, True) for each in halvings(feeds([16.0]))])
+    assert right is None
+
+
+def test_one_row_is_taken_along_positions_only():
+    at, taken = one_row(feeds([1.0], [2.0], [3.0]), (0, 2))
+    assert (at, taken["x"].tolist(), taken["ids"].tolist()) == (2, [[[3.0]]], [[2]])
+    assert one_row(feeds([1.0]), (0, 0)) is None
+    assert one_row({**feeds([1.0], [2.0]), "past_key_values.0.key": np.ones((1, 2, 3, 4))}, (0, 1)) is None
+    assert one_row({**feeds([1.0], [2.0]), "y": np.ones((1, 5, 2))}, (0, 1)) is None
+
+
+def test_a_repro_is_read_by_the_library_of_its_format():
+    arrays = {"/a/b": np.arange(6, dtype=np.float16).reshape(2, 3), "n": np.array([7], np.int64)}
+    found = safetensors_load(packed(arrays))
+    assert all((found[name] == array).all() and found[name].dtype == array.dtype for name, array in arrays.items())
