@@ -93,7 +93,7 @@ class Search:
         return max(len(sample.ids) for sample in found.samples)
 
     def _whole(self, found: Found) -> None:
-        """Run both models with the values between stages as outputs, and the right one without."""
+        """Run both models with the values between stages as outputs; where that is right, the right one without."""
         stages = [(stage, sum(value.width for value in stage.values)) for stage in found.plan.stages]
         tapped: list[Path] = []
         for part in portions(stages, self._tokens(found)):
@@ -102,10 +102,12 @@ class Search:
             for stage in part:
                 found.stages[stage.number] = self._compared(found, [v.name for v in stage.values], left, right)
             tapped = tapped or [left, right]
+        found.logits = self._compared(found, [found.plan.logits], *tapped)
+        if found.logits.is_wrong:
+            return
         folder = self.tools.fresh("untapped")
         task = self._model(found, self.tools.right.graph, [found.plan.logits], folder)
         self.all_of(self.tools.right, [task], "as it is")
-        found.logits = self._compared(found, [found.plan.logits], *tapped)
         found.untapped = self._compared(found, [found.plan.logits], tapped[0], folder)
 
     def _tapped(self, found: Found, lefts: Sequence[str], rights: Sequence[str] = ()) -> tuple[Path, Path]:

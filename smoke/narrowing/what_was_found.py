@@ -44,8 +44,10 @@ def _where(found: Found, culprit: Judged) -> str:
 
 def _logits(found: Found) -> str:
     tapped, plain = found.logits, found.untapped
-    if tapped is None or plain is None:
+    if tapped is None:
         return "No logits were compared."
+    if plain is None:
+        return f"The logits are off by {_number(tapped)} of the largest of a row."
     if plain.is_wrong and not tapped.is_wrong:
         return (
             f"The logits are off by {_number(plain)} of the largest of a row, but only by {_number(tapped)} when "
