@@ -12,7 +12,7 @@ from front.benching import building_rows, commands_rows, document, smoke_rows
 from front.benching.document import Measured
 from front.benching.timing import Row
 from wheelhouse import console
-from wheelhouse.errors import UsageError, WheelhouseError, nearest
+from wheelhouse.errors import InputError, UsageError, WheelhouseError, nearest
 from wheelhouse.files import write_atomic
 
 GROUPS: Mapping[str, Callable[[], Iterable[Row]]] = {
@@ -35,16 +35,31 @@ def bench(only: Sequence[str], *, as_json: bool, out: str) -> None:
     for name in only:
         if name not in GROUPS:
             raise UsageError(f"There is nothing called '{name}' to measure. {nearest(name, GROUPS)}")
+    place = _place(out) if out else None
     before = _load()
     rows = tuple(_rows(list(only) or list(GROUPS)))
     measured = _machine(rows, max(before, _load(), key=lambda load: -1.0 if load is None else load))
     text = console.as_json(measured)
-    if out:
-        write_atomic(Path(out).expanduser(), text.rstrip() + "\n")
+    if place is not None:
+        write_atomic(place, text.rstrip() + "\n")
     if as_json:
         console.show_json(text)
     else:
         console.result(document.table(measured))
+
+
+def _place(out: str) -> Path:
+    """Return the file to write, before anything is measured. Raise InputError when it cannot be written."""
+    place = Path(out).expanduser().resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{place.parent} cannot be made: {error.strerror}.", remedy="Name another with --out."
+        ) from error
+    if place.is_dir() or not os.access(place.parent, os.W_OK):
+        raise InputError(f"{place} cannot be written.", remedy="Name another file with --out.")
+    return place
 
 
 def _rows(names: Sequence[str]) -> Iterator[Row]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from front.benching import others
-from front.benching.timing import Part, Row, interleaved, once, run
+from front.benching.timing import Part, Row, Spent, interleaved, once, run
 from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir, wheels_dir
 
-ROUNDS = 11
+ROUNDS = 15
 INVOKE = (sys.executable, "-m", "invoke")
 _EMPTY = '"""No tasks but one."""\nfrom invoke.tasks import task\n\n\n@task\ndef nothing(_c):\n    """Do nothing."""\n'
 
@@ -30,7 +30,12 @@ def start_up() -> Iterator[Row]:
         limit=1.3,
         cpu_s=ours.cpu,
         parts=(Part("ours", ours.wall), Part("Invoke's", bare.wall)),
+        note=f"half of the rounds: ours {_half(ours)}, Invoke's {_half(bare)}",
     )
+
+
+def _half(spent: Spent) -> str:
+    return f"{spent.half[0]:.2f} to {spent.half[1]:.2f} s"
 
 
 def nothing_to_do() -> Iterator[Row]:

@@ -22,6 +22,8 @@ class Spent:
 
     wall: float
     cpu: float
+    half: tuple[float, float] = (0.0, 0.0)
+    """Between which seconds on the clock the middle half of the rounds lies."""
 
 
 class Part(Struct, frozen=True):
@@ -79,7 +81,13 @@ def interleaved(actions: Sequence[Callable[[], object]], rounds: int) -> list[Sp
             started, before = time.perf_counter(), _cpu()
             action()
             samples.append(Spent(time.perf_counter() - started, _cpu() - before))
-    return [Spent(statistics.median(s.wall for s in each), statistics.median(s.cpu for s in each)) for each in times]
+    return [_median(samples) for samples in times]
+
+
+def _median(samples: Sequence[Spent]) -> Spent:
+    walls = [sample.wall for sample in samples]
+    quarters = statistics.quantiles(walls, n=4) if len(walls) > 1 else [*walls, *walls, *walls]
+    return Spent(statistics.median(walls), statistics.median(s.cpu for s in samples), (quarters[0], quarters[2]))
 
 
 def once(action: Callable[[], object]) -> Spent:

@@ -10,7 +10,7 @@ from front.benching import document, miniature
 from front.benching.document import Measured
 from front.benching.timing import Part, Row
 from front.tasks_look import bench as task
-from wheelhouse.errors import StepFailedError, UsageError
+from wheelhouse.errors import InputError, StepFailedError, UsageError
 
 MISSED = Row(name="slow", what="a | b", unit="s", value=2.0, limit=1.0, cpu_s=0.5, parts=(Part("bare", 1.5),), note="n")
 
@@ -77,3 +77,11 @@ def test_what_compilers_took_is_read_from_ninja(tmp_path):
     folder.mkdir()
     (folder / ".ninja_log").write_text("# ninja log v7\n10\t260\t1\tx/core.c.o\tab\n260\t400\t1\tlib.so\tcd\n")
     assert list(miniature._objects(tmp_path)) == [0.25]
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "GROUPS", {"slow": lambda: pytest.fail("it was measured")})
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "below.json", tmp_path):
+        with pytest.raises(InputError, match="cannot be"):
+            command.bench([], as_json=False, out=str(place))

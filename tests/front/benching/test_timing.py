@@ -11,7 +11,7 @@ def test_actions_alternate():
     medians = interleaved([lambda: order.append("a"), lambda: order.append("b")], rounds=3)
     assert order == ["a", "b"] * 3
     assert len(medians) == 2
-    assert all(spent.wall >= 0 and spent.cpu >= 0 for spent in medians)
+    assert all(spent.cpu >= 0 and spent.half[0] <= spent.wall <= spent.half[1] for spent in medians)
 
 
 @pytest.mark.parametrize(
