@@ -1,5 +1,7 @@
 """Where things are kept, and where they cannot be."""
 
+from pathlib import Path
+
 import pytest
 
 from wheelhouse.errors import UsageError
@@ -20,4 +22,4 @@ def test_a_cache_that_cannot_be_named_is_refused(monkeypatch, name):
 
 def test_a_path_is_said_from_where_one_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert display(tmp_path / "a" / "b") == "a/b"
+    assert display(tmp_path / "a" / "b") == str(Path("a", "b"))
