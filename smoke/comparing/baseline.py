@@ -7,6 +7,7 @@ before it says so.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def changes(now: Report, before: Report) -> tuple[Change, ...]:
             found += _drift(result, old[result.name])
             found += _speed(result, old[result.name], room) if same_machine else []
     if same_machine and room.busy:
-        text = f"it was busy, its own speed varied by {room.noise:.0%}: only what takes twice as long is named"
+        most = f"only what takes {room.times:.2g} times as long is named"
+        text = f"it was busy, its own speed varied by {room.noise:.0%}: {most}"
         found.append(Change(kind="note", name=now.host.cpu, about="speed", text=text))
     gone = old.keys() - {result.name for result in now.results}
     found += [Change(kind="note", name=name, about="verdict", text="was not asked for") for name in sorted(gone)]
@@ -141,8 +143,13 @@ class _Room:
         return self.noise > BUSY
 
     @property
+    def times(self) -> float:
+        """How many times as long is named on a busy machine: half way, in factors, to its own worst."""
+        return max(2.0, math.sqrt(1 + self.noise))
+
+    @property
     def slower(self) -> float:
-        return (2.0 if self.busy else 1 + TOLERANCE) * self.pace
+        return (self.times if self.busy else 1 + TOLERANCE) * self.pace
 
     @property
     def faster(self) -> float:

@@ -74,6 +74,9 @@ def test_on_a_busy_machine_only_what_takes_twice_as_long_is_named():
         found = baseline.changes(now, before)
         assert [(change.kind, change.about) for change in found] == [("note", "speed")]
         assert "varied by 300%" in found[0].text
+    wild = msgspec.structs.replace(making.WHOLE.host, noise=21.0)
+    assert worse(run(slow=3.4, host=wild), run()) == []
+    assert worse(run(slow=4.9, host=wild), run()) == [("b fp16", "speed")] * 2
     assert worse(run(slow=2.2, host=busy), run()) == [("b fp16", "speed")] * 2
 
 
