@@ -14,7 +14,7 @@ from smoke.narrowing.sides import Side
 from smoke.running.jobs import PROGRESS
 from wheelhouse import process
 from wheelhouse.console import Task
-from wheelhouse.errors import StepFailedError
+from wheelhouse.errors import InputError, StepFailedError
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.processes.exits import describe_exit
@@ -80,7 +80,7 @@ class Tools:
         return folder
 
     def graphs(self, actions: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """Have the program that reads graphs do `actions` and return what each tells. Raise StepFailedError."""
+        """Have graphs read and cut, and return what each action tells. Raise StepFailedError, InputError."""
         folder = self.fresh("graphs")
         job = {
             "left": str(self.left.graph.absolute()),
@@ -92,8 +92,10 @@ class Tools:
         environment = pinned.prepare(pinned.MAIN)
         command = environment.command(str(SCRIPTS), str(folder / "job.json"), timeout=_SECONDS)
         process.run(command, log=log_dir() / "bisect" / "graphs.log")
-        found: list[Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
-        return found
+        found: Any = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            raise InputError(found["error"], remedy="Give a folder that an export for ONNX Runtime GenAI made.")
+        return list(found)
 
     def run(self, side: Side, tasks: Sequence[Errand], what: str) -> dict[str, str]:
         """Run tasks on a side's provider; return for those that failed what was said. Raise StepFailedError."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cutting
-from .structure import Graph
+from .structure import Graph, UnreadableError
 from .units import Unit, differences, partner, units
 
 
@@ -81,7 +81,11 @@ def tokens(action: Mapping[str, Any]) -> list[list[int]]:
     """Return the token ids of texts, each cut to at most so many."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(Path(action["folder"], "tokenizer.json")))
+    path = Path(action["folder"], "tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise UnreadableError(f"{path} cannot be read: {error}") from error
     return [tokenizer.encode(text).ids[: action["most"]] for text in action["texts"]]
 
 
@@ -112,7 +116,10 @@ _ACTIONS: dict[str, Callable[[Pair, Mapping[str, Any]], Any]] = {
 def main(arguments: list[str]) -> int:
     """Do the job in the file that the one argument names."""
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    pair = Pair(Path(job["left"]), Path(job["right"]))
-    answers = [_ACTIONS[action["do"]](pair, action) for action in job["actions"]]
-    Path(job["answer"]).write_text(json.dumps(answers, default=list), encoding="utf-8")
+    try:
+        pair = Pair(Path(job["left"]), Path(job["right"]))
+        answer: Any = [_ACTIONS[action["do"]](pair, action) for action in job["actions"]]
+    except UnreadableError as error:
+        answer = {"error": str(error)}
+    Path(job["answer"]).write_text(json.dumps(answer, default=list), encoding="utf-8")
     return 0

@@ -15,12 +15,21 @@ CHUNK = 16
 _LAYER = re.compile(r"(?:layers|layer|blocks|block|h)[./](\d+)(?=[./]|$)")
 
 
+class UnreadableError(Exception):
+    """A file is no graph; the message is for people."""
+
+
 class Graph:
     """A graph without the numbers of its weights. Nodes are known by their number in the graph's own order."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model = onnx.load(path, load_external_data=False)
+        try:
+            self.model = onnx.load(path, load_external_data=False)
+        except Exception as error:  # protobuf raises many kinds
+            raise UnreadableError(f"The graph {path} cannot be read: {error}") from error
+        if not self.model.graph.output:
+            raise UnreadableError(f"{path} holds no graph.")
         self.nodes = list(self.model.graph.node)
         self.initializers = {tensor.name: tensor for tensor in self.model.graph.initializer}
         self.producers = {name: i for i, node in enumerate(self.nodes) for name in node.output if name}

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from smoke.narrowing.graphs import cutting
-from smoke.narrowing.graphs.structure import BEFORE, Graph
+from smoke.narrowing.graphs.structure import BEFORE, Graph, UnreadableError
 from smoke.narrowing.graphs.units import differences, partner, units
 
 
@@ -138,3 +138,10 @@ def test_taps_are_outputs_and_nothing_else_changes(tmp_path):
     found = onnx.load(tmp_path / "a" / "tapped.onnx", load_external_data=False)
     assert [value.name for value in found.graph.output] == ["logits", "embedded"]
     assert found.graph.node == graph.model.graph.node
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"{}", bytes(100)])
+def test_what_is_no_graph_is_told(tmp_path, content):
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(UnreadableError, match=r"model\.onnx"):
+        Graph(tmp_path / "model.onnx")
