@@ -76,6 +76,11 @@ RUN = {
         "sccache --show-stats",
     ],
     "smoke": ["invoke smoke --backend dml --backend ort-cpu --model tiny-phi3 --report smoke-report || [ $? -eq 10 ]"],
+    "shards": [
+        'invoke smoke --all-backends --model "$MODEL" --shard "$PART/3" --dump "dumps/$PART"',
+        "invoke compare dumps --report report",
+        'cat report/report.md >> "$GITHUB_STEP_SUMMARY"',
+    ],
 }
 """Scripts by the test that runs them, in its order; a script of several lines in bash goes by its first."""
 
@@ -300,3 +305,20 @@ def test_smoke(scene: Scene) -> None:
     verdicts = {result["backend"]: result["verdict"] for result in report["results"]}
     assert verdicts["ort-cpu"] == "PASS"
     assert "dml" in verdicts
+
+
+@pytest.mark.integration
+def test_shards(scene: Scene) -> None:
+    """The three runners' parts, of one backend and without its speed, come together in one report."""
+    part, join, tell = RUN["shards"]
+    scene.checkout()
+    scene.env |= {CACHE_VARIABLE: str(cache_dir()), "HOME": os.environ["HOME"], "MODEL": "tiny-phi3"}
+    for number in "123":
+        scene.env["PART"] = number
+        scene.run(part, ("--all-backends", "--backend ort-cpu --quick"))
+    scene.run(join)
+    scene.run(tell)
+    report = json.loads((scene.folder / "report/report.json").read_text(encoding="utf-8"))
+    assert {result["verdict"] for result in report["results"]} == {"PASS"}
+    assert {"fp32", "int4", "dml-fp16"} <= {result["variant"] for result in report["results"]}
+    assert "ort-cpu" in scene.summary.read_text(encoding="utf-8")
