@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from front.benching import others
-from front.benching.timing import Part, Row, Spent, interleaved, once, run
+from front.benching.timing import INVOKE, Part, Row, Spent, interleaved, once, run
 from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir, wheels_dir
 
 ROUNDS = 15
-INVOKE = (sys.executable, "-m", "invoke")
 _EMPTY = '"""No tasks but one."""\nfrom invoke.tasks import task\n\n\n@task\ndef nothing(_c):\n    """Do nothing."""\n'
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from front.benching.timing import Part, Row, once, run
+from front.benching.timing import INVOKE, Part, Row, once, run
 from wheelhouse.paths import ROOT
 
-INVOKE = (sys.executable, "-m", "invoke")
 _SMOKE = ("smoke", "--backend", "ort-cpu", "--model", "tiny-phi3")
 
 

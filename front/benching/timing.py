@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Literal
 from msgspec import Struct
 
 from wheelhouse.errors import StepFailedError
+
+INVOKE = (sys.executable, "-m", "invoke")
 
 
 @dataclass(frozen=True)

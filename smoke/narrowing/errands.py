@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,12 +162,13 @@ def _told(path: Path) -> tuple[list[str], dict[str, str]]:
     return begun, {line["failed"]: line["message"] for line in lines if "failed" in line}
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Return the arrays that a worker saved, by name."""
+def load(path: Path, only: Collection[str] | None = None) -> dict[str, Any]:
+    """Return the arrays that a worker saved, by name: all, or those of `only` that are there."""
     import numpy as np
 
     with np.load(path) as found:
-        return {key.replace("|", "/"): found[key] for key in found.files}
+        keys = {key.replace("|", "/"): key for key in found.files}
+        return {name: found[key] for name, key in keys.items() if only is None or name in only}
 
 
 def save(path: Path, arrays: Mapping[str, Any]) -> Path:

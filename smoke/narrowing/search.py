@@ -141,7 +141,7 @@ class Search:
         """Return the worst of values that both models gave."""
         worst = Seen(apart=Apart(error=0.0))
         for sample, step, _ in numbered(found.samples):
-            values, ours = (load(file_of(folder, sample, step)) for folder in (left, right))
+            values, ours = (load(file_of(folder, sample, step), names) for folder in (left, right))
             for name in names:
                 if name in values and name in ours:
                     kinds = {values[name].dtype.name, ours[name].dtype.name}
@@ -208,8 +208,9 @@ class Search:
 
     def _judged(self, found: Found, unit: Unit, left: Path, own: Path) -> Judged:
         worst = Seen(apart=Apart(error=0.0))
+        wanted = {*unit.inputs, *unit.outputs}
         for sample, step, _ in numbered(found.samples):
-            right, ours = load(file_of(left, sample, step)), load(file_of(own, sample, step))
+            right, ours = load(file_of(left, sample, step), wanted), load(file_of(own, sample, step))
             taken = [right[name] for name in unit.inputs if name in right]
             products = next((array.shape[-1] for array in taken if array.ndim > 1), 0)
             for name in unit.outputs:
