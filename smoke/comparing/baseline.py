@@ -84,9 +84,16 @@ def changes(now: Report, before: Report) -> tuple[Change, ...]:
         most = f"only what takes {room.times:.2g} times as long is named"
         text = f"it was busy, its own speed varied by {room.noise:.0%}: {most}"
         found.append(Change(kind="note", name=now.host.cpu, about="speed", text=text))
-    gone = old.keys() - {result.name for result in now.results}
-    found += [Change(kind="note", name=name, about="verdict", text="was not asked for") for name in sorted(gone)]
+    found += _gone(sorted(old.keys() - {result.name for result in now.results}))
     return tuple(sorted(found, key=lambda change: ("worse", "better", "note").index(change.kind)))
+
+
+def _gone(names: list[str]) -> list[Change]:
+    """Name what this run was not asked for in one line: a run of one backend held to a run of all leaves out many."""
+    if not names:
+        return []
+    text = "was not asked for" if len(names) == 1 else "were not asked for"
+    return [Change(kind="note", name=", ".join(names), about="verdict", text=text)]
 
 
 def _judged(result: Result) -> bool:

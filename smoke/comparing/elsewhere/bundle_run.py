@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import datetime as dt
+import io
 import json
 import os
 import platform
@@ -32,6 +33,8 @@ class ProblemError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Run what the bundle holds; return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a folder's name that this console has no letters for is no fault
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="run.py", description="Run this bundle's backends on this machine.")
     parser.add_argument("--only", metavar="BACKEND:VARIANT", help="run this one only")
     parser.add_argument("--find-links", metavar="DIR", help="take packages from this folder instead of an index")
@@ -66,7 +69,7 @@ def _run(run: dict[str, Any], bundle: dict[str, Any], find_links: str | None) ->
     job = {**bundle["questions"], **run["job"], "output": str(folder), "model": str(model)}
     job["engine"] = str(HERE / "worker" / run["job"]["engine"])
     (folder / "job.json").write_text(json.dumps(job, ensure_ascii=False), encoding="utf-8")
-    print(f"{run['name']} …")
+    print(f"{run['name']} ...")
     ended = _worker(python, folder, run)
     (folder / "job.json").unlink()
     record = {**run["record"], **ended, "host": _host(), "home": _home(python)}
@@ -119,7 +122,7 @@ def _environment(name: str, find_links: str | None) -> Path:
     marker = folder / "complete"
     if marker.exists() and marker.read_text(encoding="utf-8") == about["key"]:
         return python
-    print(f"making the environment {name} ({about['label']}) …")
+    print(f"making the environment {name} ({about['label']}) ...")
     _step([sys.executable, "-m", "venv", "--clear", str(folder)], "Python's venv module, with ensurepip, is needed")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--only-binary", ":all:"]
     if find_links:

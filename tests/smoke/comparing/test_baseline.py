@@ -136,6 +136,12 @@ def test_what_is_new_or_gone_is_told():
     assert {(change.kind, change.name) for change in found} == {("note", "a x"), ("note", "a y")}
 
 
+def test_what_was_not_asked_for_is_one_line_however_much_it_is():
+    before = making.report(*(making.result(f"{name}:x") for name in "adcb"))
+    (gone,) = baseline.changes(making.report(making.result("a:x")), before)
+    assert (gone.name, gone.text) == ("b x, c x, d x", "were not asked for")
+
+
 PLAN = [
     SimpleNamespace(
         name=name, backend=SimpleNamespace(name=name.partition(":")[0]),

@@ -104,9 +104,11 @@ def made(there):
 
 
 def started(there, *arguments):
+    """Start the bundle where output goes to a console without any letter but ASCII's."""
     return subprocess.run(
-        [sys.executable, there / "run.py", *arguments], capture_output=True, text=True, encoding="utf-8", check=False
-    )
+        [sys.executable, there / "run.py", *arguments], capture_output=True, text=True, encoding="utf-8", check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
 
 
 def test_a_bundle_runs_alone_and_its_dump_is_judged_at_home(packed):
@@ -116,6 +118,7 @@ def test_a_bundle_runs_alone_and_its_dump_is_judged_at_home(packed):
     assert done.returncode == 0, done.stderr
     (dumps,) = there.glob("dumps-*.zip")
     assert f"invoke compare HOME {dumps.name}" in done.stdout
+    assert "away:int4 ..." in done.stdout
     report = compare([packed / "home", dumps])
     found = {r.name: r for r in report.results if r.machine == dumps.stem}
     assert {name: r.verdict.value for name, r in found.items()} == {f"{dumps.stem} away int4": "PASS"}
