@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from tests.smoke.defects import graphs
 from tests.smoke.defects.graphs import changed, edited
@@ -19,6 +19,8 @@ class Plant:
     plant: Callable
     operator: str
     said: str = ""
+    spelled: bool = False
+    """Whether attention and norms are spelled out in elementary operators, in both graphs."""
 
 
 def attribute(part, name, value):
@@ -43,6 +45,34 @@ def operator(part, kind):
         node.op_type = kind
 
     return defect
+
+
+def reads(part, place, name):
+    """Let one node read another value."""
+
+    @edited
+    def defect(graph):
+        (node,) = [node for node in graph.node if node.name.endswith(part)]
+        node.input[place] = name
+
+    return defect
+
+
+@edited
+def newest_first(graph):
+    """Let a layer put what is new in front of its cache: right as long as that is empty."""
+    (node,) = [node for node in graph.node if node.name.endswith("layers.1/attn/KCache/Concat")]
+    node.input[0], node.input[1] = node.input[1], node.input[0]
+
+
+@edited
+def fading(graph):
+    """Multiply the first layer's cached values by a little less than one before attention reads them."""
+    (node,) = [node for node in graph.node if node.name == ROTARY]
+    graph.initializer.append(numpy_helper.from_array(np.float32(0.98), "fading"))
+    place = list(graph.node).index(node)
+    graph.node.insert(place, helper.make_node("Mul", [node.input[4], "fading"], ["faded"], name="faded"))
+    graph.node[place + 1].input[4] = "faded"
 
 
 def more(values):
@@ -81,4 +111,23 @@ PLANTS = (
           "/model/layers.0/mlp/down_proj/MatMul_Q4"),
     Plant("fp16 norm", "dml-fp16", attribute("layers.1/input_layernorm/SkipLayerNorm", "epsilon", 0.3),
           "/model/layers.1/input_layernorm/SkipLayerNorm", "epsilon"),
+    Plant("another layer's cache", "cpu-fp32",
+          reads("layers.1/attn/GroupQueryAttention", 3, "past_key_values.0.key"),
+          "/model/layers.1/attn/GroupQueryAttention", "a decode step"),
+    Plant("a fading cache", "cpu-fp32", fading, ROTARY, "a decode step"),
+    Plant("quantised head", "cpu-int4", changed(graphs.swap_rows, "lm_head", "Q4"), "/lm_head/MatMul_Q4"),
+    Plant("Softmax", "cpu-fp32", attribute("layers.0/attn/Chances/Softmax", "axis", -2),
+          "/model/layers.0/attn/Chances/Softmax", "axis -2 instead of -1", spelled=True),
+    Plant("last Softmax", "cpu-fp32", operator("layers.1/attn/Chances/Softmax", "Hardmax"),
+          "/model/layers.1/attn/Chances/Softmax", "Hardmax instead of Softmax", spelled=True),
+    Plant("residual Add", "cpu-fp32", operator("layers.1/post_attention_layernorm/Residual/Add", "Sub"),
+          "/model/layers.1/post_attention_layernorm/Residual/Add", "Sub instead of Add", spelled=True),
+    Plant("Add of a mask", "cpu-fp32", operator("layers.0/attn/Mask/Add", "Sub"),
+          "/model/layers.0/attn/Mask/Add", spelled=True),
+    Plant("Gather of positions", "cpu-fp32", reads("layers.1/attn/Cos/Gather", 0, "sin_cache"),
+          "/model/layers.1/attn/Cos/Gather", spelled=True),
+    Plant("RoPE's Sub", "cpu-fp32", operator("layers.1/attn/QRotary/Sub", "Add"),
+          "/model/layers.1/attn/QRotary/Sub", spelled=True),
+    Plant("cache in the wrong order", "cpu-fp32", newest_first,
+          "/model/layers.1/attn/KCache/Concat", "a decode step", spelled=True),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from smoke.narrowing import what_was_found
 from smoke.narrowing.bisecting import Request, bisect, searched
 from smoke.narrowing.sides import prepare
 from tests.smoke.narrowing.plants import PLANTS
+from tests.smoke.narrowing.spelled_out import spelled_out
 from wheelhouse.errors import ParityError
 
 MODEL = "tiny-phi3"
@@ -18,10 +19,13 @@ MODEL = "tiny-phi3"
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
 def test_a_planted_operator_is_named_exactly(plant, tmp_path):
     variant = f"ort-cpu:{plant.kind.removeprefix('cpu-')}"
-    folder = tmp_path / "planted"
-    shutil.copytree(prepare(variant, resolve(MODEL)).folder, folder)
-    plant.plant(folder)
-    with searched(Request(model=MODEL, left=variant, right=f"{variant}={folder}")) as (search, found):
+    left, right = (tmp_path / name for name in ("sound", "planted"))
+    shutil.copytree(prepare(variant, resolve(MODEL)).folder, left)
+    if plant.spelled:
+        spelled_out(left)
+    shutil.copytree(left, right)
+    plant.plant(right)
+    with searched(Request(model=MODEL, left=f"{variant}={left}", right=f"{variant}={right}")) as (search, found):
         assert found.culprit is not None
         assert found.culprit.unit.name == plant.operator
         assert plant.said in "\n".join(what_was_found.told(search.tools, found))
@@ -36,6 +40,18 @@ def test_a_defect_is_told_as_a_fault(tmp_path, capsys):
     with pytest.raises(ParityError, match=r"layers.0/input_layernorm"):
         bisect(Request(model=MODEL, left="ort-cpu:fp32", right=f"ort-cpu:fp32={folder}"))
     assert "is wrong on right inputs" in capsys.readouterr().out
+
+
+@pytest.mark.integration
+def test_operators_that_are_divided_otherwise_are_not_accused(tmp_path):
+    folder = tmp_path / "spelled-out"
+    shutil.copytree(prepare("ort-cpu:fp32", resolve(MODEL)).folder, folder)
+    spelled_out(folder)
+    with searched(Request(model=MODEL, left="ort-cpu:fp32", right=f"ort-cpu:fp32={folder}")) as (_, found):
+        assert found.culprit is None
+        assert found.logits is not None
+        assert not found.logits.is_wrong
+        assert found.logits.apart.error > 0
 
 
 @pytest.mark.integration
