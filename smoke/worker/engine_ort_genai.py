@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import worker_engine
+import worker_tokenizer
 
 VERSIONS = ("onnxruntime-genai", "onnxruntime-genai-directml", "onnxruntime-genai-cuda", "onnxruntime",
             "onnxruntime-directml", "onnxruntime-gpu", "numpy")  # fmt: skip
@@ -135,7 +136,8 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     """Return GenAI's model of the folder `job["model"]`, and the settings it was opened with.
 
     Options: `provider` ("cpu", "dml", "cuda", "webgpu"), `provider_options` (name: value), `overlay` (JSON merged into
-    genai_config.json, to turn on profiling for instance). What genai_config.json itself asks for is cleared first.
+    genai_config.json, to turn on profiling for instance), `tokenizer_class` (a name that an older GenAI knows, written
+    into a copy of the folder). What genai_config.json itself asks for is cleared first.
     """
     import onnxruntime_genai as og
 
@@ -149,8 +151,13 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
         import onnxruntime
 
         onnxruntime.preload_dlls()  # the CUDA libraries of PyPI's packages, which the system's loader does not know
-    config = og.Config(job["model"])
-    settings = {"provider": provider, "provider options in genai_config.json": json.dumps(shipped)}
+    folder, settings = str(job["model"]), {"provider": provider}
+    settings["provider options in genai_config.json"] = json.dumps(shipped)
+    if chosen.get("tokenizer_class"):
+        place, name = Path(job["output"], "renamed"), str(chosen["tokenizer_class"])
+        settings["tokenizer_class"] = f"{name}, in place of {worker_tokenizer.renamed(Path(folder), place, name)}"
+        folder = str(place)
+    config = og.Config(folder)
     config.clear_providers()
     if provider != "cpu":
         own: Mapping[str, Any] = next((entry[provider] for entry in shipped if provider in entry), {})

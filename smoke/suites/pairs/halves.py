@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,14 @@ class Half:
         """The ORT API that GenAI asks for."""
         library = genai_library(self.read)
         return library.api_compiled.value if library and library.api_compiled else None
+
+    def knows(self, tokenizer_class: str) -> bool:
+        """Whether GenAI's library names a class of tokenizers; it refuses to load one that it does not."""
+        library = genai_library(self.read)
+        if library is None:
+            return False
+        with zipfile.ZipFile(self.path) as archive:
+            return tokenizer_class.encode() in archive.read(library.path)
 
     @property
     def offers(self) -> int | None:

@@ -24,6 +24,13 @@ from wheelhouse.paths import ROOT
 
 TABLE = ROOT / "docs" / "directml-pairs.md"
 _BACKEND = "dml"
+OURS, OLDER = "TokenizersBackend", "PreTrainedTokenizerFast"
+"""The class of tokenizers that today's exports name, and what older GenAIs know of the same tokenizer.json."""
+_COPY = (
+    f"‡ It does not know `tokenizer_class: {OURS}`, which today's exports say in tokenizer_config.json, and refuses "
+    f'to load them ("Unsupported tokenizer class"). It was given a copy that says `{OLDER}` there; all else is the '
+    "same. An export of your own needs the same change."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +88,10 @@ def plan(names: Sequence[str], pairings: Sequence[Pairing]) -> list[Planned]:
 
 def _backend(own: Backend, pairing: Pairing) -> Backend:
     called = f"GenAI {pairing.genai.version} on ONNX Runtime {pairing.runtime.version}"
-    return replace(own, name=pairing.name, called=called, source=PairSource(wheels=pairing.wheels))
+    variants = own.variants
+    if not pairing.genai.knows(OURS):
+        variants = tuple(replace(v, options={**v.options, "tokenizer_class": OLDER}) for v in variants)
+    return replace(own, name=pairing.name, called=called, source=PairSource(wheels=pairing.wheels), variants=variants)
 
 
 def write_table(report: Report, pairings: Sequence[Pairing], path: Path = TABLE) -> Path:
@@ -117,7 +127,11 @@ def _lines(report: Report, pairings: Sequence[Pairing]) -> Iterator[str]:
     for genai in dict.fromkeys(p.genai for p in pairings):
         row = [p for p in pairings if p.genai == genai]
         cells = [f"{_cell(results[p.name])}{'' if p.installs else ' †'}" for p in row]
-        yield f"| {genai.version} (asks for API {genai.asks or 'unknown'}) | {' | '.join(cells)} |"
+        older = "" if genai.knows(OURS) else " ‡"
+        yield f"| {genai.version} (asks for API {genai.asks or 'unknown'}){older} | {' | '.join(cells)} |"
+    if not all(p.genai.knows(OURS) for p in pairings):
+        yield ""
+        yield _COPY
     wrong = [r for found in results.values() for r in found if r.verdict is not Verdict.PASS]
     if wrong:
         yield ""

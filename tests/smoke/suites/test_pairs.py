@@ -15,7 +15,7 @@ from smoke.report.results import ModelInfo, Report, Result
 from smoke.suites.all_suites import empty_report
 from smoke.suites.pairs import halves, matrix
 from smoke.wine import environment, namespace, recipe
-from tests.recipes.audit.factory import GENAI, RUNTIME, make, runtime_dll
+from tests.recipes.audit.factory import GENAI, PACKAGE, RUNTIME, genai_dll, make, runtime_dll
 from wheelhouse.errors import InputError, UnsupportedError, UsageError
 
 TAG = "cp313-cp313-win_amd64"
@@ -29,7 +29,12 @@ def pairings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[halves.Pai
         make(tmp_path, RUNTIME.but(tag=TAG)),
         make(tmp_path, RUNTIME.but(tag=TAG, version="1.30.0+ours.1").with_file(dll, runtime_dll(30))),
         make(tmp_path, GENAI.but(tag=TAG, version="0.13.1", requires=("onnxruntime-directml>=1.24.4",))),
-        make(tmp_path, GENAI.but(tag=TAG, version="0.18.0+ours.1", requires=("onnxruntime-directml==1.30.0+ours.1",))),
+        make(
+            tmp_path,
+            GENAI.but(tag=TAG, version="0.18.0+ours.1", requires=("onnxruntime-directml==1.30.0+ours.1",)).with_file(
+                f"{PACKAGE}/onnxruntime-genai.dll", genai_dll() + b"TokenizersBackend\0"
+            ),
+        ),
     ]
     pins = recipe.PairsRecipe(made="published", wheels=())
     monkeypatch.setattr(recipe, "pairs", lambda: pins)
@@ -55,6 +60,15 @@ def test_the_plan_runs_what_is_named_with_each_pair_against_one_reference(pairin
     assert not [name for name in both if "nograph" in name]
 
 
+def test_only_a_genai_that_does_not_know_the_tokenizers_class_is_told_an_older_one(
+    pairings: list[halves.Pairing],
+) -> None:
+    told = {i.backend.name: i.variant.options.get("tokenizer_class") for i in matrix.plan(["dml:fp16"], pairings)}
+    older = dict.fromkeys(("dml-0.13.1-1.24.4", "dml-0.13.1-1.30.0"), "PreTrainedTokenizerFast")
+    newer = dict.fromkeys(("dml-0.18.0-1.24.4", "dml-0.18.0-1.30.0", "ort-cpu", "reference"))
+    assert told == {**older, **newer}
+
+
 def report(pairings: list[halves.Pairing], wrong: str) -> Report:
     results = tuple(
         Result(
@@ -77,7 +91,8 @@ def test_the_table_says_what_runs_what_installs_and_why_not(pairings: list[halve
     found = report(pairings, "dml-0.18.0-1.24.4")
     text = matrix.write_table(found, pairings, tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| onnxruntime-genai-directml | ONNX Runtime 1.24.4 (offers API 24) | ONNX Runtime 1.30.0 (offers" in text
-    assert "| 0.13.1 (asks for API 23) | PASS fp16, int4 | PASS fp16, int4 |" in text
+    assert "| 0.13.1 (asks for API 23) ‡ | PASS fp16, int4 | PASS fp16, int4 |" in text
+    assert "‡ It does not know `tokenizer_class: TokenizersBackend`" in text
     assert "| 0.18.0 (asks for API 23) | PASS fp16; CRASHED int4 † | PASS fp16, int4 |" in text
     assert "- called dml-0.18.0-1.24.4, int4: CRASHED. It asks for API 24." in text
     assert "in a Wine" in text
