@@ -16,6 +16,7 @@ import msgspec
 
 from recipes.audit.readers.limits import MAX_MEMORY, seconds_for
 from recipes.audit.readers.wheel import read_wheel
+from wheelhouse.processes.bounded import limit_oneself
 
 LENGTH = 8
 """Bytes of the length before each answer."""
@@ -36,23 +37,10 @@ def main() -> None:
         for line in sys.stdin.buffer:
             asked = msgspec.convert(json.loads(line), Asked)  # unlike msgspec's JSON, it takes a name that is no UTF-8
             path = Path(asked.path)
-            _limit_to(seconds_for(path.stat().st_size))
+            limit_oneself(seconds_for(path.stat().st_size), MAX_MEMORY)
             answer = pickle.dumps(read_wheel(path, own=asked.own, roots=asked.roots))
             answers.write(len(answer).to_bytes(LENGTH, "little") + answer)
             answers.flush()
-
-
-def _limit_to(seconds: float) -> None:
-    """Let the system end this process after so many more seconds of work, and refuse it memory beyond the limit."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, hard))
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, hard))
 
 
 if __name__ == "__main__":

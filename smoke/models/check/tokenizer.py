@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from smoke.models.check import foreign
-from smoke.models.check.template import require_template
-from smoke.models.check.values import Values, optional, read, shown
+from smoke.models.check.template import require_template, templates
+from smoke.models.check.values import Values, read, shown
 from wheelhouse.errors import InputError
 
 FILE = "tokenizer.json"
@@ -150,19 +150,10 @@ def _begin(file: _File, config: Values, added: dict[int, str]) -> str:
 
 
 def _template_size(folder: Path, config: Values) -> int:
-    own = config.content.get("chat_template")
-    if isinstance(own, list):
-        own = next((entry.get("template") for entry in own if isinstance(entry, dict)), None)
-    if own is not None and not isinstance(own, str):
-        raise config.refusal("chat_template", "neither a text nor a list of named texts")
-    path = folder / "chat_template.jinja"
-    beside = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    older = optional(folder / "chat_template.json").text("chat_template")
-    found = ((own or "", config.path), (beside, path), (older, folder / "chat_template.json"))
+    found = templates(folder, config)
     for text, where in found:
-        if text:
-            require_template(text, where)
-    return max(len(text.encode("utf-8", "replace")) for text, _ in found)
+        require_template(text, where)
+    return max((len(text.encode("utf-8", "replace")) for text, _ in found), default=0)
 
 
 def own_code(config: Values) -> dict[str, str]:

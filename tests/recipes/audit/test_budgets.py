@@ -9,8 +9,9 @@ import pytest
 
 from recipes.audit import apart
 from recipes.audit.auditing import audit_read, read_wheels
-from recipes.audit.readers import child, limits
+from recipes.audit.readers import limits
 from recipes.audit.readers.wheel import Wheel, read_wheel
+from wheelhouse.processes.bounded import limit_oneself
 
 from . import hostile
 from .factory import PLAIN, make
@@ -164,7 +165,7 @@ class TestApart:
         resource = pytest.importorskip("resource")
         asked = {}
         monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: asked.update({kind: limit[0]}))
-        child._limit_to(20)
+        limit_oneself(20, limits.MAX_MEMORY)
         assert asked[resource.RLIMIT_DATA] == limits.MAX_MEMORY
         used = resource.getrusage(resource.RUSAGE_SELF)
         assert 20 <= asked[resource.RLIMIT_CPU] - used.ru_utime - used.ru_stime <= 22

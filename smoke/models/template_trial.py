@@ -1,0 +1,64 @@
+"""Whether a model's chat template renders a question: tried once for each model, in a process within limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from smoke.models.check import template, tokenizer
+from smoke.models.check.rendering import MEMORY, SECONDS
+from smoke.models.check.values import read
+from wheelhouse.errors import InputError
+from wheelhouse.paths import ROOT
+from wheelhouse.processes.bounded import Limit, watched
+from wheelhouse.processes.lifeline import die_with_parent
+
+_WORDS = {
+    Limit.SECONDS: f"it takes more than {SECONDS:.0f} s",
+    Limit.MEMORY: f"it needs more than {MEMORY // 1_000_000} MB",
+}
+
+
+def require_rendering(folder: Path) -> None:
+    """Raise InputError when the chat template of a model's folder fails for a user's question, or has no end."""
+    config = read(folder / tokenizer.CONFIG)
+    found = template.templates(folder, config)
+    if not found:
+        return
+    text, path = found[0]
+    problem = tried(text, template.tokens(config))
+    if problem:
+        raise InputError(
+            f"{path}: the chat template fails for a user's question: {problem}.",
+            remedy="Take the file as the model's author published it; without one the model continues plain text.",
+        )
+
+
+def tried(text: str, tokens: dict[str, str]) -> str:
+    """Return why a template does not render a question in a process of its own; "" when it does."""
+    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.Popen(
+        (sys.executable, "-P", "-m", "smoke.models.check.rendering"),
+        env=os.environ | {"PYTHONPATH": search},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
+    )
+    asked = json.dumps({"template": text, "tokens": tokens}).encode()
+    with process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        process.stdout.readline()  # it has loaded what it needs, which takes a second on some systems
+        with watched(process, SECONDS, MEMORY) as reached:
+            try:
+                answer, _ = process.communicate(asked)
+            except BaseException:
+                process.kill()
+                raise
+    with suppress(ValueError):
+        return str(json.loads(answer))
+    return _WORDS[reached() or Limit.SECONDS]
