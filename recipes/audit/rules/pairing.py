@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import threading
 from collections.abc import Iterator
 
 from recipes.audit.findings import Family, Finding, Severity
+from recipes.audit.needed_modules import brings, needed_modules
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.wheel import Wheel
 from recipes.audit.surroundings import RUNTIMES, Context, canonical, runtime_requirements
 
 _FAMILY = Family(title="What must be together")
 _OLDEST, _TODAYS = (1, 8), (1, 15)
-_TOP_LEVEL = re.compile(r"[^/]+/[^/]+\.py")
-_LARGEST = 200_000
-_ONE_TREE = threading.Lock()
-"""CPython 3.11 counts the depth of all threads' syntax trees in one place, and takes another's for its own fault."""
 
 BESIDE = _FAMILY.rule(
     "directml-beside",
@@ -95,51 +90,21 @@ def undeclared(wheel: Wheel, _context: Context) -> Iterator[Finding]:
     if wheel.metadata is None:
         return
     required = {canonical(r) for r in wheel.metadata.requirements}
-    inside = {path.split("/")[0].removesuffix(".py") for path in wheel.members}
-    for path, raw in sorted(wheel.texts.items()):
-        if not _TOP_LEVEL.fullmatch(path) or len(raw) > _LARGEST:
+    inside = {path.split("/")[0].removesuffix(".py").split(".")[0] for path in wheel.members}
+    said: set[str] = set()
+    for path, module in needed_modules(wheel.texts):
+        if module in inside or module in said:
             continue
-        for module in sorted(_needed(raw) - inside):
-            providers = set(RUNTIMES) if module == "onnxruntime" else {module.replace("_", "-").lower()}
-            if not providers & required and not (module == "onnxruntime" and _windows_runtime(required)):
-                message = f"raises ImportError without '{module}', which no requirement brings"
-                yield UNDECLARED.finding(wheel.file, message, where=path)
+        found = _windows_runtime(required) or bool(set(RUNTIMES) & required)
+        if not (found if module == "onnxruntime" else brings(required, module)):
+            said.add(module)
+            message = f"raises ImportError without '{module}', which METADATA does not require"
+            yield UNDECLARED.finding(wheel.file, message, where=path)
 
 
 def _windows_runtime(required: set[str]) -> bool:
     others = ("genai", "extensions", "ep-")
     return any(name.startswith("onnxruntime-") and not any(o in name for o in others) for name in required)
-
-
-def _needed(raw: bytes) -> set[str]:
-    """Return the modules that are looked for with find_spec and whose absence raises."""
-    if b"find_spec" not in raw:
-        return set()
-    try:
-        with _ONE_TREE:
-            tree = ast.parse(raw)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    found: set[str] = set()
-    looked_for: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and (module := _find_spec(node.value)):
-            looked_for |= {t.id: module for t in node.targets if isinstance(t, ast.Name)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and any(isinstance(part, ast.Raise) for part in node.body):
-            names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
-            found |= {looked_for[name] for name in names & looked_for.keys()}
-            found |= {module for n in ast.walk(node.test) if (module := _find_spec(n))}
-    return found
-
-
-def _find_spec(node: ast.AST) -> str:
-    """Return the module of a call of find_spec with a constant, "" for anything else."""
-    if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
-        return ""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    value = node.args[0].value
-    return value.split(".")[0] if name == "find_spec" and isinstance(value, str) else ""
 
 
 CHECKS = (directml, runtimes, undeclared)

@@ -183,6 +183,12 @@ DEFECTS: dict[str, list[Spec]] = {
             b"from importlib.util import find_spec\nif not find_spec('onnxruntime'):\n    raise ImportError('x')\n",
             b"import importlib.util as u\np = u.find_spec('gone')\nif p is None:\n    raise ImportError\n",
         )
+    ]
+    + [
+        PLAIN.with_file("demo/__init__.py", b"import os, demo\nimport onnxruntime.capi as c\n"),
+        PLAIN.with_file("demo/__init__.py", b"from onnx_extras.parts import x\n"),
+        PLAIN.with_file("demo/__init__.py", b"from . import later\n").with_file("demo/later.py", b"import torch\n"),
+        PLAIN.with_file("demo/__init__.py", b"from demo.later import x\n").with_file("demo/later.py", b"import PIL\n"),
     ],
     "requires-python": [RUNTIME.but(python="<3.12"), RUNTIME.but(python=">=3.13"), RUNTIME.but(python="")],
     "any-with-binaries": [PLAIN.with_file("demo/helper.dll", build_pe(exports={"Help": 1}))],

@@ -281,3 +281,27 @@ def test_wheels_of_several_pythons_are_checked_at_once(tmp_path):
         gc.set_threshold(*before)
         gc.callbacks.remove(yielding)
     assert found == [[[]] * 10] * 4
+
+
+@pytest.mark.parametrize(
+    ("source", "requires"),
+    [
+        (b"import numpy.linalg, yaml, google.protobuf.message\n", ("numpy", "PyYAML>=6", "protobuf")),
+        (b"from dateutil import tz\nfrom PIL import Image\n", ("python-dateutil", "pillow")),
+        (b"import onnxruntime\n", ("onnxruntime-gpu",)),
+        (b"try:\n    import torch\nexcept ImportError:\n    torch = None\n", ()),
+        (b"if x:\n    import torch\ndef f():\n    import torch\n", ()),
+        (b"from __future__ import annotations\nimport json, demo.later\nfrom .. import y\n", ()),
+        (b"import (\n", ()),
+    ],
+)
+def test_what_is_required_or_not_imported_at_once_is_nothing_to_say(tmp_path, source, requires):
+    spec = PLAIN.but(requires=requires).with_file("demo/__init__.py", source).with_file("demo/aside.py", b"import x\n")
+    assert "import-undeclared" not in rules(audit_wheels([make(tmp_path, spec)], online=False))
+
+
+def test_a_name_that_only_sounds_like_a_requirement_is_none(tmp_path):
+    spec = PLAIN.but(requires=("onnxruntime",)).with_file("demo/__init__.py", b"import onnx\n")
+    (found,) = [f for f in audit_wheels([make(tmp_path, spec)], online=False) if f.rule == "import-undeclared"]
+    assert found.where == "demo/__init__.py"
+    assert "'onnx'" in found.message
