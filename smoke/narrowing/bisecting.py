@@ -44,7 +44,7 @@ class Request:
         if self.left.strip() == self.right.strip():
             raise UsageError("Left and right are the same.", remedy="Name what is right, and what is wrong beside it.")
         for name in (self.left, self.right):
-            sides.named(name.partition("=")[0].lower())
+            sides.named(name.partition("=")[0].lower(), is_right=name is self.right)
 
 
 def bisect(request: Request) -> None:
@@ -71,7 +71,8 @@ def searched(request: Request) -> Iterator[tuple[Search, Found]]:
     """Search, and keep what was made for it until the end of the block."""
     model = resolve(request.model)
     asked = questions.load(request.prompts)
-    left, right = (sides.prepare(n, model, stable_norms=request.stable_norms) for n in (request.left, request.right))
+    left = sides.prepare(request.left, model, stable_norms=request.stable_norms)
+    right = sides.prepare(request.right, model, stable_norms=request.stable_norms, is_right=True)
     slow = left.slow or right.slow
     texts = asked[:FEW] if slow else (*asked, long_prompt.text())
     with scratch.folder() as work:

@@ -20,7 +20,7 @@ from wheelhouse.paths import log_dir
 from wheelhouse.processes.exits import describe_exit
 
 SCRIPTS = Path(__file__).resolve().parent / "graphs"
-RUNNER = WORKER / "bisect_run.py"
+RUNNER, OPENVINO_RUNNER = WORKER / "bisect_run.py", WORKER / "bisect_openvino.py"
 CRASHES = 8
 """How often a worker may be taken down by what it runs."""
 _SECONDS = 3600.0
@@ -127,7 +127,7 @@ class Tools:
             "provider": side.provider,
             "data": name(side.graph.parent.absolute()),
             "room": self.room,
-            "head_size": int(side.decoder.get("head_size", 0)),
+            **({"head_size": int(side.decoder.get("head_size", 0))} if side.divided else side.options),
             "output": name(folder),
             "tasks": [
                 {
@@ -148,7 +148,8 @@ class Tools:
             ],
         }
         write_atomic(folder / "job.json", json.dumps(job))
-        return side.environment.command(name(RUNNER), name(folder / "job.json"), timeout=_SECONDS)
+        runner = RUNNER if side.divided else OPENVINO_RUNNER
+        return side.environment.command(name(runner), name(folder / "job.json"), timeout=_SECONDS)
 
     def _hear(self, what: str, line: str) -> None:
         if line.startswith(PROGRESS):

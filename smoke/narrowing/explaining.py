@@ -37,8 +37,8 @@ class Explained:
     wrong: Tried
     right: Tried | None
     shapes: dict[str, str]
-    on_left: float
-    """The error of the right's operator on the left's provider."""
+    on_left: float | None
+    """The error of the right's operator on the left's provider; None where that cannot run it."""
     weights: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     reproduced: dict[str, bool] = field(default_factory=dict)
@@ -58,7 +58,8 @@ class Explaining:
         """Shrink the input, look at the neighbours, write the repro and run it on both sides."""
         tools, unit = self.search.tools, self.culprit.unit
         self.out.mkdir(parents=True, exist_ok=True)
-        models = {side: self.out / name for side, name in (("right", repro_folder.MODEL), ("left", "left.onnx"))}
+        right_name = repro_folder.MODEL if tools.right.divided else repro_folder.BLOCK
+        models = {side: self.out / name for side, name in (("right", right_name), ("left", "left.onnx"))}
         *_, weights = tools.graphs(
             [
                 *({"do": "alone", "side": side, "unit": unit.outputs, "write": str(path), "kinds": {}, "whole": True}
@@ -80,7 +81,7 @@ class Explaining:
             on_left=on_left,
             weights=tuple(weights),
             neighbours=self._neighbours(),
-            reproduced={side.label: self._reproduced(side) for side in (tools.left, tools.right)},
+            reproduced={side.label: self._reproduced(side) for side in self._able},
         )
 
     def _typed(self, array: Any, name: str) -> Any:
@@ -100,6 +101,12 @@ class Explaining:
             (each, any(not apart(ours[name], right[name]).error <= allowed for name in self.culprit.unit.outputs))
             for each, right, ours in zip(tried, *results, strict=True)
         ]
+
+    @property
+    def _able(self) -> tuple[Side, ...]:
+        """The sides that can run what was found."""
+        tools = self.search.tools
+        return (tools.left, tools.right) if tools.right.divided else (tools.right,)
 
     @property
     def _sides(self) -> tuple[tuple[str, Side], ...]:
@@ -129,17 +136,17 @@ class Explaining:
         closer = self._measured(shrinking.between(wrong, right, of[0][0].feeds), models)
         return shrinking.edge([(wrong, True), *closer, (right, False)])
 
-    def _written(self, wrong: Tried, models: dict[str, Path]) -> float:
-        """Write the repro; return how wrong the right's operator is on the left's provider."""
+    def _written(self, wrong: Tried, models: dict[str, Path]) -> float | None:
+        """Write the repro; return how wrong the right's operator is on the left's provider, if that can run it."""
         (left_name, left), (right_name, right) = self._sides
         (expected,) = self._results(left, models[left_name], [wrong])
         (actual,) = self._results(right, models[right_name], [wrong])
-        (there,) = self._results(left, models[right_name], [wrong])
         outputs = self.culprit.unit.outputs
         repro_folder.write(
             self.out,
             title=f"{self.culprit.unit.operator} {self.culprit.unit.name} on {right.label}, beside {left.label}.",
-            provider=EXECUTION_PROVIDERS[right.provider],
+            provider=EXECUTION_PROVIDERS.get(right.provider, ""),
+            openvino=None if right.divided else right.options,
             tolerance=self.culprit.seen.tolerance,
             arrays={
                 "inputs": {name: wrong.feeds[name] for name in self.culprit.unit.inputs if name in wrong.feeds},
@@ -147,6 +154,9 @@ class Explaining:
                 "actual": {name: actual[name] for name in outputs},
             },
         )
+        if not right.divided:
+            return None
+        (there,) = self._results(left, models[right_name], [wrong])
         return max(apart(there[name], expected[name]).error for name in outputs)
 
     def _neighbours(self) -> tuple[Neighbour, ...]:
@@ -169,7 +179,7 @@ class Explaining:
     def _script(self, side: Side) -> Completed:
         command = side.environment.command(
             side.environment.host_path(self.out / repro_folder.SCRIPT),
-            EXECUTION_PROVIDERS[side.provider],
+            EXECUTION_PROVIDERS.get(side.provider, "CPU"),
             timeout=ALLOWED_SECONDS,
         )
         return process.run(command, log=log_dir() / "bisect" / "repro.log", check=False)

@@ -41,6 +41,8 @@ class Unit(Struct, frozen=True, kw_only=True):
     differences: tuple[str, ...]
     kinds: dict[str, str]
     width: int
+    made_of: str = ""
+    """The operators of a block of OpenVINO's."""
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -85,6 +85,11 @@ class Search:
         return found
 
     @property
+    def stored(self) -> tuple[str, ...]:
+        """In which type the right side's weights are, where it is not the one that it gives: OpenVINO's exports."""
+        return () if self.tools.right.divided else ("float16",)
+
+    @property
     def alike(self) -> bool:
         """Whether both sides compute with the same kernels."""
         return self.tools.left.provider == self.tools.right.provider
@@ -106,7 +111,11 @@ class Search:
         if found.logits.is_wrong:
             return
         folder = self.tools.fresh("untapped")
-        task = self._model(found, self.tools.right.graph, [found.plan.logits], folder)
+        graph = self.tools.right.graph
+        if not self.tools.right.divided:
+            graph = folder / "model.json"
+            self.tools.graphs([{"do": "tap", "side": "right", "names": [found.plan.logits], "write": str(graph)}])
+        task = self._model(found, graph, [found.plan.logits], folder)
         self.all_of(self.tools.right, [task], "as it is")
         found.untapped = self._compared(found, [found.plan.logits], tapped[0], folder)
 
@@ -144,7 +153,7 @@ class Search:
             values, ours = (load(file_of(folder, sample, step), names) for folder in (left, right))
             for name in names:
                 if name in values and name in ours:
-                    kinds = {values[name].dtype.name, ours[name].dtype.name}
+                    kinds = {values[name].dtype.name, ours[name].dtype.name, *self.stored}
                     seen = Seen(apart=apart(ours[name], values[name]), sample=sample, step=step,
                                 tolerance=tolerance(kinds, 0, ("", "")))  # fmt: skip
                     worst = max(worst, seen, key=lambda each: each.apart.error)
@@ -214,7 +223,7 @@ class Search:
             taken = [right[name] for name in unit.inputs if name in right]
             products = next((array.shape[-1] for array in taken if array.ndim > 1), 0)
             for name in unit.outputs:
-                kinds = {right[name].dtype.name, ours[name].dtype.name, *unit.kinds.values()}
+                kinds = {right[name].dtype.name, ours[name].dtype.name, *unit.kinds.values(), *self.stored}
                 operators = (unit.operator, unit.left_operator)
                 allowed = tolerance(kinds, products, operators, alike=self.alike)
                 seen = Seen(apart=apart(ours[name], right[name]), sample=sample, step=step, tolerance=allowed)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from smoke.backends import selection
 from smoke.backends.registry import BACKENDS
 from smoke.backends.variants import Backend, Variant
-from smoke.backends.with_graphs import has_graph
+from smoke.backends.with_graphs import has_blocks, has_graph
 from smoke.environments.source import Environment
 from smoke.exports.making import export
 from smoke.models.model import Model
@@ -18,6 +19,8 @@ from wheelhouse.errors import InputError, UnsupportedError, UsageError
 
 PROVIDERS = {"CPU": "cpu", "DirectML": "dml", "WebGPU": "webgpu", "CUDA": "cuda"}
 """By a variant's device, the worker's name for the provider."""
+OPENVINO = "openvino"
+"""What runs models of OpenVINO."""
 EXECUTION_PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "dml": "DmlExecutionProvider",
@@ -37,6 +40,13 @@ class Side:
     provider: str
     environment: Environment
     folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """For OpenVINO: the properties it is given."""
+
+    @property
+    def divided(self) -> bool:
+        """Whether it runs single operators, and not blocks of OpenVINO's."""
+        return self.provider != OPENVINO
 
     @property
     def decoder(self) -> dict[str, Any]:
@@ -51,7 +61,7 @@ class Side:
     @property
     def graph(self) -> Path:
         """The graph's file. Raise InputError where there is none."""
-        path = self.folder / str(self.decoder.get("filename", ""))
+        path = self.folder / (str(self.decoder.get("filename", "")) if self.divided else "openvino_model.xml")
         if not path.is_file():
             raise InputError(f"{self.folder} holds no graph of a decoder.")
         return path
@@ -62,25 +72,29 @@ class Side:
         return self.environment.software_device or self.environment.seconds_per_token > 0
 
 
-def named(name: str) -> tuple[Backend, Variant]:
-    """Return the backend and the variant of a name such as "dml:fp16". Raise UsageError where it has no ONNX graph."""
+def named(name: str, *, is_right: bool = False) -> tuple[Backend, Variant]:
+    """Return the backend and the variant of a name such as "dml:fp16". Raise UsageError where it has no ONNX graph.
+
+    The right side may have one of OpenVINO instead.
+    """
     backend_name, _, variant_name = name.partition(":")
     selection.select([name], everything=False)  # for its errors
     backend = next(b for b in BACKENDS if b.name == backend_name)
     variant = next(v for v in backend.variants if variant_name in {"", v.name})
-    if has_graph(backend, variant):
+    if has_graph(backend, variant) or (is_right and has_blocks(backend, variant)):
         return backend, variant
     able = ", ".join(b.name for b in BACKENDS if any(has_graph(b, v) for v in b.variants))
-    raise UsageError(f"{name} runs no ONNX graph that could be divided.", remedy=f"These do: {able}.")
+    more = "" if is_right else f" On the right there may be {OPENVINO}, too."
+    raise UsageError(f"{name} runs no ONNX graph that could be divided.", remedy=f"These do: {able}.{more}")
 
 
-def prepare(asked: str, model: Model, *, stable_norms: str = "") -> Side:
+def prepare(asked: str, model: Model, *, stable_norms: str = "", is_right: bool = False) -> Side:
     """Return a side, ready to run; `asked` is NAME, or NAME=FOLDER for a graph of one's own.
 
     Raise WheelhouseError where it cannot be.
     """
     name, _, folder = asked.partition("=")
-    backend, variant = named(name.lower())
+    backend, variant = named(name.lower(), is_right=is_right)
     status = backend.source.status()
     if not status.ready and not status.makeable:
         raise UnsupportedError(status.reason, remedy=status.remedy)
@@ -88,7 +102,8 @@ def prepare(asked: str, model: Model, *, stable_norms: str = "") -> Side:
     return Side(
         name=f"{backend.name}:{variant.name}",
         label=asked,
-        provider=PROVIDERS[variant.device],
+        provider=PROVIDERS[variant.device] if has_graph(backend, variant) else OPENVINO,
+        options={"device": variant.device, **variant.options},
         environment=environment,
         folder=Path(folder) if folder else export(model, variant.export, stable_norms=stable_norms),
     )

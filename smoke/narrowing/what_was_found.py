@@ -28,6 +28,7 @@ def told(tools: Tools, found: Found) -> list[str]:
         return [*lines, *([] if not found.tried else [f"{len(found.tried)} operators were run alone: none is wrong."])]
     lines.append(_where(found, culprit))
     lines += [f"  it differs: {text}" for text in culprit.unit.differences]
+    lines += [f"  a block of OpenVINO's: {culprit.unit.made_of}"] if ", " in culprit.unit.made_of else []
     return lines
 
 
@@ -75,8 +76,9 @@ def explained(tools: Tools, culprit: Judged, told: Explained) -> list[str]:
         lines.append("  given the same input once more it is right: what is wrong comes and goes")
     else:
         lines.append(f"  the same input times {right.factor / wrong.factor:.3g} (up to {right.largest:.4g}) is right")
-    where = "right" if told.on_left <= culprit.seen.tolerance else f"off by {told.on_left:.3g}, too"
-    lines.append(f"  the same operator on {tools.left.label}: {where}")
+    if told.on_left is not None:
+        where = "right" if told.on_left <= culprit.seen.tolerance else f"off by {told.on_left:.3g}, too"
+        lines.append(f"  the same operator on {tools.left.label}: {where}")
     lines += _neighbours(told)
     said = ", ".join(f"{'wrong' if wrong else 'right'} on {name}" for name, wrong in told.reproduced.items())
     return [*lines, f"  {told.folder / 'repro.py'} says: {said}"]

@@ -74,6 +74,8 @@ class PromptDump(Struct, frozen=True, kw_only=True):
     """Of the further times that the answer was generated."""
     logits: Annotated[str, Meta(pattern=r"^logits-\d{1,4}\.safetensors$")] | None = None
     probes: tuple[tuple[Token, Token], ...] = ()
+    chances: tuple[float | None, ...] = ()
+    """Of each probe's choice the logarithm of its probability, where the runtime tells."""
     stepped: Token = 0
     """How many of the last rows of logits came one by one, through the cache."""
     rechecked: Token = 0
@@ -86,7 +88,8 @@ class ContextDump(Struct, frozen=True, kw_only=True):
     """A long context of so many tokens: the positions whose logits are kept in AT_ONCE and ONE_BY_ONE.
 
     `ids`: of the reference, what it consists of. `choices`: position and the greedy choice after it, where there are no
-    logits. `error`: what the runtime said where it refused. Without tokens, nobody looked.
+    logits; `chances`: the logarithms of their probabilities. `error`: what the runtime said where it refused. Without
+    tokens, nobody looked.
     """
 
     tokens: Token = 0
@@ -94,6 +97,7 @@ class ContextDump(Struct, frozen=True, kw_only=True):
     at_once: tuple[Token, ...] = ()
     one_by_one: tuple[Token, ...] = ()
     choices: tuple[tuple[Token, Token], ...] = ()
+    chances: tuple[float | None, ...] = ()
     error: str = ""
 
 

@@ -69,7 +69,8 @@ def checks(gate: Gate, metrics: Metrics) -> tuple[Check, ...]:
         return ()
     own = metrics.answer_margin
     answer = () if own is None else (_check("what a token of the answers lacks by its own logits", own, gate.tie),)
-    return (*answer, *_logit_checks(gate, metrics), *_part_checks(gate, metrics), *_probe_checks(gate, metrics))
+    choices = (*_probe_checks(gate, metrics), *_chance_checks(gate, metrics))
+    return (*answer, *_logit_checks(gate, metrics), *_part_checks(gate, metrics), *choices)
 
 
 def violations(gate: Gate, metrics: Metrics) -> list[str]:
@@ -78,7 +79,8 @@ def violations(gate: Gate, metrics: Metrics) -> list[str]:
         return []
     if metrics.logits is None and metrics.probes == 0:
         return ["there are neither logits nor single choices to judge by"]
-    found = [*_logit_violations(gate, metrics), *_part_violations(gate, metrics)]
+    chances = [_in_words(check) for check in _chance_checks(gate, metrics) if not check.holds]
+    found = [*_logit_violations(gate, metrics), *_part_violations(gate, metrics), *chances]
     if isinstance(gate, SameWeights):
         return [*_token_violations(gate, metrics), *found]
     return [*found, *_probe_violations(gate, metrics)]
@@ -216,6 +218,13 @@ def _probe_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> l
         return []
     share = 1 - len(metrics.probe_differences) / metrics.probes
     return [_check("equal single choices", share, gate.probes, at_least=True)]
+
+
+def _chance_checks(gate: SameWeights | AcrossQuantisation, metrics: Metrics) -> list[Check]:
+    if metrics.chances is None or isinstance(gate, AcrossQuantisation):
+        return []
+    limit = THRESHOLDS.few_rows.distance(gate.kl, metrics.chances.count)
+    return [_check("KL of single choices", metrics.chances.kl, limit)]
 
 
 def _probe_violations(gate: AcrossQuantisation, metrics: Metrics) -> list[str]:

@@ -53,13 +53,12 @@ def measured(dump: Dump, ours: Sequence[Logits], base: Dump, theirs: Sequence[Lo
 
 def chosen(dump: Dump, base: Dump, folder: Path, spread: float) -> Parts:
     """Measure the single choices of a runtime that shows no logits. Raise DumpError."""
-    places = {place: (name, row) for name, row, place in _places(base.context)}
+    places = rows_of(base, folder)
     lost = []
     for place, token in dump.context.choices:
         if place not in places:
             continue
-        name, row = places[place]
-        golden = _one(open_logits(folder / name), row)
+        golden = one_row(*places[place])
         lost.append((max(golden) - golden[token]) / (spread or 1.0) if token < len(golden) else math.inf)
     if not lost:
         return Parts()
@@ -121,7 +120,13 @@ def _rows(file: Logits, start: int, end: int) -> Logits:
     return replace(file, rows=end - start, offset=file.offset + 4 * file.vocabulary * start)
 
 
-def _one(file: Logits, row: int) -> list[float]:
+def rows_of(base: Dump, folder: Path) -> dict[int, tuple[Logits, int]]:
+    """Return by position in the long context the file that its logits are in, and the row. Raise DumpError."""
+    return {place: (open_logits(folder / name), row) for name, row, place in _places(base.context)}
+
+
+def one_row(file: Logits, row: int) -> list[float]:
+    """Return the logits of one position."""
     (block,) = _rows(file, row, row + 1).blocks()
     return [float(value) for value in block[0]]
 

@@ -11,6 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from smoke.parity import accounted, long_context
+from smoke.parity.chances import Chances
+from smoke.parity.chances import measured as chances_of
 from smoke.parity.distances import LogitMetrics, NotFiniteError, compare_logits, leaders
 from smoke.parity.dumps import Dump, DumpError, Logits, open_logits
 from smoke.parity.long_context import Parts
@@ -56,6 +58,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     probes: int = 0
     """Single choices after given golden tokens, where the runtime shows no logits."""
     probe_differences: tuple[Difference, ...] = ()
+    chances: Chances | None = None
+    """How probable it holds those choices, and those in a long context, beside the reference."""
     spread: float | None = None
     """Standard deviation of the golden logits around each position's mean: the unit of margins and errors."""
     margins: tuple[tuple[float, ...], ...] = ()
@@ -151,6 +155,7 @@ def compare(dump: Dump, folder: Path, base: Golden) -> Metrics:
         logits=logits,
         probes=sum(len(prompt.probes) for prompt in dump.prompts),
         probe_differences=_probe_differences(dump, base),
+        chances=None if has_logits else chances_of(dump, base.dump, base.folder, base.logits),
         spread=base.spread,
         perplexity=own,
         perplexity_ratio=ratio,

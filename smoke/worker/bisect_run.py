@@ -40,6 +40,10 @@ class Runner:
         self.data = job["data"]
         self.room = int(job["room"])
         self.head_size = int(job["head_size"])
+        if self.provider.plugin:
+            import onnxruntime
+
+            worker_webgpu.register(onnxruntime.register_execution_provider_library)
 
     def perform(self, task: Mapping[str, Any]) -> None:
         """Run a task's passes, each into a file of its own."""
@@ -51,18 +55,14 @@ class Runner:
                 feeds = self.fed(session, each["ids"], before if each["goes_on"] else {})
                 found = before = {**feeds, **self.run(session, feeds, each["outputs"])}
             else:
-                feeds = _loaded(each["feeds"], ["input_ids", *(value.name for value in session.get_inputs())])
+                feeds = loaded(each["feeds"], ["input_ids", *(value.name for value in session.get_inputs())])
                 found = self.run(session, feeds, each["outputs"])
             np.savez(each["save"], **{key.replace("/", "|"): value for key, value in found.items()})
 
     def fed(self, session: Any, ids: Sequence[int], before: Mapping[str, Any]) -> Arrays:
         """Return what a decoder is fed for new tokens, after what is in the caches of `before`."""
         past = before["attention_mask"].shape[1] if before else 0
-        known: Arrays = {
-            "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, past + len(ids)), np.int64),
-            "position_ids": np.arange(past, past + len(ids), dtype=np.int64)[None],
-        }
+        known = text_of(ids, past)
         for value in session.get_inputs():
             if value.name in known:
                 continue
@@ -104,7 +104,17 @@ def _widened(array: Any, room: int) -> Any:
     return wide
 
 
-def _loaded(path: str, names: Sequence[str]) -> Arrays:
+def text_of(ids: Sequence[int], past: int) -> Arrays:
+    """Return what says which tokens come after so many others."""
+    return {
+        "input_ids": np.array([ids], np.int64),
+        "attention_mask": np.ones((1, past + len(ids)), np.int64),
+        "position_ids": np.arange(past, past + len(ids), dtype=np.int64)[None],
+    }
+
+
+def loaded(path: str, names: Sequence[str]) -> Arrays:
+    """Return those of the arrays in a file that have one of the names."""
     with np.load(path) as found:
         stored = {key.replace("|", "/"): key for key in found.files}
         return {name: found[stored[name]] for name in names if name in stored}
@@ -112,12 +122,13 @@ def _loaded(path: str, names: Sequence[str]) -> Arrays:
 
 def main(arguments: list[str]) -> int:
     """Run the tasks of the job file; 0 when each was run or refused."""
-    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    runner = Runner(job)
-    if runner.provider.plugin:
-        import onnxruntime
+    return run_all(arguments[0], Runner)
 
-        worker_webgpu.register(onnxruntime.register_execution_provider_library)
+
+def run_all(path: str, kind: Any) -> int:
+    """Run the tasks of a job file by a runner of some kind; say of each when it begins, and where it failed."""
+    job = json.loads(Path(path).read_text(encoding="utf-8"))
+    runner = kind(job)
     with Path(job["output"], "tasks.jsonl").open("a", encoding="utf-8") as lines:
 
         def tell(**said: Any) -> None:

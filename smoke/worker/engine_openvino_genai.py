@@ -1,4 +1,4 @@
-"""Engine: OpenVINO GenAI's LLMPipeline. It shows tokens only; single choices after given tokens stand in for logits."""
+"""Engine: OpenVINO GenAI's LLMPipeline. It shows no logits; single choices after given tokens stand in for them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import worker_openvino
 VERSIONS = ("openvino-genai", "openvino-tokenizers", "openvino", "numpy")
 LIBRARIES = ("openvino", "libopencl", "libze_", "ze_loader")
 
+LEAST = -1e4
+"""What stands for the logarithm of a probability that is none, for JSON."""
 _MODEL = "Model: LLM"
 _SETTING = re.compile(r"^\s+([A-Z][A-Z_]+): (\S+)\s*$", re.MULTILINE)
 _READ_BACK = ("EXECUTION_DEVICES", "INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION", "DYNAMIC_QUANTIZATION_GROUP_SIZE",
@@ -53,6 +55,19 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
         self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None = None
     ) -> worker_engine.Generation:
         """See Engine."""
+        started = time.perf_counter()
+        result = self._generated(ids, limit, on_token)
+        seconds = time.perf_counter() - started
+        return worker_engine.Generation(result.tokens[0], result.perf_metrics.get_ttft().mean / 1000, seconds)
+
+    def next_choice(self, ids: Sequence[int]) -> tuple[int, float | None]:
+        """See Engine."""
+        result = self._generated(ids, 1, None, logprobs=1)
+        told = float(result.scores[0])
+        chance = max(LEAST, told)  # NaN: LEAST, too
+        return int(result.tokens[0][0]), chance or None  # pipelines that tell none say 0
+
+    def _generated(self, ids: Sequence[int], limit: int, on_token: Callable[[int], None] | None, **wish: Any) -> Any:
         import numpy as np
         import openvino
         import openvino_genai
@@ -61,16 +76,13 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
         config = openvino_genai.GenerationConfig()
         config.max_new_tokens = limit
         config.do_sample = False
-        for name, value in self.wish.items():
+        for name, value in {**self.wish, **wish}.items():
             setattr(config, name, value)
         config.eos_token_id = own.eos_token_id
         config.stop_token_ids = own.stop_token_ids
-        started = time.perf_counter()
         prompt = openvino.Tensor(np.array([list(ids)], dtype=np.int64))
         streamer = {"streamer": _relay(on_token)} if on_token is not None else {}
-        result = self.pipeline.generate(prompt, config, **streamer)
-        seconds = time.perf_counter() - started
-        return worker_engine.Generation(result.tokens[0], result.perf_metrics.get_ttft().mean / 1000, seconds)
+        return self.pipeline.generate(prompt, config, **streamer)
 
     def device(self) -> dict[str, str]:
         """See Engine."""

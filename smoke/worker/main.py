@@ -129,7 +129,9 @@ class Run:
         entry = self.dump["prompts"][number]
         if not engine.scores:
             positions = prompt.get("probes", [])
-            entry["probes"] = [[k, engine.next_token([*ids, *continuation[:k]])] for k in positions]
+            chosen = [(k, *engine.next_choice([*ids, *continuation[:k]])) for k in positions]
+            entry["probes"] = [[k, token] for k, token, _ in chosen]
+            entry["chances"] = [chance for _, _, chance in chosen]
             if "tokens" in entry:
                 known = entry["probes"]
                 entry.update(worker_answers.rechecked_by_choices(engine, ids, entry["tokens"], continuation, known))

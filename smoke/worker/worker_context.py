@@ -59,7 +59,9 @@ def measured(engine: worker_engine.Engine, job: dict[str, Any]) -> dict[str, Any
         if engine.scores:
             return {**found, **_scored(engine, ids, asked, Path(job["output"]))}
         places = [edge for edge in sorted({*asked["edges"], len(ids)}) if edge <= len(ids)]
-        return {**found, "choices": [[place - 1, engine.next_token(ids[:place])] for place in places]}
+        chosen = [(place - 1, *engine.next_choice(ids[:place])) for place in places]
+        choices = [[place, token] for place, token, _ in chosen]
+        return {**found, "choices": choices, "chances": [chance for _, _, chance in chosen]}
     except Exception as error:  # noqa: BLE001 - whatever a runtime throws belongs into the report
         return {**found, "error": f"{type(error).__name__}: {error}"[:500]}
 

@@ -100,6 +100,10 @@ class Engine:
         """Return the greedy choice after `ids`."""
         return self.generate(ids, 1).tokens[0]
 
+    def next_choice(self, ids: Sequence[int]) -> tuple[int, float | None]:
+        """Return the greedy choice after `ids`, and the logarithm of its probability where the runtime tells."""
+        return self.next_token(ids), None
+
     def close(self) -> None:
         """End what the runtime has open; afterwards only the questions below are asked."""
 

@@ -48,7 +48,8 @@ def _take_in(tensor: onnx.TensorProto, folder: Path) -> None:
     tensor.data_location = onnx.TensorProto.DEFAULT
 
 
-def _numbers(tensor: onnx.TensorProto, folder: Path) -> Any:
+def numbers(tensor: onnx.TensorProto, folder: Path) -> Any:
+    """Return a tensor's numbers; `folder` holds the file that they may be in."""
     whole = onnx.TensorProto()
     whole.CopyFrom(tensor)
     _take_in(whole, folder)
@@ -89,7 +90,7 @@ def weights_apart(unit: Unit, other: Unit) -> list[str]:
     """Return in words which weights of two units differ, where they are of one shape and type."""
     told = []
     for mine, yours in _pairs(unit, other):
-        a, b = (_numbers(t, u.graph.path.parent) for t, u in ((mine, unit), (yours, other)))
+        a, b = (numbers(t, u.graph.path.parent) for t, u in ((mine, unit), (yours, other)))
         if a.shape == b.shape and a.dtype == b.dtype:
             apart = (a != b) & ~((a != a) & (b != b))  # NaN beside NaN is no difference
             if apart.any():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cutting
+from .openvino_blocks import Blocks, spec
 from .structure import Graph, UnreadableError
 from .units import Unit, differences, partner, units
 
@@ -23,7 +24,7 @@ class Pair:
 
     def __init__(self, left: Path, right: Path) -> None:
         self.left = Graph(left)
-        self.right = Graph(right)
+        self.right = Blocks(right, self.left) if right.suffix == ".xml" else Graph(right)
 
     @cached_property
     def rights(self) -> list[Unit]:
@@ -68,7 +69,8 @@ def plan(pair: Pair) -> dict[str, Any]:
                 "outputs": unit.outputs,
                 "left_inputs": other.inputs if other else (),
                 "left_operator": other.last.op_type if other else "",
-                "differences": differences(unit, other),
+                "differences": differences(unit, other) if not isinstance(pair.right, Blocks) else (),
+                "made_of": unit.last.doc_string if isinstance(pair.right, Blocks) else "",
                 "kinds": {name: k for name in (*unit.inputs, *unit.outputs) if (k := pair.right.kind(name))},
                 "width": sum(pair.right.width(name) for name in (*unit.inputs, *unit.outputs)),
             }
@@ -90,17 +92,22 @@ def tokens(action: Mapping[str, Any]) -> list[list[int]]:
 
 
 def _tap(pair: Pair, action: Mapping[str, Any]) -> None:
-    cutting.tapped(getattr(pair, action["side"]), action["names"], Path(action["write"]))
+    graph = getattr(pair, action["side"])
+    (spec if isinstance(graph, Blocks) else cutting.tapped)(graph, action["names"], Path(action["write"]))
 
 
 def _alone(pair: Pair, action: Mapping[str, Any]) -> None:
     unit = pair.unit(action["side"], action["unit"])
-    cutting.alone(unit, action["kinds"], Path(action["write"]), whole=action.get("whole", False))
+    target, whole = Path(action["write"]), action.get("whole", False)
+    if isinstance(unit.graph, Blocks):
+        spec(unit.graph, unit.outputs, target, unit.inputs, whole=whole)
+    else:
+        cutting.alone(unit, action["kinds"], target, whole=whole)
 
 
 def _weights(pair: Pair, action: Mapping[str, Any]) -> list[str]:
     unit = pair.unit("right", action["unit"])
-    other = pair.partner(unit)
+    other = None if isinstance(pair.right, Blocks) else pair.partner(unit)
     return cutting.weights_apart(unit, other) if other else []
 
 

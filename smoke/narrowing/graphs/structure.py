@@ -22,10 +22,10 @@ class UnreadableError(Exception):
 class Graph:
     """A graph without the numbers of its weights. Nodes are known by their number in the graph's own order."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, model: onnx.ModelProto | None = None) -> None:
         self.path = path
         try:
-            self.model = onnx.load(path, load_external_data=False)
+            self.model = model or onnx.load(path, load_external_data=False)
         except Exception as error:  # protobuf raises many kinds
             raise UnreadableError(f"The graph {path} cannot be read: {error}") from error
         if not self.model.graph.output:

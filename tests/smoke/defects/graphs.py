@@ -1,25 +1,39 @@
-"""Defects planted into an export of ONNX Runtime GenAI: each changes a folder that was healthy."""
+"""Defects planted into an export of ONNX Runtime GenAI: each changes a folder that was healthy.
+
+`{layer}` in a name stands for the middle layer.
+"""
 
 import json
+from contextvars import ContextVar
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-LAYER = 1
-"""The one that most defects are planted in; tiny-phi3 has two."""
+from smoke.narrowing.graphs import cutting
+
+_FOLDER = ContextVar("folder of the graph that is being changed")
 
 
 def edited(change):
-    """Return a defect that changes the graph."""
+    """Return a defect that changes the graph. What it leaves as it was stays in the file of the weights."""
 
     def defect(folder):
-        model = onnx.load(folder / "model.onnx")
+        model = onnx.load(folder / "model.onnx", load_external_data=False)
+        token = _FOLDER.set(folder)
         change(model.graph)
-        (folder / "model.onnx.data").unlink(missing_ok=True)
+        _FOLDER.reset(token)
         onnx.save(model, folder / "model.onnx")
 
     return defect
+
+
+def middle(graph):
+    return len(nodes(graph, "GroupQueryAttention")) // 2
+
+
+def named(graph, part):
+    return part.replace("{layer}", str(middle(graph)))
 
 
 def rewritten(name, change):
@@ -43,8 +57,8 @@ def both(*defects):
 
 def numbers(graph, *parts):
     """Return the initialiser whose name has all the parts, and its numbers."""
-    (found,) = [i for i in graph.initializer if all(part in i.name for part in parts)]
-    return found, numpy_helper.to_array(found).copy()
+    (found,) = [i for i in graph.initializer if all(named(graph, part) in i.name for part in parts)]
+    return found, cutting.numbers(found, _FOLDER.get()).copy()
 
 
 def put(initialiser, values):
@@ -67,30 +81,34 @@ def nodes(graph, operator, part=""):
 
 
 def attribute(operator, name, value):
-    """Return a defect that sets an attribute of every node of an operator."""
+    """Return a defect that sets an attribute of every node of an operator; `value` may be a function of the old one."""
 
     def defect(graph):
         found = nodes(graph, operator)
         assert found
         for node in found:
-            for entry in [entry for entry in node.attribute if entry.name == name]:
+            old = [entry for entry in node.attribute if entry.name == name]
+            for entry in old:
                 node.attribute.remove(entry)
-            node.attribute.append(helper.make_attribute(name, value))
+            new = value(helper.get_attribute_value(old[0])) if callable(value) else value
+            node.attribute.append(helper.make_attribute(name, new))
 
     return edited(defect)
 
 
 def times(part, factor):
-    """Return a defect that multiplies what a node gives by a number or a vector."""
+    """Return a defect that multiplies what a node gives by a number, or by what a function makes of the graph."""
 
     def defect(graph):
-        (node,) = [n for n in graph.node if n.name.endswith(part) or n.name.endswith(part + "_Q4")]
-        named, hidden = node.output[0], node.output[0] + "/spoilt"
+        end = named(graph, part)
+        (node,) = [n for n in graph.node if n.name.endswith((end, end + "_Q4"))]
+        given, hidden = node.output[0], node.output[0] + "/spoilt"
         node.output[0] = hidden
-        constant = numpy_helper.from_array(np.asarray(factor, dtype="f4"), hidden + "/factor")
+        by = factor(graph) if callable(factor) else factor
+        constant = numpy_helper.from_array(np.asarray(by, dtype="f4"), hidden + "/factor")
         graph.initializer.append(constant)
         place = list(graph.node).index(node) + 1
-        graph.node.insert(place, helper.make_node("Mul", [hidden, constant.name], [named], name=hidden))
+        graph.node.insert(place, helper.make_node("Mul", [hidden, constant.name], [given], name=hidden))
 
     return edited(defect)
 
@@ -103,13 +121,24 @@ def activation(operator):
     return edited(defect)
 
 
-def rotary(positions=lambda p: p, theta=10000.0, sign=1.0):
-    """Return a defect that computes the tables of rotary positions anew."""
+def without_head(head):
+    """Return what makes a mask that is zero in one head of attention."""
+
+    def mask(graph):
+        width = 2 * numbers(graph, "cos_cache")[1].shape[1]
+        (count,) = {a.i for a in nodes(graph, "GroupQueryAttention")[0].attribute if a.name == "num_heads"}
+        return np.repeat(np.arange(count) != head, width)
+
+    return mask
+
+
+def rotary(positions=lambda p: p, base=1.0, sign=1.0):
+    """Return a defect that computes the tables of rotary positions anew; `base` is a multiple of what it was."""
 
     def defect(graph):
-        (cos, old), (sin, _) = numbers(graph, "cos_cache"), numbers(graph, "sin_cache")
+        (cos, old), (sin, sines) = numbers(graph, "cos_cache"), numbers(graph, "sin_cache")
         half = old.shape[1]
-        frequencies = theta ** (-np.arange(half) / half)
+        frequencies = np.arctan2(sines[1], old[1]).astype("f8") * base ** (-np.arange(half) / half)
         angles = positions(np.arange(len(old), dtype="f8"))[:, None] * frequencies
         put(cos, np.cos(angles).astype(old.dtype))
         put(sin, (sign * np.sin(angles)).astype(old.dtype))
@@ -123,9 +152,11 @@ def late(p):
 
 @edited
 def swap_layers(graph):
+    first, second = (f"layers.{middle(graph) + step}." for step in (-1, 0))
+
     def other(name):
         if ".attn." in name or ".mlp." in name:
-            for a, b in (("layers.0.", "layers.1."), ("layers.1.", "layers.0.")):
+            for a, b in ((first, second), (second, first)):
                 if a in name:
                     return name.replace(a, b)
         return name
@@ -137,7 +168,7 @@ def swap_layers(graph):
 @edited
 def drop_residual(graph):
     """Let the second norm of the layer see what attention gives, without what went into it."""
-    (node,) = nodes(graph, "SkipSimplifiedLayerNormalization", f"layers.{LAYER}/post_attention")
+    (node,) = nodes(graph, "SkipSimplifiedLayerNormalization", named(graph, "layers.{layer}/post_attention"))
     node.input[0] = node.input[1]
 
 
@@ -147,14 +178,14 @@ def forget(count):
     @edited
     def defect(graph):
         (node,) = nodes(graph, "Cast", "Sub/Cast")
-        named = node.output[0]
-        whole, shorter = named + "/whole", named + "/shorter"
-        for name, value in ((named + "/count", count), (named + "/zero", 0)):
+        given = node.output[0]
+        whole, shorter = given + "/whole", given + "/shorter"
+        for name, value in ((given + "/count", count), (given + "/zero", 0)):
             graph.initializer.append(numpy_helper.from_array(np.array(value, dtype="i4"), name))
         node.output[0] = whole
         place = list(graph.node).index(node) + 1
-        graph.node.insert(place, helper.make_node("Sub", [whole, named + "/count"], [shorter], name=shorter))
-        graph.node.insert(place + 1, helper.make_node("Max", [shorter, named + "/zero"], [named], name=named + "/max"))
+        graph.node.insert(place, helper.make_node("Sub", [whole, given + "/count"], [shorter], name=shorter))
+        graph.node.insert(place + 1, helper.make_node("Max", [shorter, given + "/zero"], [given], name=given + "/max"))
 
     return defect
 
@@ -208,7 +239,8 @@ def exchange_letters(tokenizer):
 
 
 def plain_added_tokens(tokenizer):
-    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if "user" not in t["content"]]
+    speakers = ("<|user|>", "<|im_start|>")
+    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if t["content"] not in speakers]
 
 
 def ends_at(token):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import helper, numpy_helper
 
-from tests.smoke.defects import graphs
+from tests.smoke.defects import graphs, intermediate
 from tests.smoke.defects.graphs import changed, edited
 
 
@@ -93,7 +93,7 @@ PLANTS = (
           "/model/layers.1/attn/GroupQueryAttention", "scale 0.2 instead of 0.25"),
     Plant("attention's window", "cpu-fp32", attribute("layers.1/attn/GroupQueryAttention", "local_window_size", 64),
           "/model/layers.1/attn/GroupQueryAttention", "local_window_size 64 instead of -1"),
-    Plant("RoPE", "cpu-fp32", graphs.rotary(theta=5000.0), ROTARY),
+    Plant("RoPE", "cpu-fp32", graphs.rotary(base=0.5), ROTARY),
     Plant("late RoPE", "cpu-fp32", graphs.rotary(positions=graphs.late), ROTARY),
     Plant("activation", "cpu-fp32", operator("layers.1/mlp/act_fn/Sigmoid", "Softmax"),
           "/model/layers.1/mlp/act_fn/Sigmoid", "Softmax instead of Sigmoid"),
@@ -130,4 +130,22 @@ PLANTS = (
           "/model/layers.1/attn/QRotary/Sub", spelled=True),
     Plant("cache in the wrong order", "cpu-fp32", newest_first,
           "/model/layers.1/attn/KCache/Concat", "a decode step", spelled=True),
+)  # fmt: skip
+
+_LAYER = "__module.model.layers"
+OPENVINO = (
+    Plant("norm", "openvino:fp16", intermediate.epsilon(0.3),
+          f"{_LAYER}.0.input_layernorm/aten::mul/Multiply", "Multiply, Divide, Sqrt, Add, ReduceMean, Power"),
+    Plant("MatMul", "openvino:fp16", intermediate.times("layers.{layer}.mlp.down_proj", 0.9),
+          f"{_LAYER}.1.mlp.down_proj/aten::linear/MatMul"),
+    Plant("attention", "openvino:fp16", intermediate.scores(0.6),
+          f"{_LAYER}.0.self_attn/aten::reshape/Reshape", "ScaledDotProductAttention"),
+    Plant("RoPE", "openvino:fp16", intermediate.rotary(base=0.5), f"{_LAYER}.0.self_attn/aten::reshape/Reshape"),
+    Plant("residual", "openvino:fp16", intermediate.drop_residual, f"{_LAYER}.1/aten::add/Add"),
+    Plant("activation", "openvino:fp16", intermediate.activation("Tanh"),
+          f"{_LAYER}.0.mlp/aten::mul/Multiply", "Multiply, Tanh"),
+    Plant("Gather", "openvino:fp16", intermediate.changed("embed_tokens.weight", lambda w: np.roll(w, 1, 0)),
+          "__module.model.embed_tokens/aten::embedding/Gather"),
+    Plant("quantised MatMul", "openvino:int4", intermediate.packed(graphs.swap_nibbles),
+          f"{_LAYER}.1.mlp/prim::ListUnpack/VariadicSplit"),
 )  # fmt: skip

@@ -6,9 +6,10 @@ import pytest
 
 from smoke.models.resolving import resolve
 from smoke.narrowing import what_was_found
-from smoke.narrowing.bisecting import Request, bisect, searched
+from smoke.narrowing.bisecting import Request, bisect, parts, searched
+from smoke.narrowing.explaining import Explaining
 from smoke.narrowing.sides import prepare
-from tests.smoke.narrowing.plants import PLANTS
+from tests.smoke.narrowing.plants import OPENVINO, PLANTS
 from tests.smoke.narrowing.spelled_out import spelled_out
 from wheelhouse.errors import ParityError
 
@@ -52,6 +53,29 @@ def test_operators_that_are_divided_otherwise_are_not_accused(tmp_path):
         assert found.logits is not None
         assert not found.logits.is_wrong
         assert found.logits.apart.error > 0
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("plant", OPENVINO, ids=lambda plant: plant.name)
+def test_a_block_planted_in_a_model_of_openvino_is_named(plant, tmp_path):
+    folder = tmp_path / "planted"
+    shutil.copytree(prepare(plant.kind, resolve(MODEL), is_right=True).folder, folder)
+    plant.plant(folder)
+    with searched(Request(model=MODEL, left="ort-cpu:fp32", right=f"{plant.kind}={folder}")) as (search, found):
+        assert found.culprit is not None
+        assert found.culprit.unit.name == plant.operator
+        assert plant.said in "\n".join(what_was_found.told(search.tools, found))
+        explained = Explaining(search=search, found=found, culprit=found.culprit, out=tmp_path / "repro").explain()
+        assert list(explained.reproduced.values()) == [True]
+        assert (tmp_path / "repro" / "operator.xml").is_file()
+
+
+@pytest.mark.integration
+def test_a_healthy_model_of_openvino_is_not_accused():
+    with searched(Request(model=MODEL, left="ort-cpu:fp32", right="openvino:fp16")) as (_, found):
+        assert found.culprit is None
+        assert not parts(found)
+        assert len(found.plan.units) >= 18
 
 
 @pytest.mark.integration

@@ -79,7 +79,7 @@ def test_the_same_operator_is_found_in_the_next_layer():
     assert counterpart(found[0], found, 5) is None
 
 
-@pytest.mark.parametrize("side", ["openvino:fp16", "reference:fp32", "npu:int4", "twin:cpu-int4"])
+@pytest.mark.parametrize("side", ["openvino-genai:fp16", "reference:fp32", "npu:int4", "twin:cpu-int4"])
 def test_what_runs_no_onnx_graph_is_refused(side):
     with pytest.raises(UsageError, match="runs no ONNX graph"):
         Request(model="tiny-phi3", left="ort-cpu:fp32", right=side)
@@ -127,3 +127,14 @@ def test_a_repro_is_read_by_the_library_of_its_format():
     arrays = {"/a/b": np.arange(6, dtype=np.float16).reshape(2, 3), "n": np.array([7], np.int64)}
     found = safetensors_load(packed(arrays))
     assert all((found[name] == array).all() and found[name].dtype == array.dtype for name, array in arrays.items())
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("openvino:fp16", "ort-cpu:fp32"), ("ort-cpu:fp32", "openvino-genai:fp16"), ("ort-cpu:fp32", "npu:fp16"),
+     ("openvino:fp16=folder", "ort-cpu:fp32"), ("ort-cpu:fp32", "openvino:gpu-fp16")],
+)  # fmt: skip
+def test_openvino_is_divided_on_the_right_only_and_where_its_model_is_one(left, right):
+    with pytest.raises(UsageError, match="runs no ONNX graph"):
+        Request(model="m", left=left, right=right)
+    assert Request(model="m", left="ort-cpu:fp32", right="openvino:int4=folder").right == "openvino:int4=folder"

@@ -18,7 +18,7 @@ def test_a_graph_that_diverged_is_told_how_to_find_the_operator():
     assert "`invoke bisect --model 'my model' --left ort-cpu:dml-fp16 --right dml:fp16`" in said
 
 
-@pytest.mark.parametrize(("backend", "variant"), [("openvino", "fp16"), ("ort-cpu", "fp32")])
+@pytest.mark.parametrize(("backend", "variant"), [("openvino-genai", "fp16"), ("ort-cpu", "fp32")])
 def test_what_has_no_graph_to_be_held_to_is_told_nothing(backend, variant):
     assert explanations.added([result(backend, variant)], (), "m")[0].remedy == ""
 

@@ -1,18 +1,23 @@
-"""ONNX Runtime GenAI behind an engine that does one thing wrong. Loaded by the real worker; option `fault` names it."""
+"""A runtime behind an engine that does one thing wrong. Loaded by the real worker.
 
-import engine_ort_genai
+Options: `runtime`, the engine that is spoilt; `fault`, in which way; the rest is that engine's.
+"""
+
+import importlib
+
 import numpy as np
 import worker_engine
 
-VERSIONS, LIBRARIES = engine_ort_genai.VERSIONS, engine_ort_genai.LIBRARIES
 STALE = (40, 41, 42, 43, 44)
+ANSWERS = ("<|assistant|>", "<|im_start|>assistant")
+"""What stands before an answer in a conversation, by model."""
 MISSING = {"missing token": 1, "missing tokens": 8}
 
 
-class Faulty(engine_ort_genai.OrtGenaiEngine):
-    def __init__(self, fault, *loaded):
-        super().__init__(*loaded)
-        self.fault, self.answers = fault, 0
+class Faults:
+    """Stands in front of an engine's class."""
+
+    fault, answers = "", 0
 
     def generate(self, ids, limit, on_token=None):
         self.answers += 1
@@ -54,7 +59,9 @@ class Faulty(engine_ort_genai.OrtGenaiEngine):
 
     def conversation(self, messages):
         text = super().conversation(messages)
-        return text.rpartition("<|assistant|>")[0] if self.fault == "no generation prompt" else text
+        if self.fault != "no generation prompt":
+            return text
+        return min((text.rpartition(mark)[0] or text for mark in ANSWERS), key=len)
 
     def device(self):
         found = super().device()
@@ -63,5 +70,8 @@ class Faulty(engine_ort_genai.OrtGenaiEngine):
 
 def load(job):
     chosen = dict(job["options"])
-    fault = chosen.pop("fault", "")
-    return Faulty(fault, *engine_ort_genai.open_model({**job, "options": chosen}))
+    fault, runtime = chosen.pop("fault", ""), importlib.import_module(chosen.pop("runtime"))
+    globals().update(VERSIONS=runtime.VERSIONS, LIBRARIES=runtime.LIBRARIES)
+    engine = runtime.load({**job, "options": chosen})
+    engine.__class__ = type("Faulty", (Faults, type(engine)), {"fault": fault})
+    return engine
