@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from recipes.audit.pip_answers import Pip
 from recipes.audit.readers.wheel import Wheel
 from recipes.audit.surroundings import Offer, canonical
 from recipes.audit.wheel_target import platform, python_version
 from wheelhouse.errors import InputError
-from wheelhouse.processes import own_settings
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 TIME_LIMIT = 25.0
-"""Seconds that one question may take."""
+"""Seconds that one question may take, a start of pip included."""
+
+_MOST_AT_A_TIME = 4
 
 _CURRENT_GLIBC = 39
 _VERSIONS = re.compile(r"^Available versions:\s*(.+)$", re.MULTILINE)
@@ -42,16 +42,27 @@ class IndexAsker:
     def __init__(self, index: str | None = None, *, configured: bool = True, time_limit: float = TIME_LIMIT) -> None:
         self._indexes: list[str | None] = [*([None] if configured else []), *([index] if index else [])]
         self._time_limit = time_limit
-        self._pool = ThreadPoolExecutor(max_workers=4)
+        count = min(_MOST_AT_A_TIME, os.cpu_count() or 1)
+        self._pips = [Pip() for _ in range(count)]
+        self._free: SimpleQueue[Pip] = SimpleQueue()
+        for pip in self._pips:
+            self._free.put(pip)
+        self._pool = ThreadPoolExecutor(max_workers=count)
         self._asked: dict[tuple[str, str, str], list[Future[Offer]]] = {}
 
     def prefetch(self, requirement: Requirement, wheel: Wheel) -> list[Future[Offer]]:
         """Begin to ask; the answer is had with `__call__`."""
         key = (canonical(requirement), platform(wheel), python_version(wheel))
         if key not in self._asked:
-            ask = partial(_ask, *key, time_limit=self._time_limit)
-            self._asked[key] = [self._pool.submit(ask, index=index) for index in self._indexes]
+            self._asked[key] = [self._pool.submit(self._ask, key, index) for index in self._indexes]
         return self._asked[key]
+
+    def _ask(self, key: tuple[str, str, str], index: str | None) -> Offer:
+        pip = self._free.get()
+        try:
+            return _ask(pip, *key, time_limit=self._time_limit, index=index)
+        finally:
+            self._free.put(pip)
 
     def __call__(self, requirement: Requirement, wheel: Wheel) -> tuple[Offer, ...]:
         """Return what every index has of the required distribution for the wheel's platform and Python."""
@@ -61,35 +72,35 @@ class IndexAsker:
         return offers
 
     def close(self) -> None:
-        """Wait for what is under way and give the threads back."""
-        self._pool.shutdown(cancel_futures=True)
+        """End what is under way and give the threads back."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(2):  # the second time what was begun at the very end
+            for pip in self._pips:
+                pip.end()
+            self._pool.shutdown()
 
 
 def ask_versions(name: str, target: str, python: str) -> Offer:
     """Ask pip's configured indexes for the versions of one distribution for a platform tag and a Python ("3.12")."""
-    return _ask(name, target, python, time_limit=TIME_LIMIT)
+    pip = Pip()
+    try:
+        return _ask(pip, name, target, python, time_limit=TIME_LIMIT)
+    finally:
+        pip.end()
 
 
-def _ask(name: str, target: str, python: str, *, time_limit: float, index: str | None = None) -> Offer:
+def _ask(pip: Pip, name: str, target: str, python: str, *, time_limit: float, index: str | None = None) -> Offer:
     """Ask pip for the versions of one distribution; what goes wrong makes the Offer unknown."""
     source = "PyPI" if index is None else index
-    command = [sys.executable, "-m", "pip", "index", "versions", name, *_target_options(target, python), *_where(index)]
-    command += ["--disable-pip-version-check", "--no-input", "--timeout=8", "--retries=1"]
+    arguments = ["index", "versions", name, *_target_options(target, python), *_where(index)]
+    arguments += ["--disable-pip-version-check", "--no-input", "--timeout=8", "--retries=1"]
     try:
-        done = subprocess.run(
-            command,
-            env=own_settings.inherited(os.environ),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=time_limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        answer = pip.ask(arguments, seconds=time_limit)
+    except TimeoutError:
         return Offer(source=source, unknown=f"no answer within {time_limit:.0f} s")
     except OSError as error:
         return Offer(source=source, unknown=f"pip could not be started: {error.strerror}")
-    return _answer(source, done.returncode, done.stdout, done.stderr)
+    return _answer(source, answer.code, answer.out, answer.err)
 
 
 def _answer(source: str, returncode: int, stdout: str, stderr: str) -> Offer:

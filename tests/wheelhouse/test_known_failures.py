@@ -153,7 +153,7 @@ def test_every_process_that_fails_is_explained_by_run() -> None:
         "recipes/wheels/requirements.py": "",  # pip for another platform: its words are in the log that the error names
         "recipes/wheels/trial.py": "",  # how a trial ends is its result
         "smoke/wine/whole/installing.py": "",  # asks git for names
-        "recipes/audit/ask_index.py": "",  # an index without an answer is a finding
+        "recipes/audit/pip_answers.py": "",  # an index without an answer is a finding
         "front/bench.py": "",
         "wheelhouse/machine/host.py": "",  # facts: what does not answer is unknown
         "wheelhouse/machine/host_windows.py": "",

@@ -4,6 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from recipes.audit import ask_index as index
+from recipes.audit import pip_answers
 from recipes.audit.ask_index import IndexAsker, _answer, _target_options, _where
 from recipes.audit.auditing import read_wheels
 from recipes.audit.surroundings import Offer
@@ -80,7 +81,7 @@ def test_an_answer_that_takes_too_long_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "_target_options", lambda *_: [])
     hang = tmp_path / "hang.py"
     hang.write_text("import time; time.sleep(600)", encoding="utf-8")
-    monkeypatch.setattr(index.sys, "executable", str(_script(tmp_path, hang)))
+    monkeypatch.setattr(pip_answers.sys, "executable", str(_script(tmp_path, hang)))
     offers = asked(tmp_path, IndexAsker(time_limit=0.3))
     assert "no answer within" in offers[0].unknown
 
@@ -93,5 +94,42 @@ def _script(folder, target):
 
 
 def test_a_pip_that_cannot_be_started_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(index.sys, "executable", str(tmp_path / "gone"))
+    monkeypatch.setattr(pip_answers.sys, "executable", str(tmp_path / "gone"))
     assert "could not be started" in asked(tmp_path, IndexAsker())[0].unknown
+
+
+def test_one_process_answers_all_questions(tmp_path):
+    make(tmp_path / "wheels", RUNTIME)
+    pip = pip_answers.Pip()
+    where = ["--no-index", "--find-links", str(tmp_path / "wheels"), "--disable-pip-version-check"]
+    try:
+        found = pip.ask(
+            ["index", "versions", "onnxruntime-directml", *_target_options("win_amd64", "3.12"), *where], seconds=120
+        )
+        started = pip._process.pid
+        missing = pip.ask(["index", "versions", "no-such-thing", *where], seconds=120)
+        refused = pip.ask(["index", "--no-such-option"], seconds=120)
+        again = pip.ask(
+            ["index", "versions", "onnxruntime-directml", *_target_options("win_amd64", "3.12"), *where], seconds=120
+        )
+        assert pip._process.pid == started
+    finally:
+        pip.end()
+    assert (found.code, _answer("x", *found).versions) == (0, ("1.24.4",))
+    assert _answer("x", *missing) == Offer(source="x")
+    assert refused.code == 2
+    assert "no such option" in refused.err
+    assert again == found
+
+
+def test_a_pip_that_ends_in_the_middle_is_unknown_and_the_next_question_gets_another(tmp_path, monkeypatch):
+    child = tmp_path / "child.py"
+    child.write_text("import sys; sys.stdin.readline(); sys.exit(7)", encoding="utf-8")
+    pip = pip_answers.Pip()
+    with monkeypatch.context() as patched:
+        patched.setattr(pip_answers, "_CHILD", child)
+        assert "exit code 7" in pip.ask(["--version"], seconds=120).err
+    try:
+        assert pip.ask(["--version"], seconds=120).out.startswith("pip ")
+    finally:
+        pip.end()
