@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import ntpath
 import os
+import posixpath
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from recipes.building import windows
 from recipes.spec.target import Layout, Target
@@ -179,7 +181,8 @@ def _ask_for_python(version: str) -> str:
     from wheelhouse.process import Command, run
 
     lines: list[str] = []
-    probe = "import sys; print(sys._base_executable or sys.executable)"
+    # in no code page: a user's name is in the path
+    probe = "import sys; sys.stdout.buffer.write((sys._base_executable or sys.executable).encode('utf-8'))"
     run(Command(argv=(*find(version), "-c", probe), timeout=60), log=log_dir() / "python.log", on_line=lines.append)
     return lines[-1].strip()
 
@@ -216,7 +219,8 @@ def cache_prefix_maps(tools: Tools, layout: Layout, folder: PurePath) -> tuple[s
     if _shared_root(tools, layout) is None:
         return ()
     places = ((layout.work, "/build"), (layout.third_party, "/src"))
-    return tuple(f"-ffile-prefix-map={os.path.relpath(place, folder)}={name}" for place, name in places)
+    rules = posixpath if isinstance(folder, PurePosixPath) else ntpath  # the builder's, not those of who plans here
+    return tuple(f"-ffile-prefix-map={rules.relpath(place, folder)}={name}" for place, name in places)
 
 
 def _shared_root(tools: Tools, layout: Layout) -> PurePath | None:

@@ -130,7 +130,7 @@ def converse(job: dict[str, Any], stream: TextIO, source: TextIO | None) -> dict
 def main(arguments: list[str]) -> int:
     """Do the job of the file `arguments[0]`; return 0, 3 when it failed, 130 when it was interrupted."""
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", newline="\n")
     os.dup2(2, 1)  # from here on, libraries that print do not print into the answer
     try:
         found = converse(job, stream, sys.stdin if job["chat"] else None)

@@ -149,8 +149,9 @@ def _step(command: list[str], hint: str) -> None:
 
 def _home(python: Path) -> str:
     """Return the folder that the environment's packages are in, as its own Python names it."""
-    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_paths()['platlib'])"]
-    return subprocess.run(ask, stdout=subprocess.PIPE, check=True).stdout.decode("utf-8", errors="replace").strip()
+    code = "import os, sys, sysconfig; sys.stdout.buffer.write(os.fsencode(sysconfig.get_paths()['platlib']))"
+    said = subprocess.run([str(python), "-c", code], stdout=subprocess.PIPE, check=True).stdout
+    return said.decode("utf-8", errors="replace")  # in no code page: the user's name may be in it
 
 
 def _host() -> dict[str, Any]:

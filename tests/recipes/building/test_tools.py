@@ -84,6 +84,16 @@ def test_another_python_is_asked_for_once(monkeypatch, tmp_path):
     assert asked == ["3.99", "3.99"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link stands for a Python in another folder")
+def test_a_python_below_a_users_name_is_found_whatever_its_code_page(monkeypatch, tmp_path):
+    python = tmp_path / "Zoë Müller" / "python"
+    python.parent.mkdir()
+    python.symlink_to(Path(sys.executable).resolve())
+    monkeypatch.setattr("wheelhouse.machine.interpreters.find", lambda _: (str(python),))
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    assert tools._ask_for_python("3.99") == str(python)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_damaged_notebook_is_no_obstacle(tmp_path, content):
     (tmp_path / "n").write_text(content, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -105,6 +106,7 @@ def test_only_pairs_that_install_must_run(pairings: list[halves.Pairing], wrong:
     assert matrix.expected(report(pairings, wrong), pairings).passed == passed
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Wine's Python is Linux's way")
 def test_what_cannot_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for names in ([], ["ort-cpu"], ["dml", "webgpu"]):
         with pytest.raises(UsageError, match="--pairs puts DirectML wheels together"):
