@@ -11,6 +11,7 @@ from recipes.spec.load import FOLDER, load, locate, merged
 from wheelhouse.errors import InputError, UsageError
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import display
+from wheelhouse.unpacking import not_for_windows
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _CHANGED = {"onnxruntime": ("version", "api-version", "build-flags"), "genai": ("version", "requires")}
@@ -22,9 +23,10 @@ def start(name: str, *, base: str, out: str = "") -> str:
 
     Raise UsageError for a name that cannot be one or a base that compiles nothing, InputError for a file that is there.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or not_for_windows(name):
         raise UsageError(
-            f"'{name}' cannot be a recipe's name.", remedy="Take lower-case letters, digits, dots, dashes."
+            f"'{name}' cannot be a recipe's name.",
+            remedy="Take lower-case letters, digits, dots, dashes; no device of Windows'.",
         )
     if load(base).genai is None:
         raise UsageError(f"The recipe '{base}' compiles nothing.", remedy="Start from --base dml, or --base cpu.")

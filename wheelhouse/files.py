@@ -91,9 +91,15 @@ def sha256_tree(folder: Path, *, skip: Callable[[Path], bool] = lambda _: False)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part. Text is UTF-8 with \\n ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file so that readers see the old content or the new, never a part. Text is UTF-8 with \\n ends.
+
+    A device or a pipe (/dev/null, NUL, /dev/stdout) is written to: it is no place to put a file.
+    """
     data = content.encode() if isinstance(content, str) else content
+    if _takes_bytes(path):
+        path.write_bytes(data)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except FileNotFoundError as error:  # although its folder is there: /proc and the like
@@ -106,6 +112,14 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _takes_bytes(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def move(source: Path, target: Path) -> Path:

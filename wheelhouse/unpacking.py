@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterable
@@ -17,6 +18,21 @@ MAX_UNPACKED = 20 << 30
 MAX_RATIO, FLOOR = 200, 256 << 20
 """An archive that unpacks to more than FLOOR bytes, and so many times its own size, holds nothing but repetition."""
 MAX_MEMBERS = 500_000
+
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *([.:].*)?", re.IGNORECASE | re.DOTALL)
+_IMPOSSIBLE = re.compile(r'[<>:"|?*\x00-\x1f]')
+
+
+def not_for_windows(name: str) -> str:
+    """Return why Windows cannot keep a file by this relative name with `/` in it ("" when it can)."""
+    for part in name.split("/"):
+        if _DEVICE.fullmatch(part):
+            return f"'{part}' is a device there"
+        if found := _IMPOSSIBLE.search(part):
+            return f"no name there has {found[0]!r} in it"
+        if part != part.rstrip(". ") and part not in {".", ".."}:
+            return f"'{part}' would lose its end there"
+    return ""
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -41,8 +57,13 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _refuse_outside(names: Iterable[str]) -> None:
-    """zipfile itself would drop what leads outside; an archive that has it is not what it should be."""
+    """zipfile itself would drop what leads outside; an archive that has it is not what it should be.
+
+    On Windows it would also write to devices, and change names.
+    """
     for name in names:
+        if sys.platform == "win32" and (why := not_for_windows(name)):
+            raise zipfile.BadZipFile(f"'{name}': {why}")
         if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
             raise zipfile.BadZipFile(f"'{name}' would lie outside")
 
@@ -62,6 +83,10 @@ def _refuse_bombs(archive: Path, sizes: Iterable[int]) -> None:
 def _extract_tar(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as looked_at:
         _refuse_bombs(archive, (member.size for member in looked_at))
+        if sys.platform == "win32":
+            for name in looked_at.getnames():
+                if why := not_for_windows(name):
+                    raise tarfile.TarError(f"'{name}': {why}")
     with tarfile.open(archive) as opened:
         if hasattr(tarfile, "data_filter"):
             opened.extractall(folder, filter="data")

@@ -103,9 +103,19 @@ def no_visual_studio(arch: Arch) -> ToolchainError:
     )
 
 
+def require_a_drive(folder: PureWindowsPath) -> None:
+    """Raise ToolchainError for a folder without a drive letter: cmd, and so every build.bat, cannot work in it."""
+    if folder.drive.startswith("\\\\"):
+        raise ToolchainError(
+            f"{folder} has no drive letter: cmd.exe cannot stand in it, so nothing compiles there.",
+            remedy="Set DML_WHEELHOUSE_CACHE=C:\\w, or give the share a letter: net use X: \\\\SERVER\\SHARE.",
+        )
+
+
 @contextmanager
 def developer_environment(arch: Arch, host_arch: Arch) -> Iterator[None]:
     """Give this process, and all that it starts, the environment of Visual Studio's developer prompt for `arch`."""
+    require_a_drive(PureWindowsPath(cache_dir()))
     if os.environ.get("VSCMD_ARG_TGT_ARCH") == arch:  # the user is in that prompt already
         yield
         return

@@ -32,7 +32,7 @@ def test_what_stands_in_comments_is_right(tmp_path: Path, base: str) -> None:
     assert (mine.onnxruntime, mine.genai, mine.pythons) == (theirs.onnxruntime, theirs.genai, theirs.pythons)
 
 
-@pytest.mark.parametrize("name", ["Mine", "a b", "../x", "", "-x", "x.", "ä"])
+@pytest.mark.parametrize("name", ["Mine", "a b", "../x", "", "-x", "x.", "ä", "con", "nul.x"])
 def test_names_that_cannot_be(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be a recipe's name"):
         start(name, base="dml", out=str(tmp_path / "x.toml"))

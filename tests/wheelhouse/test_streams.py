@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -17,6 +18,18 @@ from wheelhouse import streams
 streams.settle()
 print({SAID!a}, end="")
 print({SAID!a}, file=sys.stderr)
+"""
+
+
+WAIT = """
+import time
+from wheelhouse import streams
+streams.settle()
+try:
+    print("ready", flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
 """
 
 
@@ -47,6 +60,26 @@ def test_an_encoding_that_is_asked_for_is_kept_and_shows_what_it_has(encoding: s
     done = run("-c", PRINT, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
     assert done.stdout == SAID.encode(encoding, errors="replace")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Ctrl+Break is Windows'")
+def test_ctrl_break_is_taken_as_ctrl_c() -> None:
+    python = getattr(sys, "_base_executable", sys.executable)  # an environment's python.exe would be told, too
+    process = subprocess.Popen(
+        (python, "-c", WAIT),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"ready"
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+        assert process.stdout.read().strip() == b"interrupted"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_every_command_sets_its_streams() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from recipes.audit.findings import REGISTRY, Family, Finding, Severity
 from recipes.audit.readers.wheel import Wheel
+from recipes.audit.readers.zip_archive import unsafe_name
 from recipes.audit.surroundings import Context
+from wheelhouse.unpacking import not_for_windows
 
 _FAMILY = Family(title="The archive")
 
@@ -42,6 +44,14 @@ _FAMILY.rule(
     "No member has an absolute path, a '..', a backslash, a drive letter, control characters or an empty part in its "
     "path.",
     "Do not install this wheel; whoever made it must use relative paths with '/'.",
+)
+WINDOWS_NAME = _FAMILY.rule(
+    "archive-windows-name",
+    Severity.ERROR,
+    "Windows can keep every file by its name",
+    "In a wheel that Windows may get, no part of a path is a device (CON, NUL, aux.txt, COM1…), ends with a dot or a "
+    'space, or has one of `<>:"|?*` in it: such files are lost there, get another name, or end the installation.',
+    "Rename the file in the project and build the wheel again.",
 )
 _FAMILY.rule(
     "archive-duplicate",
@@ -81,4 +91,12 @@ def reading_problems(wheel: Wheel, _context: Context) -> Iterator[Finding]:
         yield REGISTRY[problem.rule].finding(wheel.file, problem.message, where=problem.member)
 
 
-CHECKS = (reading_problems,)
+def windows_names(wheel: Wheel, _context: Context) -> Iterator[Finding]:
+    """Report names that a wheel for Windows, or for any system, cannot have."""
+    if any(platform == "any" or platform.startswith("win") for platform in wheel.platforms):
+        for name in wheel.members:
+            if not unsafe_name(name) and (why := not_for_windows(name.removesuffix("/"))):
+                yield WINDOWS_NAME.finding(wheel.file, f"cannot lie on Windows by this name: {why}", where=name)
+
+
+CHECKS = (reading_problems, windows_names)

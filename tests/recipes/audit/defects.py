@@ -102,6 +102,19 @@ DEFECTS: dict[str, list[Spec]] = {
     "archive-unchecked": [PLAIN.but(archive=_vast_directory)],
     "archive-header": [PLAIN.but(archive=_another_crc)],
     "archive-path": [PLAIN.with_file(name, b"") for name in ("../evil.py", "/etc/x", "C:/x", "a\\b.py", "a//b", "./a")],
+    "archive-windows-name": [
+        PLAIN.with_file(name, b"")
+        for name in (
+            "demo/aux.txt",
+            "demo/NUL",
+            "Com1/x.py",
+            "demo/lpt².log",
+            "demo/end.",
+            "demo/end /x.py",
+            "demo/a:b.py",
+            "demo/what?.py",
+        )
+    ],
     "archive-duplicate": [
         PLAIN.but(pack=packed(INIT, _twice)),
         PLAIN.with_file("demo/Data", b"1").with_file("demo/data", b"2"),

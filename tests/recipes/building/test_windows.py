@@ -135,3 +135,19 @@ def test_installations_are_told_apart_without_a_process(tmp_path):
     (tmp_path / "c").mkdir()
     (tmp_path / "c/state.json").write_text("broken", encoding="utf-8")
     assert windows.identity(tmp_path) == r"17.14.1 in C:\VS\a; 18.0.2 in C:\VS\b"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [r"\\server\share\cache", r"\\server\share", r"//server/share/Zoë Müller", r"\\?\C:\w", r"\\?\UNC\server\share\w"],
+)
+def test_where_cmd_cannot_stand_nothing_is_compiled(folder):
+    with pytest.raises(ToolchainError, match=r"cmd\.exe cannot stand in it") as caught:
+        windows.require_a_drive(PureWindowsPath(folder))
+    assert "DML_WHEELHOUSE_CACHE=C:\\w" in caught.value.remedy
+    assert "net use X: \\\\SERVER\\SHARE" in caught.value.remedy
+
+
+@pytest.mark.parametrize("folder", [r"C:\w", r"X:\a & b", r"c:relative", r"\rooted", "relative"])
+def test_a_drive_by_any_letter_will_do(folder):
+    windows.require_a_drive(PureWindowsPath(folder))

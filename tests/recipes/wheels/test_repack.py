@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -63,6 +64,18 @@ def packed(tmp_path: Path, ours: Repacking, wheel: Path, donors: dict[str, Path]
     target = tmp_path / ours.filename
     assemble(ours, opened, made, target, {"provenance.json": "{}"}, changes)
     return target
+
+
+def test_the_bytes_are_the_same_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = make_wheel(tmp_path, headers=HEADERS, files=FILES)
+    sums = set()
+    for zone in ("UTC", "XYZ-14", "XYZ+11:30"):
+        monkeypatch.setenv("TZ", zone)
+        getattr(time, "tzset", lambda: None)()
+        sums.add(sha256_file(packed(tmp_path / zone.replace(":", ""), repacking(wheel), wheel)))
+    monkeypatch.undo()
+    getattr(time, "tzset", lambda: None)()
+    assert len(sums) == 1
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
