@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from smoke.models import template_trial
 from smoke.models.check import config as configuration
 from smoke.models.check import foreign, layouts
+from smoke.models.check.template import require_template, tokens
 from smoke.models.check.values import Values
 from smoke.models.check.whole_folder import times
 from smoke.models.converters import converter
-from smoke.models.converters.from_gguf import carrying
+from smoke.models.converters.from_gguf import carrying, words
 from smoke.models.converters.from_gguf.architectures import gguf_name
 from smoke.models.converters.from_gguf.carrying import Plan
 from smoke.models.converters.from_gguf.fields import RefusedError
@@ -48,6 +50,7 @@ def model(path: Path) -> Model:
     )
 
     def make(partial: Path) -> None:
+        _require_rendering(path, made)
         require_space(partial, 4 * sum(math.prod(t.shape) for t in made.names.values()) + _SPARE, f"The model {path}")
         converter.run(FROM_GGUF[0], str(path), str(partial), title=f"model {path.name}: GGUF to safetensors")
         manifests.write(partial)
@@ -72,8 +75,16 @@ def planned(path: Path) -> Plan:
         raise InputError(f"{path} cannot be used. {error}.", remedy=_OTHERWISE) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    require_template(made.words.template, f"{path}: tokenizer.chat_template")
     _require_layout(path, made)
     return made
+
+
+def _require_rendering(path: Path, made: Plan) -> None:
+    """Raise InputError when the file's chat template fails for a question: before an environment is made for it."""
+    known = made.architecture
+    settings = words.settings(made.words, known.tokenizers[made.words.kind], 1, "")
+    template_trial.require(made.words.template, f"{path}: tokenizer.chat_template", tokens(Values(path, settings)))
 
 
 def _require_layout(path: Path, made: Plan) -> None:

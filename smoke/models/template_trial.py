@@ -18,7 +18,7 @@ from wheelhouse.processes.bounded import Limit, watched
 from wheelhouse.processes.lifeline import die_with_parent
 
 _WORDS = {
-    Limit.SECONDS: f"it takes more than {SECONDS:.0f} s",
+    Limit.SECONDS: f"it takes more than {SECONDS:g} s",
     Limit.MEMORY: f"it needs more than {MEMORY // 1_000_000} MB",
 }
 
@@ -30,10 +30,15 @@ def require_rendering(folder: Path) -> None:
     if not found:
         return
     text, path = found[0]
-    problem = tried(text, template.tokens(config))
+    require(text, f"{path}", template.tokens(config))
+
+
+def require(text: str, where: str, tokens: dict[str, str]) -> None:
+    """Raise InputError when the template `text`, which stands `where`, fails; `tokens`: the special ones by name."""
+    problem = tried(text, tokens) if text else ""
     if problem:
         raise InputError(
-            f"{path}: the chat template fails for a user's question: {problem}.",
+            f"{where}: the chat template fails for a user's question: {problem.rstrip('.')}.",
             remedy="Take the file as the model's author published it; without one the model continues plain text.",
         )
 

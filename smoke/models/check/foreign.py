@@ -82,7 +82,7 @@ _FOLDERS: tuple[tuple[tuple[str, ...], Form], ...] = (
     (("*.bin", "*.pt", "*.pth", "*.ckpt"), Form(
         what="holds its weights as pickles only ({name}), which may run code when they are read",
         remedy="Save the model with `model.save_pretrained(folder)`, which writes safetensors.")),
-    (("*.h5", "*.msgpack"), Form(
+    (("*.h5", "*.msgpack", "*.npz"), Form(
         what="holds the weights of another framework ({name})",
         remedy="Save the model with `model.save_pretrained(folder)` of transformers.")),
     (("*/config.json",), Form(what="holds no model itself", remedy="Did you mean {folder}/{parent}?")),

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wheelhouse.processes.bounded import limit_oneself
 
-SECONDS = 1.0
+SECONDS = 0.7
 """Real templates take milliseconds."""
 MEMORY = 200_000_000
 QUESTION = {"role": "user", "content": "What is the capital of France?"}

@@ -54,8 +54,8 @@ def tokens(config: Values) -> dict[str, str]:
     return dict.fromkeys(_NAMED, "") | found
 
 
-def require_template(text: str, path: Path) -> None:
-    """Raise InputError unless `text`, which stands in `path`, can be parsed as transformers would."""
+def require_template(text: str, path: Path | str) -> None:
+    """Raise InputError unless `text`, which stands at `path`, can be parsed as transformers would."""
     import jinja2  # not at the top: most commands look at no template
 
     from smoke.models.check.rendering import marked

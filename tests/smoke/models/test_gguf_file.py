@@ -263,3 +263,22 @@ def test_a_file_is_named_on_the_command_line(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("number", [1e-05, 1e-06, 10000.0, 1234567.0, 0.1, 3e38, 16777216.0])
 def test_numbers_come_back_as_they_were_written(number: float) -> None:
     assert shortest(struct.unpack("<f", struct.pack("<f", number))[0]) == number
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{% for m in messages %}", "cannot be parsed"),
+        ("{{ messages[0].content.nothing() }}", "fails for a user's question: 'str object' has no attribute 'nothing'"),
+        ("{{ 'x' * 10**10 }}", "fails for a user's question: it needs more than"),
+    ],
+)
+def test_a_template_is_tried_before_anything_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, says: str
+) -> None:
+    monkeypatch.setattr(converter, "run", lambda *_, **__: pytest.fail("something was converted"))
+    keys = gguf.keys("llama") | {"tokenizer.chat_template": template}
+    path = gguf.write(tmp_path / "m.gguf", keys, gguf.tensors(gguf.keys("llama")))
+    with pytest.raises(InputError) as caught:
+        resolving.resolve(str(path))
+    assert f"{path}: tokenizer.chat_template: the chat template {says}" in caught.value.message

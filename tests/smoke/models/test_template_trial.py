@@ -66,7 +66,7 @@ HOSTILE = [
 def test_a_hostile_template_ends_within_its_limits(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_trial, "SECONDS", 0.3)
     started = time.monotonic()
-    assert template_trial.tried(template, TOKENS) in {"it takes more than 1 s", "it needs more than 200 MB"}
+    assert template_trial.tried(template, TOKENS) in {"it takes more than 0.7 s", "it needs more than 200 MB"}
     assert time.monotonic() - started < 30  # nothing that has no end
 
 

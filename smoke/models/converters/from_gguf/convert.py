@@ -17,7 +17,8 @@ from hf_folder import write_json, write_model  # type: ignore[import-not-found] 
 
 from .carrying import Plan, plan
 from .header import Tensor
-from .tokenizing import settings, tokenizer
+from .tokenizing import tokenizer
+from .words import settings
 
 
 def unpermute(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
@@ -83,20 +82,3 @@ def merges(tokens: tuple[str, ...], scores: tuple[float, ...]) -> list[tuple[str
         found += [(-score, first, second, left, right) for first, second, left, right in known]
     found.sort(key=lambda merge: merge[0])  # stable: within a token in the order of its parts
     return [(left, right) for *_, left, right in found]
-
-
-def settings(words: Words, tokenizer_class: str, context: int, template: str) -> dict[str, Any]:
-    """Return tokenizer_config.json; `template` is the chat template where the file has none.
-
-    The generic class uses tokenizer.json as it is; GPT2Tokenizer would rebuild it.
-    """
-    named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
-    return {
-        "tokenizer_class": tokenizer_class,
-        "add_bos_token": words.add_bos,
-        "add_prefix_space": words.add_prefix,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": context,
-        **{key: words.tokens[words.special[role]] for key, role in named.items() if role in words.special},
-        "chat_template": words.template or template or None,
-    }

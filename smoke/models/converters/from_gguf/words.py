@@ -111,3 +111,20 @@ def _merges(fields: Fields, tokens: set[str]) -> tuple[tuple[str, str], ...]:
             raise RefusedError(f"tokenizer.ggml.merges has {merge!r:.60}, which are not three of its tokens")
         found.append((left, right))
     return tuple(found)
+
+
+def settings(words: Words, tokenizer_class: str, context: int, template: str) -> dict[str, Any]:
+    """Return tokenizer_config.json; `template` is the chat template where the file has none.
+
+    The generic class uses tokenizer.json as it is; GPT2Tokenizer would rebuild it.
+    """
+    named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+    return {
+        "tokenizer_class": tokenizer_class,
+        "add_bos_token": words.add_bos,
+        "add_prefix_space": words.add_prefix,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": context,
+        **{key: words.tokens[words.special[role]] for key, role in named.items() if role in words.special},
+        "chat_template": words.template or template or None,
+    }

@@ -278,6 +278,7 @@ WITHOUT = ("config.json", "tokenizer.json", "tokenizer_config.json")
         ((*WITHOUT, "weights.safetensors"), "weights.safetensors"),
         ((*WITHOUT, "pytorch_model.bin"), "pickles only (pytorch_model.bin)"),
         ((*WITHOUT, "tf_model.h5"), "another framework"),
+        ((*WITHOUT, "weights.npz"), "another framework"),
         (("genai_config.json", "model.onnx"), "export for ONNX Runtime GenAI"),
         (("openvino_model.xml", "openvino_model.bin"), "export for OpenVINO"),
         (("model_index.json",), "several models"),
