@@ -58,8 +58,9 @@ def build_published(recipe: schema.Recipe, recipe_file: Path, out: Path, pythons
     if missing:
         require_space(cache_dir(), ROOM, "The published lane")
         fetch_index_files(missing)
+    common = _inputs_of_all(recipe_file)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        finished = list(pool.map(lambda artifact: _make(artifact, recipe, recipe_file, out), chosen))
+        finished = list(pool.map(lambda artifact: _make(artifact, recipe, common, out), chosen))
     with folder_lock(out):
         for wheel in finished:
             place(wheel.path, out)
@@ -156,7 +157,7 @@ class _Finished:
     seconds: float
 
 
-def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path, out: Path) -> _Finished:
+def _make(artifact: schema.Artifact, recipe: schema.Recipe, common: Mapping[str, str], out: Path) -> _Finished:
     repacking = repacking_of(artifact, _published(recipe))
     if repacking is None:
         checked = Step(
@@ -169,7 +170,7 @@ def _make(artifact: schema.Artifact, recipe: schema.Recipe, recipe_file: Path, o
         if manifests.doubted() or not is_placed(source, out):
             source = _fetched(artifact)
         return _Finished(path=source, seconds=outcome.seconds)
-    inputs = _inputs(repacking, recipe_file)
+    inputs = _inputs(repacking, common)
     step = Step(name=f"pack {repacking.filename}", output=_step_folder(repacking), inputs=inputs)
     outcome = ensure(
         step,
@@ -203,13 +204,17 @@ def _check(source: Path) -> None:
     taken(source, "")
 
 
-def _inputs(repacking: Repacking, recipe_file: Path) -> dict[str, str]:
+def _inputs(repacking: Repacking, common: Mapping[str, str]) -> dict[str, str]:
+    donors = {f"wheel of {package}": donor.sha256 for package, donor in repacking.donors.items()}
+    return {"published wheel": repacking.artifact.sha256, **donors, **common}
+
+
+def _inputs_of_all(recipe_file: Path) -> dict[str, str]:
+    """Return the inputs that every wheel of a run has: they are read once, and looked for in folders of packages."""
     from importlib.metadata import version
 
     code = "".join(sha256_file(path) for path in CODE)
     return {
-        "published wheel": repacking.artifact.sha256,
-        **{f"wheel of {package}": donor.sha256 for package, donor in repacking.donors.items()},
         "recipe": sha256_file(recipe_file),
         "packing code": sha256_bytes(code.encode()),
         **{tool: version(tool) for tool in ("scikit-build-core", "cyclonedx-python-lib")},
