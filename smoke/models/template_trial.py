@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +16,11 @@ from smoke.models.check.values import read
 from wheelhouse.errors import InputError
 from wheelhouse.paths import ROOT
 from wheelhouse.processes.bounded import Limit, watched
+from wheelhouse.processes.exits import describe_exit
 from wheelhouse.processes.lifeline import die_with_parent
+
+_RENDERER = "smoke.models.check.rendering"
+_OUT_OF_TIME = None if sys.platform == "win32" else -signal.SIGXCPU
 
 _WORDS = {
     Limit.SECONDS: f"it takes more than {SECONDS:g} s",
@@ -47,7 +52,7 @@ def tried(text: str, tokens: dict[str, str]) -> str:
     """Return why a template does not render a question in a process of its own; "" when it does."""
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        (sys.executable, "-P", "-m", "smoke.models.check.rendering"),
+        (sys.executable, "-P", "-m", _RENDERER),
         env=os.environ | {"PYTHONPATH": search},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -66,4 +71,5 @@ def tried(text: str, tokens: dict[str, str]) -> str:
                 raise
     with suppress(ValueError):
         return str(json.loads(answer))
-    return _WORDS[reached() or Limit.SECONDS]
+    limit = reached() or (Limit.SECONDS if process.returncode == _OUT_OF_TIME else None)
+    return _WORDS[limit] if limit else f"the process that rendered it {describe_exit(process.returncode)}"

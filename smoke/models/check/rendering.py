@@ -48,7 +48,7 @@ def problem(template: str, tokens: dict[str, str]) -> str:
         autoescape=False,  # what comes out is thrown away
     )
     environment.filters["tojson"] = _to_json
-    environment.globals.update(raise_exception=_raise, strftime_now=dt.datetime.now().astimezone().strftime)
+    environment.globals.update(raise_exception=raise_exception, strftime_now=dt.datetime.now().astimezone().strftime)
     given = {"messages": [QUESTION], "tools": None, "documents": None, "add_generation_prompt": True}
     try:
         for _ in environment.from_string(marked(template)).generate({**given, **tokens}):
@@ -70,7 +70,8 @@ def _to_json(
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
-def _raise(message: str) -> None:
+def raise_exception(message: str) -> None:
+    """As transformers has it: templates call it, and its name is in what Python says of a wrong call."""
     raise TemplateError(message)
 
 

@@ -70,6 +70,11 @@ def test_a_hostile_template_ends_within_its_limits(template: str, monkeypatch: p
     assert time.monotonic() - started < 30  # nothing that has no end
 
 
+def test_a_renderer_that_dies_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_trial, "_RENDERER", "smoke.models.check.nowhere")
+    assert template_trial.tried("x", {}) == "the process that rendered it ended with exit code 1"
+
+
 def test_what_is_said_is_a_text_whatever_it_holds() -> None:
     assert template_trial.tried("{{ raise_exception('\\ud800é' ~ 'x' * 100000) }}", {}).startswith("\ud800é")
     assert len(template_trial.tried("{{ raise_exception('x' * 100000) }}", {})) == 500
