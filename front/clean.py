@@ -33,6 +33,7 @@ CHEAP = frozenset(
         "pythons.json",
         "reports",
         "scratch",
+        "standing",
         "vsdevcmd",
         "wheel-facts.json",
         "trials",

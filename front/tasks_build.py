@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from invoke.context import Context
 
 from front.door.declaring import Task, task
@@ -31,6 +33,15 @@ def build_dml(
 
     --arch, --target, --ort, --ort-home, --source-mirror and --jobs concern the git lane only.
     """
+    from recipes import standing
+
+    only_git = (target, arch, ort, ort_home, source_mirror, jobs)
+    question = (sys.platform, lane, recipe, python)
+    plain = not any((*only_git, plan, shell, verify, "/" in recipe, "\\" in recipe, recipe.endswith(".toml")))
+    if plain and (said := standing.told(question)) is not None:
+        show(said)
+        return
+
     from recipes import lanes
     from recipes.spec.request import Request, options_from
     from wheelhouse.manifests import verifying
@@ -41,7 +52,11 @@ def build_dml(
     lanes.require_possible(choice, request)
     show(choice.line)
     with verifying(verify):
-        show(lanes.plan(choice, request, shell) if plan else lanes.build(choice, request))
+        if plain and choice.lane == "published":
+            text = standing.remembering(question, lambda: f"{choice.line}\n{lanes.build(choice, request)}")
+            show(text.partition("\n")[2])
+        else:
+            show(lanes.plan(choice, request, shell) if plan else lanes.build(choice, request))
 
 
 def _build_task(name: str, part: str, text: str) -> Task:

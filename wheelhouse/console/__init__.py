@@ -15,6 +15,7 @@ from wheelhouse.console.speaking import (
     stderr,
     stdout,
     warn,
+    warnings_said,
 )
 from wheelhouse.console.tables_that_fit import Column, OneLine, Table
 from wheelhouse.console.working import Task, phase, remark, task
@@ -41,4 +42,5 @@ __all__ = [
     "stdout",
     "task",
     "warn",
+    "warnings_said",
 ]

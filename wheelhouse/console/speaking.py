@@ -29,6 +29,7 @@ class Loudness(IntEnum):
 
 
 _chosen = Loudness.NORMAL
+_warnings = 0
 
 
 def set_loudness(wanted: Loudness) -> None:
@@ -69,7 +70,14 @@ def say(text: str, *, style: str | None = None) -> None:
 
 def warn(text: str) -> None:
     """Print one line that a person should not miss."""
+    global _warnings  # noqa: PLW0603 - of the process
+    _warnings += 1
     _print(f"warning: {text}", "yellow")
+
+
+def warnings_said() -> int:
+    """Return how often this process has warned."""
+    return _warnings
 
 
 def command(text: str) -> None:

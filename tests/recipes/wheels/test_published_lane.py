@@ -204,6 +204,11 @@ def test_second_run_changes_nothing_and_packs_nothing(built: Checkout) -> None:
     assert "+ " not in done.stderr  # the mark before every process that is started
     assert done.stdout.count("unchanged") == len(built.hashes())
     assert {p: p.stat().st_mtime_ns for p in built.wheels.rglob("*") if p.is_file()} == before
+    argv, environ = built.command("build-dml", "--lane", "published")
+    third = subprocess.run([argv[0], "-X", "importtime", *argv[1:]], env=environ, cwd=built.folder, capture_output=True)
+    assert third.stdout.decode() == done.stdout
+    assert b"recipes.standing" in third.stderr
+    assert b"recipes.lanes" not in third.stderr  # told from memory
 
 
 def test_another_folder_gives_the_same_bits_also_after_being_killed(
