@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from smoke.report.page import bug_report, charts, pictures, sentences, side_by_s
 from smoke.report.results import Report
 
 FOLDER = Path(__file__).with_name("page")
+_COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
 def render(report: Report) -> bytes:
@@ -42,6 +44,7 @@ def page(template: str, content: Mapping[str, object]) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = _coded
     script = (FOLDER / "page.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = (FOLDER / "page.css").read_text(encoding="utf-8").strip()
@@ -56,6 +59,17 @@ def _as_it_is(text: str) -> object:
     import markupsafe
 
     return markupsafe.Markup(text)  # noqa: S704 - ours: files of this folder, and what drawing.py made
+
+
+def _coded(text: str) -> object:
+    """Return a sentence of ours with what stands `between backticks`, a command, as code."""
+    import markupsafe
+
+    plain, *others = _COMMAND.split(wording.printable(text, keep_lines=True))
+    found = markupsafe.escape(plain)
+    for command, after in zip(others[::2], others[1::2], strict=True):
+        found += markupsafe.Markup("<code>{}</code>{}").format(command, after)
+    return found
 
 
 def _shown(value: object) -> object:

@@ -55,7 +55,7 @@ def _answers(number: int, answered: Sequence[Result]) -> list[Answer]:
             continue
         other = given.get(by_id.get(result.against, ""), given[result.name])
         same, differs, rest = split(given[result.name], other)
-        note = _note(result, number + 1) if differs or len(given[result.name]) < len(other) else ""
+        note = _note(result, number + 1, begins=not differs) if given[result.name] != other else ""
         found.setdefault((same, differs, rest, note), []).append(result.name)
     return [Answer(names=names, same=s, other=o, rest=r, note=n) for (s, o, r, n), names in found.items()]
 
@@ -71,10 +71,12 @@ def split(ours: str, theirs: str) -> tuple[str, str, str]:
     return ours[:at], ours[at:end], ours[end:]
 
 
-def _note(result: Result, prompt: int) -> str:
+def _note(result: Result, prompt: int, *, begins: bool) -> str:
+    """Say why an answer is unlike the other; `begins`: it is how the other begins."""
     found = next((each for each in result.metrics.differences if each.prompt == prompt), None)
     if found is None:
-        return "the same tokens, written differently" if result.metrics.prefix else ""
+        equal = "the same as far as it was asked" if begins else "the same tokens, written differently"
+        return equal if result.metrics.prefix else ""
     return f"{_parts(found)}, compared with {result.against}"
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from smoke.parity.gates import Check
+from smoke.parity.parity import Metrics
 from smoke.parity.verdicts import Verdict
 from smoke.report import html
 from smoke.report.page import bug_report, charts, pictures, sentences, side_by_side
@@ -119,6 +120,28 @@ def test_answers_are_side_by_side_the_reference_first():
         "' c' instead of ' b', which is its runner-up; the golden choice led by 0.5 spreads" in second.answers[1].note
     )
     assert b"<mark>c</mark>" in page()
+
+
+def test_an_answer_that_was_cut_is_called_the_beginning_of_the_other():
+    whole = making.result("a:fp16", text=("one two three",))
+    cut = making.result(
+        "b:fp16",
+        against="a:fp16",
+        text=("one two",),
+        metrics=Metrics(prefix=(2,), golden_tokens=(2,)),
+    )
+    (prompt,) = side_by_side.of(making.report(making.reference(text=("one two three",)), whole, cut))
+    assert {name: answer.note for answer in prompt.answers for name in answer.names}["b fp16"] == (
+        "the same as far as it was asked"
+    )
+
+
+def test_commands_in_sentences_are_shown_as_code_and_nothing_else_is():
+    reason = "Run `invoke x <a>`; not ```this``` and <b>not `that\n`."
+    found = page(
+        making.report(making.reference(), making.result("a:fp16", verdict=Verdict.CRASHED, reason=reason))
+    ).decode()
+    assert "Run <code>invoke x &lt;a&gt;</code>; not ```this``` and &lt;b&gt;not `that\n`." in found
 
 
 def page(report=WHOLE):
