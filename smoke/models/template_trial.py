@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from smoke.models.check import template, tokenizer
@@ -40,7 +41,7 @@ def require_rendering(folder: Path) -> None:
 
 def require(text: str, where: str, tokens: dict[str, str]) -> None:
     """Raise InputError when the template `text`, which stands `where`, fails; `tokens`: the special ones by name."""
-    problem = tried(text, tokens) if text else ""
+    problem = tried(text, tuple(tokens.items())) if text else ""
     if problem:
         raise InputError(
             f"{where}: the chat template fails for a user's question: {problem.rstrip('.')}.",
@@ -48,7 +49,8 @@ def require(text: str, where: str, tokens: dict[str, str]) -> None:
         )
 
 
-def tried(text: str, tokens: dict[str, str]) -> str:
+@lru_cache(maxsize=64)
+def tried(text: str, tokens: tuple[tuple[str, str], ...]) -> str:
     """Return why a template does not render a question in a process of its own; "" when it does."""
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
@@ -59,7 +61,7 @@ def tried(text: str, tokens: dict[str, str]) -> str:
         stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
     )
-    asked = json.dumps({"template": text, "tokens": tokens}).encode()
+    asked = json.dumps({"template": text, "tokens": dict(tokens)}).encode()
     with process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         process.stdout.readline()  # it has loaded what it needs, which takes a second on some systems
