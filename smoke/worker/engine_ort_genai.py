@@ -18,6 +18,9 @@ LIBRARIES = ("onnxruntime", "directml", "d3d12", "dxcore", "dxgi")
 # GenAI's own names of devices, as Model.device_type reports them, in the words of the reports.
 DEVICES = {"cpu": "CPU", "dml": "DirectML", "directml": "DirectML", "cuda": "CUDA", "webgpu": "WebGPU"}
 
+LEAST = "least length of the key-value cache"
+"""Attention over a sliding window refuses a cache that is shorter than the window."""
+
 
 class OrtGenaiEngine(worker_engine.Engine):
     """A model folder of the GenAI model builder."""
@@ -27,6 +30,7 @@ class OrtGenaiEngine(worker_engine.Engine):
 
         self.og = og
         self.model = model
+        self._least = int(settings.get(LEAST, 0))
         self.tokenizer = og.Tokenizer(model)
         self._settings = dict(settings)
 
@@ -61,7 +65,8 @@ class OrtGenaiEngine(worker_engine.Engine):
         params = self.og.GeneratorParams(self.model)
         # min_length above zero suppresses the end token and fakes a divergence; the folder's own settings may have it.
         greedy = {"do_sample": False, "repetition_penalty": 1.0}
-        params.set_search_options(num_beams=1, min_length=0, max_length=length, **{**greedy, **self.wish})
+        longest = max(length, self._least)
+        params.set_search_options(num_beams=1, min_length=0, max_length=longest, **{**greedy, **self.wish})
         return self.og.Generator(self.model, params)
 
     def conversation(self, messages: Sequence[Mapping[str, str]]) -> str:
@@ -79,7 +84,7 @@ class OrtGenaiEngine(worker_engine.Engine):
         generator = self._generator(len(ids) + limit)
         for piece in self._pieces(ids):
             generator.append_tokens(self._ids(piece))
-        while not generator.is_done():
+        while not generator.is_done() and len(tokens) < limit:
             generator.generate_next_token()
             tokens.append(int(generator.get_next_tokens()[0]))
             first = first or time.perf_counter() - started
@@ -145,7 +150,8 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     provider = str(chosen.get("provider", "cpu"))
     worker_engine.require_file(job["model"], "genai_config.json")
     with Path(job["model"], "genai_config.json").open(encoding="utf-8") as stream:
-        shipped = json.load(stream)["model"]["decoder"]["session_options"].get("provider_options", [])
+        decoder = json.load(stream)["model"]["decoder"]
+    shipped = decoder["session_options"].get("provider_options", [])
     _check_provider(og, provider)
     if provider == "cuda":
         import onnxruntime
@@ -153,6 +159,9 @@ def open_model(job: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
         onnxruntime.preload_dlls()  # the CUDA libraries of PyPI's packages, which the system's loader does not know
     folder, settings = str(job["model"]), {"provider": provider}
     settings["provider options in genai_config.json"] = json.dumps(shipped)
+    window = decoder.get("sliding_window") or {}
+    if window.get("layers"):  # where all layers have it, GenAI keeps the whole cache
+        settings[LEAST] = str(window.get("window_size", 0))
     if chosen.get("tokenizer_class"):
         place, name = Path(job["output"], "renamed"), str(chosen["tokenizer_class"])
         settings["tokenizer_class"] = f"{name}, in place of {worker_tokenizer.renamed(Path(folder), place, name)}"
