@@ -101,6 +101,8 @@ DEFECTS = (
            changed(graphs.swap_columns, "lm_head"), runtimes=ORT_WHOLE),
     Defect("two rows of the vocabulary are exchanged (int4 output)", WEIGHTS,
            changed(graphs.swap_rows, "lm_head", "Q4"), runtimes=ORT_INT4, weights=True),
+    Defect("two rows of the vocabulary are exchanged", "NMSE|weights are not the model's",
+           None, intermediate.changed("embed_tokens.weight", intermediate.swap_rows), runtimes=OPENVINO, weights=True),
     Defect("a scale twice as large, in one row", WEIGHTS, changed(graphs.double_a_row, UP, "scales"),
            intermediate.scaled(intermediate.double_a_row), runtimes=INT4[:2], weights=True),
     Defect("a block is another one", WEIGHTS, changed(graphs.roll_a_block, UP, "Q4"),

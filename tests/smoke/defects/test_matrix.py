@@ -9,7 +9,7 @@ from wheelhouse.paths import ROOT
 
 @pytest.mark.integration
 def test_every_defect_is_caught_by_a_gate_that_names_it_and_no_healthy_variation_is(tmp_path):
-    rows = table.measured("tiny-phi3", tmp_path, table.MODELS["tiny-phi3"])
+    rows = list(table.measured("tiny-phi3", tmp_path, table.MODELS["tiny-phi3"]))
     missed = [row for row in rows if not row.right]
     assert missed == []
     assert len([row for row in rows if row.healthy]) >= 20
