@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 15
 """How long one connection may be silent before it counts as dead."""
 DOWNLOAD_SECONDS = 1800.0
-"""How long one pip process may take in all."""
+"""How long one pip process, or the download of one file, may take in all."""
+MOST_BYTES = 8_000_000_000
+"""The most that one file from a plain URL may have: what never ends must not fill the disk."""
 PARALLEL = 3
 
 _OFFLINE = re.compile(
@@ -104,8 +107,7 @@ def fetch_index_files(files: Sequence[IndexFile]) -> dict[str, Path]:
         groups.setdefault((file.python, file.platform, turn), []).append(file)  # pip takes one version at a time
     if groups:
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            for done in [pool.submit(_fetch_group, group) for group in groups.values()]:
-                done.result()
+            list(pool.map(_fetch_group, groups.values()))
     return {f.filename: cached_path(f.sha256, f.filename) for f in files}
 
 
@@ -125,13 +127,15 @@ def _fetch_group(files: Sequence[IndexFile]) -> None:
 
 @contextmanager
 def _partial_folder(name: str) -> Iterator[Path]:
-    """Give an empty folder to download into, under a lock: what a killed run left there is removed first."""
+    """Give an empty folder to download into, under a lock; nothing stays in it, of a killed run until the next one."""
     folder = cache_dir("downloads", f".{name}.partial")
     with locked(cache_dir("downloads", name)):
         remove_tree(folder)
         folder.mkdir(parents=True)
-        yield folder
-        remove_tree(folder)
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
 
 
 _MIRROR = "Look at `pip config list`: an index or find-links folder there offers other files than PyPI does."
@@ -192,7 +196,7 @@ def _get(url: str, place: Path) -> None:
 
     with task(f"download {url}") as shown:
         get = pooch.HTTPDownloader(
-            progressbar=_Bar(shown), timeout=CONNECT_SECONDS, hooks={"response": _refuse_downgrade}
+            progressbar=_Bar(shown, url), timeout=CONNECT_SECONDS, hooks={"response": _refuse_downgrade}
         )
         try:
             get(url, str(place), None)
@@ -202,7 +206,7 @@ def _get(url: str, place: Path) -> None:
                 f"{url} was answered with HTTP status {status}.",
                 remedy="Check the URL in the recipe, or try again later.",
             ) from error
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:  # pooch reads a length that may be no number
             raise NetworkError(
                 f"{url} could not be fetched ({type(error).__name__}).",
                 remedy="Check the network and the proxy variables, then run it again: this file starts anew.",
@@ -210,14 +214,17 @@ def _get(url: str, place: Path) -> None:
 
 
 class _Bar:
-    """What pooch tells its progress bar, passed on to a task's."""
+    """What pooch tells its progress bar, passed on to a task's; gives up what is larger or slower than any."""
 
-    def __init__(self, shown: Task) -> None:
-        self.total = 0
-        self._shown, self._done = shown, 0
+    def __init__(self, shown: Task, url: str) -> None:
+        self._shown, self._url, self.total, self._done = shown, url, 0, 0
+        self._end = time.monotonic() + DOWNLOAD_SECONDS
 
     def update(self, size: int) -> None:
         self._done += size
+        if max(self._done, self.total) > MOST_BYTES or time.monotonic() > self._end:
+            limits = f"{MOST_BYTES:,} bytes and {DOWNLOAD_SECONDS:.0f} s"
+            raise NetworkError(f"{self._url} exceeds {limits}.", remedy="Look at the address and the proxy.")
         self._shown.progress(self._done, self.total or None, unit="bytes")
 
     def reset(self) -> None:
@@ -232,10 +239,8 @@ def _refuse_downgrade(answer: requests.Response, *_: object, **__: object) -> No
     if answer.is_redirect and answer.url.startswith("https://"):
         place = answer.headers["location"]
         if "://" in place and not place.startswith("https://"):
-            raise NetworkError(
-                f"{answer.url} redirects to {place}, which is not https.",
-                remedy="Do not follow it: look at the address, the proxy and the mirror.",
-            )
+            remedy = "Do not follow it: look at the address, the proxy and the mirror."
+            raise NetworkError(f"{answer.url} redirects to {place}, which is not https.", remedy=remedy)
 
 
 def _accept(arrived: Path, sha256: str) -> Path:

@@ -2,8 +2,8 @@
 
 What is killed are real runs in processes of their own: the published lane over small wheels (pip downloads, the build
 backend, placing, the index), and a folder that a step fills and its manifest lists, as models and exports are.
-`DML_WHEELHOUSE_KILLS` says how often in all (default 36; CI: 200), the moments are spread over an undisturbed
-run's time, and two are killed at a time: a run waits more than it computes.
+`DML_WHEELHOUSE_KILLS` says how often in all (default 36; CI: 200), with test_kills_of_making.py; the moments are
+spread over an undisturbed run's time, and two are killed at a time: a run waits more than it computes.
 """
 
 from __future__ import annotations
@@ -11,28 +11,16 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.recipes.wheel_factory import make_wheel
+from tests.robustness.killing import Scene, kill_and_finish, share, told
 from wheelhouse.files import sha256_file, sha256_tree
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name != "posix", reason="SIGKILL")]
-
-KILLS = int(os.environ.get("DML_WHEELHOUSE_KILLS", "36"))
-OF_THE_LANE = max(1, KILLS // 3)
-OF_A_STEP = max(1, KILLS - OF_THE_LANE)
-AT_ONCE = 2
-PATIENCE = 20.0
-"""Seconds in which what a killed run had started must be gone: a busy machine takes its time."""
 
 LANE = """
 import sys
@@ -76,31 +64,6 @@ requires = ["runtime==1.0"]
 """
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A program to run and kill, with a cache, an output and a folder for temporary files of its own."""
-
-    code: str
-    arguments: tuple[str, ...]
-    base: Path
-    environment: dict[str, str]
-
-    def start(self, place: str) -> subprocess.Popen[bytes]:
-        here = self.base / place
-        (here / "tmp").mkdir(parents=True, exist_ok=True)
-        own = {"DML_WHEELHOUSE_CACHE": str(here / "cache"), "TMPDIR": str(here / "tmp"), "KILLED_BY_TEST": str(here)}
-        argv = [sys.executable, "-c", self.code, *self.arguments, str(here / "out")]
-        variables = os.environ | self.environment | own
-        with (here / "err").open("wb") as said:
-            return subprocess.Popen(argv, env=variables, stdout=subprocess.DEVNULL, stderr=said)
-
-    def finish(self, place: str) -> float:
-        started = time.monotonic()
-        process = self.start(place)
-        assert process.wait(timeout=300) == 0, (self.base / place / "err").read_text(encoding="utf-8")
-        return time.monotonic() - started
-
-
 @pytest.fixture
 def lane(tmp_path: Path) -> Scene:
     offered = tmp_path / "offered"
@@ -120,55 +83,16 @@ def lane(tmp_path: Path) -> Scene:
     return Scene(code=LANE, arguments=(str(recipe),), base=tmp_path, environment=where)
 
 
-def left_running(here: Path) -> list[psutil.Process]:
-    """Return every process that a run in this folder started and that still lives."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("KILLED_BY_TEST") == str(here) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def settle(here: Path) -> list[psutil.Process]:
-    end = time.monotonic() + PATIENCE
-    while (left := left_running(here)) and time.monotonic() < end:
-        time.sleep(0.05)
-    return left
-
-
-def told(what: str, kill: Callable[[int], None], times: int) -> None:
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        ended = sum(1 for _ in pool.map(kill, range(times)))
-    print(f"{ended} of {times} kills of {what} ended well")
-    assert ended == times
-
-
 def test_a_killed_published_lane_is_finished_by_the_next(lane: Scene) -> None:
     lane.finish("undisturbed")
-    good = sha256_tree(lane.base / "undisturbed" / "out")
-    shutil.rmtree(lane.base / "undisturbed")
     took = lane.finish("again")
-    assert sha256_tree(lane.base / "again" / "out") == good
-    moments = random.Random(time.time_ns())
+    times = share(62)
 
-    def kill(number: int) -> None:
-        here = lane.base / f"killed-{number}"
-        process = lane.start(here.name)
-        moment = moments.uniform(0.0, took)
-        time.sleep(moment)
-        process.kill()
-        process.wait()
-        assert settle(here) == [], f"something lives on after a kill at {moment:.3f} s"
-        lane.finish(here.name)
-        assert sha256_tree(here / "out") == good, f"another result after a kill at {moment:.3f} s"
-        assert list((here / "tmp").iterdir()) == [], f"litter after a kill at {moment:.3f} s"
-        assert [p for p in (here / "cache").rglob("*.partial") if "downloads" not in p.parts] == []
-        shutil.rmtree(here)
+    def whole(place: Path) -> str:
+        return sha256_tree(place / "out")
 
-    told("the published lane", kill, OF_THE_LANE)
+    assert whole(lane.base / "again") == whole(lane.base / "undisturbed")
+    told("the published lane", lambda number: kill_and_finish(lane, number, times, took, whole), times)
 
 
 STEP = """
@@ -209,4 +133,4 @@ def test_a_killed_step_is_made_again_as_a_whole(tmp_path: Path) -> None:
         assert sorted(p.name for p in here.iterdir() if p.name.startswith(".out.") and p.is_dir()) == []
         shutil.rmtree(here)
 
-    told("a step", kill, OF_A_STEP)
+    told("a step", kill, share(102))
