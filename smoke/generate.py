@@ -109,8 +109,8 @@ def generate(request: Request) -> None:
         raise UnsupportedError(status.reason, remedy=status.remedy)
     if variant.unasked is not None and (doubt := variant.unasked()):
         warn(doubt)  # before minutes of exporting: the runtime has the last word
+    model = replace(resolve(request.model), trusted=request.trust)  # first: what it is called may be mistyped
     environment = backend.source.prepare(())
-    model = replace(resolve(request.model), trusted=request.trust)
     asked = generation_job.asked(model, request.prompt, request.max_new_tokens, chat=request.chat)
     folder = export(model, variant.export) if variant.export else model.folder
     with scratch.folder() as work:

@@ -54,8 +54,11 @@ def resolve(spec: str) -> Model:
 
 
 def is_at_hand(spec: str) -> bool:
-    """Say whether a model is a folder or file of the user's, which can be checked at once."""
-    return spec not in catalogue.model_names() and Path(spec).expanduser().exists()
+    """Say whether `resolve` knows at once what a name is about: nothing is to be made of a recipe, or fetched."""
+    if spec in catalogue.model_names():
+        return False
+    is_local = Path(spec).expanduser().exists() or spec.lower().endswith(".gguf")
+    return is_local or not _HUB_ID.fullmatch(spec)
 
 
 def _looks_like_a_path(spec: str) -> bool:

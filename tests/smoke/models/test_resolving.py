@@ -316,3 +316,18 @@ def test_other_file_under_the_pinned_name_is_refused(packaged: Path) -> None:
     packaged.write_bytes(packaged.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=r"does not hold demo/other\.gguf"):
         made.model("demo")
+
+
+@pytest.mark.parametrize("spec", ["nope", "./nope", "smolm2-135m", "~/nope/x", "nope.gguf", "owner/none.gguf", "a/b/c"])
+def test_a_mistyped_name_is_known_before_anything_is_installed(spec: str) -> None:
+    assert resolving.is_at_hand(spec)
+    with pytest.raises((InputError, UsageError)):
+        resolving.resolve(spec)
+
+
+def test_what_is_made_or_fetched_is_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not resolving.is_at_hand(resolving.DEFAULT)
+    assert not resolving.is_at_hand("owner/name")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    assert resolving.is_at_hand("owner/name")
