@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from wheelhouse import process
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import cache_dir
 from wheelhouse.process import Completed
+from wheelhouse.processes import alone
 from wheelhouse.processes.idling import Idling
 
 MAIN = WORKER / "main.py"
@@ -104,7 +105,8 @@ class Worker:
     def run(self, questions: Questions, on_progress: Callable[[str], None]) -> Completed:
         """Run the worker to its end, to its time limit, or until it does nothing for START_SECONDS while it starts.
 
-        `on_progress` receives the stage it is in.
+        `on_progress` receives the stage it is in. It has no network, where the system lets us take it away: its
+        environment and its model are there already.
 
         Raise ToolchainError when its Python cannot be started, OSError when the job cannot be written.
         """
@@ -124,6 +126,8 @@ class Worker:
         write_atomic(self.folder / "job.json", json.dumps(job, ensure_ascii=False))
         env = {"HF_MODULES_CACHE": name(cache_dir("modules"))} if self.trusts else {}
         command = self.environment.command(name(MAIN), name(self.folder / "job.json"), env=env, timeout=self.timeout)
+        if name(self.folder) == str(self.folder):  # a Windows Python in Wine has namespaces already
+            command = replace(command, argv=(*alone.prefix(), *command.argv))
         idling = Idling(START_SECONDS)
 
         def hear(line: str) -> None:

@@ -87,7 +87,7 @@ class Run:
         engine.close()
         self.dump.update(
             device=engine.device(),  # once more: some runtimes tell only at the end where they ran
-            settings=engine.settings(),
+            settings={**engine.settings(), "network": worker_host.network()},
             notes=[*engine.notes(), *self.cuts, *unlike],
             weights=engine.matrices(),
             end_ids=engine.end_ids(),

@@ -25,6 +25,17 @@ def peak_memory() -> int:
         return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
+def network() -> str:
+    """Return whether this process could reach anybody: "none" where it sees no device but the loop-back."""
+    import socket
+
+    try:
+        devices = {name for _, name in socket.if_nameindex()} - {"lo"}
+    except (AttributeError, OSError):
+        return "not known"
+    return "reachable" if devices else "none"
+
+
 class _Counters(ctypes.Structure):
     """PROCESS_MEMORY_COUNTERS of psapi.h."""
 
