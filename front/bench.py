@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from front.benching import building_rows, commands_rows, document, smoke_rows
+from front.benching import building_rows, commands_rows, document, smoke_rows, wine_rows
 from front.benching.document import Measured
 from front.benching.timing import Row
 from wheelhouse import console
@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "build": building_rows.builds,
     "cache": building_rows.caches,
     "smoke": smoke_rows.runs,
+    "wine-setup": wine_rows.set_up,
 }
 """What can be measured, by the name that --only takes."""
 

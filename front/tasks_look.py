@@ -9,7 +9,7 @@ from front.door.options import Option
 from front.tasks_prove import MODEL
 from wheelhouse.console import show, show_json, show_prose
 
-_MEASURED = "list, nothing-to-do, wheels, audit, build, cache or smoke"
+_MEASURED = "list, nothing-to-do, wheels, audit, build, cache, smoke or wine-setup"
 
 
 @task

@@ -6,11 +6,11 @@ import importlib.util
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from front.benching.timing import Part, Row, Spent, once, run
+from wheelhouse import scratch
 from wheelhouse.paths import ROOT
 
 _BUILD = "the miniature upstreams, built by us against the same CMake commands typed by hand"
@@ -23,8 +23,8 @@ def builds() -> Iterator[Row]:
     if (why := _why_not()) is not None:
         yield Row(name="build", what=_BUILD, unit="times", skipped=why)
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "mini"
+    with scratch.folder() as name:
+        folder = name / "mini"
         ours, hand = once(lambda: _part("ours", folder)), once(lambda: _part("hand", folder))
         _part("change", folder)
         changed = once(lambda: _part("ours", folder))
@@ -56,10 +56,10 @@ def caches() -> Iterator[Row]:
     if why is not None or cache is None:
         yield Row(name="cache", what=_CACHE, unit="times", limit=5.0, least=True, skipped=why or "")
         return
-    with tempfile.TemporaryDirectory() as name:
+    with scratch.folder() as name:
         shared, found = {"CCACHE_DIR": f"{name}/ccache"}, []
         for place in ("one", "another"):
-            folder = Path(name) / place
+            folder = name / place
             _part("staged", folder)
             spent = once(lambda folder=folder: _part("hand", folder, cache, env=shared))  # type: ignore[misc]
             found.append((spent, float(json.loads((folder / "hand.json").read_text())["compilers"])))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from front.benching import others
 from front.benching.timing import INVOKE, Part, Row, Spent, interleaved, once, run
+from wheelhouse import scratch
 from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir, wheels_dir
 
 ROUNDS = 15
@@ -17,10 +16,10 @@ _EMPTY = '"""No tasks but one."""\nfrom invoke.tasks import task\n\n\n@task\ndef
 
 def start_up() -> Iterator[Row]:
     """`invoke --list` here, against that of a tasks.py with one empty task."""
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "tasks.py").write_text(_EMPTY, encoding="utf-8")
+    with scratch.folder() as name:
+        (name / "tasks.py").write_text(_EMPTY, encoding="utf-8")
         listed = (*INVOKE, "--list")
-        ours, bare = interleaved([lambda: run(listed, ROOT), lambda: run(listed, Path(name))], ROUNDS)
+        ours, bare = interleaved([lambda: run(listed, ROOT), lambda: run(listed, name)], ROUNDS)
     yield Row(
         name="list",
         what="`invoke --list` against Invoke's with one empty task",
@@ -40,11 +39,11 @@ def _half(spent: Spent) -> str:
 def nothing_to_do() -> Iterator[Row]:
     """`invoke build-dml` where everything is there."""
     run((*INVOKE, "build-dml"), ROOT)
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "tasks.py").write_text(_EMPTY, encoding="utf-8")
+    with scratch.folder() as name:
+        (name / "tasks.py").write_text(_EMPTY, encoding="utf-8")
         actions = [
             lambda: run((*INVOKE, "build-dml"), ROOT),
-            lambda: run((*INVOKE, "nothing"), Path(name)),
+            lambda: run((*INVOKE, "nothing"), name),
             lambda: run((sys.executable, "-c", "pass"), ROOT),
         ]
         ours, bare, python = interleaved(actions, ROUNDS)
@@ -63,9 +62,9 @@ def nothing_to_do() -> Iterator[Row]:
 def sixteen_wheels() -> Iterator[Row]:
     """All wheels of the published pair from downloads that are there, and the audit of them, both with a cold cache."""
     run((*INVOKE, "build-dml"), ROOT)  # downloads what is not there yet
-    with tempfile.TemporaryDirectory(dir=cache_dir()) as name:
-        (Path(name) / "downloads").symlink_to(cache_dir("downloads"), target_is_directory=True)
-        env = {CACHE_VARIABLE: name}
+    with scratch.folder() as name:
+        (name / "downloads").symlink_to(cache_dir("downloads"), target_is_directory=True)
+        env = {CACHE_VARIABLE: str(name)}
         code = (
             "import sys; from pathlib import Path; from recipes.spec.load import load, locate; "
             "from recipes.wheels.published import build_published as make; "
@@ -93,8 +92,8 @@ def audits() -> Iterator[Row]:
         wheels = [str(path) for path in sorted(wheels_dir().glob("*-cp313-*.whl"))]
 
     def ours() -> None:
-        with tempfile.TemporaryDirectory() as cold:
-            run((*INVOKE, "audit", "--offline", *wheels), ROOT, env={CACHE_VARIABLE: cold})
+        with scratch.folder() as cold:
+            run((*INVOKE, "audit", "--offline", *wheels), ROOT, env={CACHE_VARIABLE: str(cold)})
 
     folder = others.prepared()
     names, actions = zip(*others.actions(folder, wheels), strict=True)

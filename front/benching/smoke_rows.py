@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from front.benching.timing import INVOKE, Part, Row, once, run
+from wheelhouse import scratch
 from wheelhouse.paths import ROOT
 
 _SMOKE = ("smoke", "--backend", "ort-cpu", "--model", "tiny-phi3")
@@ -16,8 +15,8 @@ _SMOKE = ("smoke", "--backend", "ort-cpu", "--model", "tiny-phi3")
 
 def runs() -> Iterator[Row]:
     """A second smoke run against the sum of its workers, and the comparison of its dumps with a copy of them."""
-    with tempfile.TemporaryDirectory() as name:
-        here, there, report = (Path(name) / part for part in ("here", "there", "report"))
+    with scratch.folder() as name:
+        here, there, report = (name / part for part in ("here", "there", "report"))
         run((*INVOKE, *_SMOKE, "--report", str(report)), ROOT)  # makes what is not there
         again = (*INVOKE, *_SMOKE, "--report", str(report), "--dump", str(here))
         spent = once(lambda: run(again, ROOT))
