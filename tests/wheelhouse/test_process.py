@@ -73,7 +73,7 @@ def test_time_limit_ends_the_whole_tree(tmp_path: Path) -> None:
         f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
         "time.sleep(60)"
     )
-    done = run(python(code, timeout=20.0 if sys.platform == "win32" else 3.0), log=tmp_path / "x.log", check=False)
+    done = run(python(code, timeout=20.0 if sys.platform == "win32" else 2.0), log=tmp_path / "x.log", check=False)
     assert done.timed_out
     grandchild = int(pid_file.read_text(encoding="utf-8"))
     for _ in range(50):

@@ -11,7 +11,7 @@ import pytest
 from wheelhouse.process import Command, run
 from wheelhouse.processes.idling import LITTLE, Idling, work_of
 
-SECONDS = 0.6
+SECONDS = 0.3
 
 
 def watched(*measured: float | None, stop_after: int = 1000) -> bool:
