@@ -62,7 +62,7 @@ def bisect(request: Request) -> None:
                 explaining = Explaining(search=search, found=found, culprit=found.culprit, out=out.absolute())
                 explained = explaining.explain()
             result("\n".join(what_was_found.explained(tools, found.culprit, explained)))
-        if found.culprit is not None or parts(found):
+        if found.culprit is not None or found.parts:
             raise ParityError(what_was_found.in_short(tools, found))
 
 
@@ -81,11 +81,6 @@ def searched(request: Request) -> Iterator[tuple[Search, Found]]:
             search = Search(tools=tools, texts=texts, most=SLOW if slow else LONGEST)
             found = search.run()
         yield search, found
-
-
-def parts(found: Found) -> bool:
-    """Say whether the two models give other logits."""
-    return any(seen is not None and seen.is_wrong for seen in (found.logits, found.untapped))
 
 
 def after(report: Report, *, model: str, prompts: str, stable_norms: str, folder: Path) -> None:

@@ -57,6 +57,11 @@ class Found:
     tried: list[Judged] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> bool:
+        """Whether the two models give other logits."""
+        return any(seen is not None and seen.is_wrong for seen in (self.logits, self.untapped))
+
 
 @dataclass(kw_only=True)
 class Search:

@@ -25,6 +25,7 @@ def told(tools: Tools, found: Found) -> list[str]:
     lines += [_logits(found)]
     culprit = found.culprit
     if culprit is None:
+        lines += [] if found.parts else ["These texts show no difference; `--prompts FILE` takes the one that does."]
         return [*lines, *([] if not found.tried else [f"{len(found.tried)} operators were run alone: none is wrong."])]
     lines.append(_where(found, culprit))
     lines += [f"  it differs: {text}" for text in culprit.unit.differences]

@@ -6,7 +6,7 @@ import pytest
 
 from smoke.models.resolving import resolve
 from smoke.narrowing import what_was_found
-from smoke.narrowing.bisecting import Request, bisect, parts, searched
+from smoke.narrowing.bisecting import Request, bisect, searched
 from smoke.narrowing.explaining import Explaining
 from smoke.narrowing.sides import prepare
 from tests.smoke.narrowing.plants import OPENVINO, PLANTS
@@ -74,7 +74,7 @@ def test_a_block_planted_in_a_model_of_openvino_is_named(plant, tmp_path):
 def test_a_healthy_model_of_openvino_is_not_accused():
     with searched(Request(model=MODEL, left="ort-cpu:fp32", right="openvino:fp16")) as (_, found):
         assert found.culprit is None
-        assert not parts(found)
+        assert not found.parts
         assert len(found.plan.units) >= 18
 
 

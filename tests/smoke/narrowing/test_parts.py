@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load as safetensors_load
 
+from smoke.narrowing import what_was_found
 from smoke.narrowing.bisecting import Request
-from smoke.narrowing.errands import Sample, numbered
-from smoke.narrowing.how_far_apart import QUANTISED, apart, tolerance
-from smoke.narrowing.parts_of_graphs import Unit, counterpart, portions
+from smoke.narrowing.errands import Sample, Tools, numbered
+from smoke.narrowing.how_far_apart import QUANTISED, Apart, apart, tolerance
+from smoke.narrowing.parts_of_graphs import Plan, Unit, counterpart, portions
 from smoke.narrowing.repro_folder import packed
+from smoke.narrowing.search import Found, Seen
 from smoke.narrowing.shrinking import between, edge, halvings, one_row
 from wheelhouse.errors import UsageError
 
@@ -138,3 +140,11 @@ def test_openvino_is_divided_on_the_right_only_and_where_its_model_is_one(left, 
     with pytest.raises(UsageError, match="runs no ONNX graph"):
         Request(model="m", left=left, right=right)
     assert Request(model="m", left="ort-cpu:fp32", right="openvino:int4=folder").right == "openvino:int4=folder"
+
+
+@pytest.mark.parametrize(("error", "hinted"), [(0.0, True), (0.5, False)])
+def test_where_the_texts_show_no_difference_others_are_asked_for(error, hinted):
+    seen = Seen(apart=Apart(error=error), tolerance=1e-5)
+    found = Found(plan=Plan(stages=(), units=(), logits="logits"), samples=[], logits=seen)
+    tools = Tools(left=None, right=None, work=None, shown=None, room=8)
+    assert ("--prompts FILE" in "\n".join(what_was_found.told(tools, found))) is hinted
