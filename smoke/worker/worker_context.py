@@ -15,8 +15,10 @@ import worker_engine
 
 AROUND = 4
 """Tokens before and after an edge that go through the cache one by one."""
-AGAIN = 600
-"""Tokens of the shorter prompt that follows."""
+LONG = 1000
+"""A context of so many tokens has rows enough to be judged by; a shorter one gets more of them from what follows."""
+AGAIN, MORE = 200, 600
+"""Tokens of the shorter prompt that follows a long one; of what follows another."""
 SPACING = 32
 """Of a piece that goes through at once, one row in so many is kept, and the first and the last."""
 AT_ONCE, ONE_BY_ONE = "logits-9000.safetensors", "logits-9001.safetensors"
@@ -32,7 +34,8 @@ def passes(tokens: int, edges: Sequence[int], most: int) -> list[list[int]]:
             pieces += [*_cut(start - done, most), *[1] * (edge + AROUND - start)]
             done = edge + AROUND
     found = [[*pieces, *_with_steps(tokens - done, most)]]
-    return [*found, _with_steps(AGAIN, most)] if tokens >= AGAIN else found
+    again = AGAIN if tokens >= LONG else MORE
+    return [*found, _with_steps(again, most)] if tokens >= again else found
 
 
 def kept(sizes: Sequence[int]) -> tuple[list[int], list[int]]:
