@@ -74,6 +74,8 @@ def _below(folder: str) -> Iterator[tuple[object, ...]]:
             if entry.name not in _SKIPPED:
                 yield from _below(entry.path)
             continue
+        if entry.name.endswith(".lock"):  # held for a moment by each full build, which may touch it
+            continue
         try:
             now = Path(entry.path).stat()  # where a link leads matters, and an entry on Windows knows no inode
         except FileNotFoundError:

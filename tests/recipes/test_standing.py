@@ -65,6 +65,7 @@ def test_what_matters_to_no_wheel_is_no_reason(home: Path) -> None:
     remembered(home)
     (home / "recipes/__pycache__").mkdir()
     (home / "recipes/__pycache__/a.pyc").write_text("")
+    (home / "wheels/.simple.lock").write_text("")
     assert standing.told(QUESTION) == "all unchanged"
 
 
