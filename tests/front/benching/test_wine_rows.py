@@ -21,6 +21,10 @@ def test_the_longest_parts_come_first() -> None:
     )
 
 
+def test_what_debian_takes_is_said() -> None:
+    assert wine_rows.remark(wine_rows.parts(SAID)).startswith("70 s are debootstrap and dpkg")
+
+
 def test_seconds_of_downloading_are_added_up() -> None:
     logs = "Fetched 140 kB in 0s (795 kB/s)\nx\nFetched 378 MB in 2s (231 MB/s)\nFetched 1 GB in 1min 5s (1 kB/s)\n"
     assert wine_rows.downloading(logs) == 67.0
