@@ -48,6 +48,7 @@ class Defect:
 
 
 NMSE, WEIGHTS = "NMSE|choices|parts at token|golden tokens", "weights are not the model's"
+ANSWERS = "its own logits|parts at token|golden tokens|asked again"
 UP = "layers.{layer}.mlp.up_proj.MatMul.weight"
 
 
@@ -117,8 +118,8 @@ DEFECTS = (
     Defect("a token of the prompt is missing in the cache", NMSE, fault="missing token", runtimes=WHOLE[:2]),
     Defect("eight tokens of the prompt are missing in the cache", NMSE, fault="missing tokens", runtimes=LOGITS),
     Defect("decoding differs from prefill", "one by one only", fault="decoding", runtimes=LOGITS),
-    Defect("garbage after 40 tokens", "its own logits|parts at token|golden tokens", fault="garbage", runtimes=SHOWN),
-    Defect("an answer of newlines", "its own logits|parts at token|golden tokens", fault="newlines", runtimes=SHOWN),
+    Defect("garbage after 40 tokens", ANSWERS, fault="garbage", runtimes=SHOWN),
+    Defect("an answer of newlines", ANSWERS, fault="newlines", runtimes=SHOWN),
     Defect("the answer ends early", "no end token", fault="ends early", runtimes=SHOWN),
     Defect("another end token", "no end token", graphs.ends_at([3, *range(20, 220)])),
     Defect("another tokenizer", "other ids", rewritten("tokenizer.json", graphs.merge_otherwise)),
