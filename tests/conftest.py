@@ -14,7 +14,9 @@ from wheelhouse.processes.effort import in_wine
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
-settings.load_profile("default")
+# What holds of any input was tried on Linux; in Wine a few show that nothing there is the system's doing.
+settings.register_profile("wine", deadline=None, max_examples=20)
+settings.load_profile("wine" if in_wine() else "default")
 
 
 def pytest_configure() -> None:

@@ -63,6 +63,7 @@ def test_an_encoding_that_is_asked_for_is_kept_and_shows_what_it_has(encoding: s
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Ctrl+Break is Windows'")
+@pytest.mark.not_in_wine("without a console it refuses to send Ctrl+Break (error 12)")
 def test_ctrl_break_is_taken_as_ctrl_c() -> None:
     python = getattr(sys, "_base_executable", sys.executable)  # an environment's python.exe would be told, too
     process = subprocess.Popen(
