@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -85,7 +85,7 @@ class Pins:
     def _refuse_other(self, what: str, new: str, old: str | None, name: str) -> None:
         if old is None or old == new:
             return
-        place = place_of([self.file], old).rpartition("/")[2] or self.file.name
+        place = PurePath(place_of([self.file], old)).name or self.file.name
         raise IntegrityError(
             f"{what} is now {new}, but {old} was recorded in {place}: it has moved.",
             remedy=f"If upstream moved it on purpose: `invoke lock --recipe {self.recipe} --upgrade {name}`.",
