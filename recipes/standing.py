@@ -1,8 +1,9 @@
 """What a build said that made nothing, for as long as nothing of what it looked at has been touched.
 
 A build with nothing to do reads recipes, hashes code and parses file names, only to say what it said before. Here the
-names, sizes, times and inodes of all those files are enough. Only a build that found everything as it was is
-remembered: what it said was judged by content. Imports next to nothing, because it stands before everything else.
+names, sizes, times and inodes of all those files are enough. (Windows tells no time of change: other bytes under the
+same size and time are found there with `--verify` only.) Only a build that found everything as it was is remembered:
+what it said was judged by content. Imports next to nothing, because it stands before everything else.
 """
 
 from __future__ import annotations
