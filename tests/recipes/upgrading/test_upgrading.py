@@ -91,7 +91,7 @@ class Index:
             if not pin:
                 continue
             place = cached_path(sha256_file(wheel), wheel.name)
-            place.parent.mkdir(parents=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(wheel.read_bytes())
             values = {"package": spec.name, "version": spec.version, "filename": wheel.name}
             values |= {"sha256": sha256_file(wheel), "python": python, "platform": "win_amd64"}
