@@ -27,7 +27,7 @@ from wheelhouse.files import human_size
 from wheelhouse.paths import ROOT
 from wheelhouse.processes.bounded import Limit, watched
 from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import end_with_descendants
+from wheelhouse.processes.orphans import end_and_close
 
 
 def read_apart(paths: Sequence[Path], *, own: bool = False, roots: tuple[str, ...] = ()) -> tuple[Wheel, ...]:
@@ -82,11 +82,7 @@ class _Reader:
         """End the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
-            end_with_descendants(process)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr] # both are pipes
+            end_and_close(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wheelhouse.processes import own_settings
 from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import end_with_descendants
+from wheelhouse.processes.orphans import end_and_close, end_with_descendants
 
 _CHILD = Path(__file__).with_name("pip_child.py")
 _ASCII_LINES = {"PYTHONIOENCODING": "ascii:backslashreplace"}
@@ -66,11 +66,7 @@ class Pip:
         """End the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
-            end_with_descendants(process)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr] # both are pipes
+            end_and_close(process)
 
     def _start(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(

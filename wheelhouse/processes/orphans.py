@@ -94,3 +94,13 @@ def end_with_descendants(process: subprocess.Popen[Any]) -> None:
             with suppress(psutil.Error):
                 child.kill()
     process.kill()
+
+
+def end_and_close(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and what it has started, wait for its end, and close the pipes to it and from it."""
+    end_with_descendants(process)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
