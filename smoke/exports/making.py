@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from smoke.models.loading import require_agreement
 from smoke.models.model import Model
 from wheelhouse import manifests, process, steps
 from wheelhouse.console import remark, task
-from wheelhouse.errors import ResourceError, StepFailedError, UsageError, WheelhouseError, nearest
+from wheelhouse.errors import ResourceError, StepFailedError, UnsupportedError, UsageError, WheelhouseError, nearest
 from wheelhouse.files import disk_full, remove_tree, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.steps import Step
@@ -32,6 +33,12 @@ INFO = "export.json"
 _SECONDS = 3600.0
 _VARIABLES = {"OMP_NUM_THREADS": "1"}
 """Exporting is tracing and writing, on one thread; idle OpenMP threads of two exports at once only wait busily."""
+_VERSION = re.compile(
+    r"version of Transformers does not allow for the export of the model\. "
+    r"(Minimum|Maximum) required is (\S+), got: (\S+)"
+)
+"""How optimum-intel says that a model's kind is not for the transformers beside it."""
+_BOUND = {"Minimum": "from", "Maximum": "up to"}
 _TEMPORARY = ".cache"
 """In the folder that an export is written to: the system's own may be small, or in memory."""
 
@@ -185,6 +192,14 @@ def _explained(error: StepFailedError, log: Path, title: str) -> WheelhouseError
         return ResourceError(
             f"'{title}' was ended, most likely for lack of memory.",
             remedy="Close other programs or take a smaller model, and run the same again: what is finished is kept.",
+            log=log,
+        )
+    version = _VERSION.search(output)
+    if version:
+        return UnsupportedError(
+            f"optimum-intel exports models of this kind with transformers {_BOUND[version[1]]} {version[2]}; "
+            f"{version[3]} is pinned.",
+            remedy="Other backends run it: `invoke backends` lists them.",
             log=log,
         )
     return error

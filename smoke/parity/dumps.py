@@ -112,7 +112,8 @@ class LengthDump(Struct, frozen=True, kw_only=True):
 class MatrixDump(Struct, frozen=True, kw_only=True):
     """How far a quantised matrix is from the original, in its own steps (a block's scale), root mean squares.
 
-    `row`, `block`: the worst ones, by number (a block by its row and its place in it). `relative`: as a share of the
+    `row`, `block`: the worst ones, by number (a block by its row and its place in it). `beyond…`: by how much the error
+    exceeds that of the nearest number that the scales and zero points can express. `relative`: as a share of the
     original. `bad_scales`: how many scales are no finite numbers.
     """
 
@@ -124,6 +125,9 @@ class MatrixDump(Struct, frozen=True, kw_only=True):
     steps: float
     row: tuple[int, float]
     block: tuple[int, int, float]
+    beyond: float = 0.0
+    beyond_row: tuple[int, float] = (0, 0.0)
+    beyond_block: tuple[int, int, float] = (0, 0, 0.0)
     bad_scales: int = 0
 
 

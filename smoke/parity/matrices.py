@@ -31,16 +31,29 @@ def remarks(matrices: Sequence[MatrixDump]) -> list[str]:
 
 def _wrong(matrix: MatrixDump) -> str:
     """Return where a matrix is off: as a whole, in a row, or only in a block; "" where it is not."""
-    limits = THRESHOLDS.weights
-    row, row_steps = matrix.row
     if matrix.bad_scales:
         return f"{matrix.name} has {matrix.bad_scales} scales that are no finite numbers"
-    # "not (a <= b)": a NaN must fail.
-    if not matrix.steps <= limits.matrix:
-        return f"{matrix.name} is off by {matrix.steps:.2g} steps > {limits.matrix:g}, {matrix.relative:.0%} of it"
-    if not row_steps <= limits.row:
-        return f"{matrix.name} is off in row {row} by {row_steps:.2g} steps > {limits.row:g}"
-    if not matrix.block[2] <= limits.block:
-        place = f"row {matrix.block[0]}, block {matrix.block[1]}"
-        return f"{matrix.name} is off in {place} by {matrix.block[2]:.2g} steps > {limits.block:g}"
-    return ""
+    limits = THRESHOLDS.weights
+    whole = _off(matrix.steps, matrix.row, matrix.block, (limits.matrix, limits.row, limits.block))
+    if whole:
+        return f"{matrix.name} is off{whole}, {matrix.relative:.0%} of the matrix"
+    most = (limits.beyond, limits.beyond_row, limits.beyond_block)
+    beyond = _off(matrix.beyond, matrix.beyond_row, matrix.beyond_block, most)
+    return f"{matrix.name} is off{beyond} more than rounding makes it" if beyond else ""
+
+
+def _off(
+    steps: float, row: tuple[int, float], block: tuple[int, int, float], limits: tuple[float, float, float]
+) -> str:
+    """Return " in row R, block B by S steps > L", without the places where most of it is not only there; or ""."""
+    found = (
+        (f" in row {block[0]}, block {block[1]}", block[2], limits[2]),
+        (f" in row {row[0]}", row[1], limits[1]),
+        ("", steps, limits[0]),
+    )
+    wrong = [(where, size, limit) for where, size, limit in found if not size <= limit]  # a NaN must fail
+    if not wrong:
+        return ""
+    most = max(size for _, size, _ in wrong)
+    where, size, limit = [one for one in wrong if not one[1] < most / 2][-1]
+    return f"{where} by {size:.2g} steps > {limit:g}"

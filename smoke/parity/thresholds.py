@@ -67,11 +67,17 @@ class Answers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far quantised weights may be from the originals: in steps, the root mean square over each of these."""
+    """How far quantised weights may be from the originals: in steps, the root mean square over each of these.
+
+    `beyond…`: by how much the error may exceed that of the nearest numbers that can be expressed.
+    """
 
     matrix: float
     row: float
     block: float
+    beyond: float
+    beyond_row: float
+    beyond_block: float
     why: str = ""
 
 

@@ -192,14 +192,20 @@ def main(arguments: list[str]) -> int:
     run = Run(job)
     try:
         run.whole()
-    except worker_engine.UnavailableError as absent:
-        run.dump.update(status="unavailable", reason=absent.reason, remedy=absent.remedy)
     except Exception as error:  # noqa: BLE001 - whatever a runtime throws belongs into the report
+        _failed(run, error)
+    worker_dump.write(job["output"], run.dump)
+    return 3 if run.dump["status"] == "failed" else 0
+
+
+def _failed(run: Run, error: Exception) -> None:
+    absent = worker_engine.absent(error)
+    if absent is not None:
+        run.dump.update(status="unavailable", reason=absent.reason, remedy=absent.remedy)
+    else:
         traceback.print_exc()
         words = str(error).replace("\r", "").strip()  # Windows ends its messages with both
         run.dump.update(status="failed", reason=f"{type(error).__name__} in stage {run.stage!r}: {words}")
-    worker_dump.write(job["output"], run.dump)
-    return 3 if run.dump["status"] == "failed" else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import Any
 
 FAR = 1e9
 """Steps, where a scale is zero or no number."""
+ROWS = 4096
+"""Rows that are looked at together: a vocabulary's matrix is large, and there are several of its size."""
 
 
 class Quantised:
@@ -40,37 +42,83 @@ class Quantised:
         )
 
     def measured(self, dense: Any, original: Any) -> dict[str, Any]:
-        """Return how far the numbers are from the matrix that they were made of.
+        """Return how far the numbers are from the matrix that they were made of: see MatrixDump.
 
-        Rounding to the nearest step leaves an error of at most half a step, 0.29 in the mean square, whatever the
-        weights: so errors are told in steps (the block's scale), for the worst block and the worst row, and as a
-        share of the original for the whole.
+        Rounding to the nearest step leaves an error of at most half a step: 0.29 in the mean square, and more where the
+        original lies on a grid of its own, as one that was quantised before. So errors are told in steps (the block's
+        scale): the whole error, and by how much it exceeds that of the nearest number, for the worst block and row.
         """
         import numpy as np
 
         count, columns = dense.shape
-        blocks = self.scales.shape[1]
-        error = np.zeros((count, blocks * self.block), dtype=np.float32)
-        np.subtract(dense, original, out=error[:, :columns])
-        squares = np.square(error.reshape(count, blocks, self.block)).sum(axis=2)
-        steps = np.abs(np.asarray(self.scales, dtype=np.float32))
-        lengths = np.full(blocks, self.block, dtype=np.float32)
-        lengths[-1] -= blocks * self.block - columns
-        in_steps = np.sqrt(squares / lengths) / np.maximum(steps, np.finfo(np.float32).tiny)
-        in_steps = np.nan_to_num(in_steps, nan=FAR, posinf=FAR)  # JSON holds numbers only
-        by_row = np.sqrt(np.square(in_steps).mean(axis=1))
-        power = float(np.square(original, dtype=np.float64).sum())
-        row, block = np.unravel_index(int(in_steps.argmax()), in_steps.shape)
+        parts = [self._errors(dense, original, at) for at in range(0, count, ROWS)]
+        whole, beyond, squares = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        power = sum(float(np.square(original[at : at + ROWS], dtype=np.float64).sum()) for at in range(0, count, ROWS))
+        steps, row, block = _worst(whole)
+        over, over_row, over_block = _worst(beyond)
         return {
             "bits": self.bits,
             "block_size": self.block,
             "shape": [count, columns],
             "relative": _number(np.sqrt(squares.sum(dtype=np.float64) / power)) if power else 0.0,
-            "steps": float(np.sqrt(np.square(in_steps, dtype=np.float64).mean())),
-            "row": [int(by_row.argmax()), float(by_row.max())],
-            "block": [int(row), int(block), float(in_steps.max())],
-            "bad_scales": int((~np.isfinite(steps)).sum()),
+            "steps": steps,
+            "row": row,
+            "block": block,
+            "beyond": over,
+            "beyond_row": over_row,
+            "beyond_block": over_block,
+            "bad_scales": int((~np.isfinite(np.asarray(self.scales, dtype=np.float32))).sum()),
         }
+
+    def _errors(self, dense: Any, original: Any, at: int) -> tuple[Any, Any, Any]:
+        """Return, of ROWS rows from `at` on and per block: the whole error in steps; how much of it the nearest
+        numbers would not have; and its squares, in the numbers' own unit."""
+        import numpy as np
+
+        some, columns = self.rows(at, at + ROWS), dense.shape[1]
+        error = np.abs(dense[at : at + ROWS] - original[at : at + ROWS], dtype=np.float32)
+        with np.errstate(all="ignore"):  # scales of zero and NaN are faults to be told, not to be stopped by
+            avoidable = error - np.nan_to_num(some.least(original[at : at + ROWS]), nan=0.0, posinf=0.0)
+            scales = np.abs(np.asarray(some.scales, dtype=np.float32))
+            squares = self._sums(np.square(error))
+            lengths = np.full(scales.shape[1], self.block, dtype=np.float32)
+            lengths[-1] -= scales.shape[1] * self.block - columns
+            steps = np.maximum(scales, np.finfo(np.float32).tiny)
+            whole, beyond = (
+                np.nan_to_num(np.sqrt(sums / lengths) / steps, nan=FAR, posinf=FAR)  # JSON holds numbers only
+                for sums in (squares, self._sums(np.square(np.maximum(avoidable, 0))))
+            )
+        return whole, beyond, squares
+
+    def least(self, original: Any) -> Any:
+        """Return the error of the nearest number that the scales and zero points can express, value by value."""
+        import numpy as np
+
+        low = -(1 << (self.bits - 1)) if self.values.dtype.kind == "i" else 0
+        scales = np.asarray(self.scales, dtype=np.float32)
+        zeros = np.broadcast_to(np.asarray(self.zeros, dtype=np.float32), scales.shape)
+        wide, middle = (_spread(per_block, self.block, original.shape[1]) for per_block in (scales, zeros))
+        nearest = np.clip(np.rint(original / wide + middle), low, low + (1 << self.bits) - 1)
+        return np.where(wide == 0, 0, np.abs((nearest - middle) * wide - original))
+
+    def _sums(self, values: Any) -> Any:
+        """Return the sums over blocks of columns, the last of which may be shorter."""
+        import numpy as np
+
+        return np.add.reduceat(values, np.arange(0, values.shape[1], self.block), axis=1)
+
+
+def _worst(in_steps: Any) -> tuple[float, list[Any], list[Any]]:
+    """Return the root mean square over everything, of the worst row (its number first), and of the worst block."""
+    import numpy as np
+
+    by_row = np.sqrt(np.square(in_steps, dtype=np.float64).mean(axis=1))
+    row, block = np.unravel_index(int(in_steps.argmax()), in_steps.shape)
+    return (
+        float(np.sqrt(np.square(by_row).mean())),
+        [int(by_row.argmax()), float(by_row.max())],
+        [int(row), int(block), float(in_steps.max())],
+    )
 
 
 def _number(value: Any) -> float:

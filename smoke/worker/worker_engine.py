@@ -21,6 +21,22 @@ class UnavailableError(Exception):
         self.remedy = remedy
 
 
+ELSEWHERE = "implemented only on"
+"""How ONNX Runtime says that an execution provider lacks a part of an operator that others have."""
+
+
+def absent(error: Exception) -> UnavailableError | None:
+    """Return `error` as a reason to skip, where a runtime says that this device cannot compute the graph at all."""
+    if isinstance(error, UnavailableError):
+        return error
+    words = " ".join(str(error).split())
+    if ELSEWHERE not in words:
+        return None
+    what = words.rpartition("Status Message: ")[2]
+    remedy = "Other exports of the model compute the same with separate operators."
+    return UnavailableError(f"This graph was made for another execution provider: {what}", remedy)
+
+
 class Generation:
     """What greedy generation gave: token ids (the end token included) and seconds to the first and the last token."""
 

@@ -17,7 +17,7 @@ from smoke.exports import needs as export_needs
 from smoke.models.model import Model
 from tests.smoke.models import building
 from wheelhouse import process
-from wheelhouse.errors import ResourceError, StepFailedError, UsageError
+from wheelhouse.errors import ResourceError, StepFailedError, UnsupportedError, UsageError
 from wheelhouse.machine import facts, host
 
 STAND_IN = """
@@ -33,6 +33,9 @@ if do == "fail":
     sys.exit("RuntimeError: unsupported architecture")
 if do == "full":
     sys.exit("OSError: [Errno 28] No space left on device")
+if do == "too new":
+    sys.exit("ValueError: The current version of Transformers does not allow for the export of the model. "
+             "Maximum required is 5.0, got: 5.5.4")
 if do == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 if do == "hang":
@@ -108,6 +111,7 @@ def test_one_failure_is_a_value_and_the_others_are_made(model: Model, plans: Pat
     [
         ("full", ResourceError, "disk filled up"),
         ("incomplete", StepFailedError, "wrote no"),
+        ("too new", UnsupportedError, r"with transformers up to 5\.0; 5\.5\.4 is pinned"),
         pytest.param(
             "killed",
             ResourceError,

@@ -53,7 +53,10 @@ def test_int4_is_held_to_its_own_weights_and_their_quality_is_shown(smoke):  # n
 
 
 WRONG = {
-    "matrix": {"steps": 0.4},
+    "matrix": {"steps": 0.6},
+    "not the nearest": {"beyond": 0.05},
+    "not the nearest in a row": {"beyond_row": [5, 0.2]},
+    "not the nearest in a block": {"beyond_block": [2, 1, 0.2]},
     "row": {"row": [5, 0.6]},
     "block": {"block": [2, 1, 1.5]},
     "scales": {"bad_scales": 1},

@@ -212,3 +212,57 @@ PARAMETERS = {
 def test_matrices_find_their_parameter_by_name(name, shape, expected):
     found = twin_names.pieces(name, shape, PARAMETERS)
     assert [(p.parameter, p.start, p.end, p.at) for p in found] == expected
+
+
+def test_an_original_on_a_grid_of_its_own_is_rounded_as_well_as_any():
+    steps = np.random.default_rng(3).integers(-8, 8, (64, 128)) * np.float32(0.75)
+    scales = np.full((64, 4), 1.0, "f4")
+    values = np.clip(np.rint(steps / 1.0 + 8), 0, 15).astype("u1")
+    made = Quantised(name="m", values=values, scales=scales, zeros=np.full((1, 1), 8, "f4"), block=32, bits=4)
+    found = made.measured(made.dense(), steps)
+    assert found["beyond"] == found["beyond_block"][2] == 0 < found["steps"]
+    assert matrices.violations([MatrixDump(name="m", **found)]) == []
+
+
+def one_number(made):
+    made.values[9, 40] += 4 if made.values[9, 40] < 8 else -4
+
+
+def one_row(made):
+    made.values[7] = np.roll(made.values[7], 1)
+
+
+def zero_points(made):
+    made.zeros = np.asarray(made.zeros) + 1
+
+
+def scales_by_a_tenth(made):
+    made.scales *= np.float32(1.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (one_number, "is off in row 9, block 1 by"),
+        (one_row, "is off in row 7 by"),
+        (zero_points, "is off by"),
+        (scales_by_a_tenth, "is off by"),
+    ],
+)
+def test_what_rounding_does_not_explain_is_named_however_small(change, says):
+    found = measured(change)
+    said = matrices.violations([MatrixDump(name="m", **found)])
+    assert len(said) == 1
+    assert says in said[0]
+
+
+def test_a_scale_that_clips_is_a_fault_although_the_numbers_are_the_nearest():
+    made, original = rounded()
+    made.scales[3] /= 4
+    low, high = 0, (1 << made.bits) - 1
+    zeros = np.broadcast_to(np.asarray(made.zeros, "f4"), made.scales.shape)
+    wide, middle = (np.repeat(part, made.block, axis=1) for part in (made.scales, zeros))
+    made.values = np.clip(np.rint(original / wide + middle), low, high).astype(made.values.dtype)
+    found = made.measured(made.dense(), original)
+    assert found["beyond_block"][2] < 0.01
+    assert "row 3" in matrices.violations([MatrixDump(name="m", **found)])[0]

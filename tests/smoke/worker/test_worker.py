@@ -169,3 +169,15 @@ def test_a_slow_worker_tells_its_tokens_now_and_then(monkeypatch, capsys):
         counter(token)
     said = capsys.readouterr().out.splitlines()
     assert said == [f"@progress generate prompt 1 of 4, {count} of 64 tokens" for count in (2, 4)]
+
+
+def test_a_graph_for_another_provider_is_a_reason_to_skip_and_anything_else_a_failure():
+    words = (
+        "Non-zero status code returned while running GroupQueryAttention node. Status Message: GroupQueryAttention "
+        "(CPU): q_norm_weight inputs are not supported. It is implemented only on the CUDA and WebGPU EPs."
+    )
+    absent = worker_engine.absent(RuntimeError(words))
+    assert absent.reason.endswith(words.partition("Message: ")[2])
+    assert "another execution provider" in absent.reason
+    assert worker_engine.absent(RuntimeError("Non-zero status code returned while running Add node.")) is None
+    assert worker_engine.absent(absent) is absent
