@@ -129,13 +129,25 @@ class Run:
         """Return a variant and what it is compared with: the reference, where its export can have no twin."""
         if isinstance(item.variant.gate, IsGolden):
             return item, None
-        wanted = self._finished(item.variant.against)
-        if item.variant.against not in self._bases() or wanted.result.verdict is not Verdict.SKIPPED:
+        name = item.variant.against
+        wanted = self._finished(name)
+        if wanted.result.verdict is not Verdict.SKIPPED:
             return item, wanted.golden
+        if name not in self._bases():
+            return self._with_twin_of(name, item)
         golden = self._finished(REFERENCE).golden
         remark = f"it could only be compared with the reference, whose weights it rounds: {wanted.result.reason}"
         variant = replace(item.variant, against=REFERENCE, gate=gates.QUANTISED)
         return replace(item, variant=variant), golden and replace(golden, remark=remark)
+
+    def _with_twin_of(self, name: str, item: Planned) -> tuple[Planned, Golden | None]:
+        """Return a variant and, as `name` cannot run here, the twin that `name` would have been held to."""
+        twin = next((other.variant.against for other in self.request.plan if other.name == name), "")
+        golden = self._finished(twin).golden if twin in self._bases() else None
+        if golden is None:
+            return item, None
+        remark = f"it could only be compared with {twin}, because {name} does not run here"
+        return replace(item, variant=replace(item.variant, against=twin)), replace(golden, remark=remark)
 
     def _bases(self) -> set[str]:
         return {other.name for other in self.request.plan if other.variant.is_base}

@@ -15,6 +15,9 @@ SOUND = {"name": "layers.3.up", "bits": 4, "block_size": 32, "shape": [8, 64], "
          "row": [5, 0.3], "block": [2, 1, 0.4]}  # fmt: skip
 
 
+HEALTHY_AND_NOT = (("sound", 0.1), ("wrong", 3.0))
+
+
 def twin(**options):
     return fakes.backend("twin", fakes.variant("k", gate=gates.QUANTISED, is_base=True, noise=0.1, **options))
 
@@ -93,6 +96,20 @@ def test_without_a_twin_int4_is_compared_with_the_reference_and_says_so(smoke): 
     assert (found["int4"].against, found["int4"].gate) == ("reference:fp32", gates.QUANTISED.name)
     assert "only be compared with the reference" in found["int4"].reason
     assert found["broken"].verdict is Verdict.DIVERGED
+
+
+def test_what_a_graph_is_compared_with_may_not_run_here_and_then_its_twin_is_at_hand(smoke):  # noqa: F811
+    absent = fakes.backend("b", int4("graph", fault="unavailable"))
+    device = [fakes.variant(n, gate=gates.INT8_ACTIVATIONS, against="b:graph", noise=x) for n, x in HEALTHY_AND_NOT]
+    found = by_variant(smoke(twin(weights=[SOUND]), absent, fakes.backend("c", *device)))
+    assert found["graph"].verdict is Verdict.SKIPPED
+    assert (found["sound"].verdict, found["sound"].against) == (Verdict.PASS, "twin:k")
+    assert "b:graph does not run here" in found["sound"].reason
+    assert found["wrong"].verdict is Verdict.DIVERGED
+    alone = by_variant(smoke(fakes.backend("b", fakes.variant("graph", fault="unavailable")),
+                             fakes.backend("c", fakes.variant("left", against="b:graph"))))  # fmt: skip
+    assert alone["left"].verdict is Verdict.SKIPPED
+    assert "nothing to compare it with" in alone["left"].reason
 
 
 def test_a_twin_that_nobody_is_compared_with_does_not_run(smoke):  # noqa: F811
