@@ -20,7 +20,8 @@ from recipes.building.forecast import CORE_ROOM
 from recipes.building.lane_run import hash_part, hash_text, keep_if_same, run_all, what_matters
 from recipes.building.origins import built_folder, find_origin, fingerprint
 from recipes.building.target_python import fetch_target_python
-from recipes.sources.checkout import Checkout, changes, require_clean, source_name
+from recipes.sources import leftovers
+from recipes.sources.checkout import Checkout, require_clean, source_name
 from recipes.sources.dependencies import Project, require_present
 from recipes.sources.fetching import Fetched, fetch_projects
 from recipes.sources.pins import Pins
@@ -31,9 +32,6 @@ from wheelhouse.errors import StepFailedError
 from wheelhouse.files import by_name, remove_tree, require_space, sha256_file, sha256_tree, write_atomic
 from wheelhouse.process import Command
 from wheelhouse.steps import RECORD, Step, ensure
-
-LEFT = ".git/wheelhouse-left.txt"
-"""In a checkout: the files that upstream's own build has left beside its sources."""
 
 
 @dataclass(kw_only=True)
@@ -130,13 +128,8 @@ class GitLane:
         part = hash_part(msgspec.structs.replace(self.build.ort, local_version=""))
         same = f"{source.commit} {source.tree} {part} {self.build.tools.identity}"
         keep_if_same(folder, same)
-        left = source.folder / LEFT  # beside the sources, for the builds of all targets
-        require_clean(source, allowed=left.read_text(encoding="utf-8").splitlines() if left.is_file() else ())
-        try:
-            with self._compiler():
-                run_all((command,), "build ONNX Runtime")
-        finally:  # what build.py has written beside its sources is not somebody's work
-            write_atomic(left, "\n".join(changes(source)))
+        with leftovers.building(source), self._compiler():
+            run_all((command,), "build ONNX Runtime")
         for name, path in ort_build.built_origin(self.build).libraries.items():
             write_atomic(into / "lib" / name, path.read_bytes())
         wheel = ort_build.built_wheels(self.build, (tag,))[tag]

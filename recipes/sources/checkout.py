@@ -210,7 +210,7 @@ def require_clean(checkout: Checkout, *, allowed: Collection[str] = ()) -> None:
     `allowed` are files that upstream's own build is known to have left there.
     """
     head = _ask(checkout.folder, "rev-parse", "HEAD")
-    found = [name for name in changes(checkout) if name not in allowed]
+    found = [name for names in changes(checkout) for name in names if name not in allowed]
     tree = _ask(checkout.folder, "write-tree", "--missing-ok")
     if head == checkout.commit and tree == checkout.tree and not found:
         return
@@ -222,12 +222,12 @@ def require_clean(checkout: Checkout, *, allowed: Collection[str] = ()) -> None:
     )
 
 
-def changes(checkout: Checkout) -> list[str]:
-    """Return the files of the work tree that differ from the index, or that git does not know."""
+def changes(checkout: Checkout) -> tuple[list[str], list[str]]:
+    """Return the files of the work tree that differ from the index, and those that git does not know."""
     changed = _ask_lines(checkout.folder, "diff", "--name-only")
     # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
     added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
-    return [*changed, *added]
+    return changed, added
 
 
 def _ask(folder: Path, *arguments: str) -> str:

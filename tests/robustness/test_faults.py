@@ -10,7 +10,6 @@ import errno
 import http.server
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -36,7 +35,8 @@ from wheelhouse.files import sha256_bytes, sha256_file, sha256_tree
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
 from wheelhouse.steps import Step, ensure
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name != "posix", reason="limits and links of POSIX")]
+resource = pytest.importorskip("resource", reason="limits and links of POSIX")
+pytestmark = pytest.mark.integration
 
 TIMES = max(1, int(os.environ.get("DML_WHEELHOUSE_FAULTS", "1")))
 SEED = int(os.environ.get("DML_WHEELHOUSE_SEED", "0")) or time.time_ns()
