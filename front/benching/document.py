@@ -41,8 +41,10 @@ def why(row: Row, measured: Measured) -> str:
     """Return what there is to say of a row: why it is not measured, why its target is missed, what it consists of."""
     said = [row.skipped or row.note]
     busy = measured.load is not None and measured.load > measured.cores
-    if row.verdict == "missed" and row.unit == "s" and busy and row.cpu_s is not None:
-        said.insert(0, f"the machine was busy: its processors worked {row.cpu_s:.2f} s for it")
+    # Only where it would have met its target alone: what works longer than that has missed it by itself.
+    enough = row.cpu_s is not None and row.limit is not None and row.cpu_s <= row.limit
+    if row.verdict == "missed" and row.unit == "s" and busy and enough:
+        said.insert(0, f"other work had the machine, too: its processors worked {row.cpu_s:.2f} s for this")
     return "; ".join(part for part in said if part)
 
 

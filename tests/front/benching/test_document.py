@@ -44,8 +44,13 @@ def test_the_page_names_the_machine_and_every_row():
 
 
 @pytest.mark.parametrize(("load", "busy"), [(0.5, False), (2.0, False), (2.1, True), (None, False)])
-def test_a_busy_machine_is_named_as_a_reason(load, busy):
-    assert ("the machine was busy" in document.why(MISSED, measured(MISSED, load=load))) is busy
+def test_other_work_is_named_as_a_reason(load, busy):
+    assert ("other work had the machine" in document.why(MISSED, measured(MISSED, load=load))) is busy
+
+
+def test_other_work_is_no_reason_for_what_takes_longer_than_its_target_by_itself():
+    slow = msgspec.structs.replace(MISSED, cpu_s=1.8, limit=1.0)
+    assert "other work" not in document.why(slow, measured(slow, load=4.0))
 
 
 def test_what_is_measured_is_shown_and_written(tmp_path, monkeypatch, capsys):
