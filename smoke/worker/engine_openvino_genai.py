@@ -18,6 +18,8 @@ import worker_openvino
 VERSIONS = ("openvino-genai", "openvino-tokenizers", "openvino", "numpy")
 LIBRARIES = ("openvino", "libopencl", "libze_", "ze_loader")
 
+NOT_A_NUMBER = "isnan(logits"
+"""What the sampler stops at where logits are no numbers; asked for no probability, it takes some token all the same."""
 LEAST = -1e4
 """What stands for the logarithm of a probability that is none, for JSON."""
 _MODEL = "Model: LLM"
@@ -62,7 +64,12 @@ class OpenvinoGenaiEngine(worker_engine.Engine):
 
     def next_choice(self, ids: Sequence[int]) -> tuple[int, float | None]:
         """See Engine."""
-        result = self._generated(ids, 1, None, logprobs=1)
+        try:
+            result = self._generated(ids, 1, None, logprobs=1)
+        except RuntimeError as error:
+            if NOT_A_NUMBER not in str(error):
+                raise
+            return int(self._generated(ids, 1, None).tokens[0][0]), LEAST
         told = float(result.scores[0])
         chance = max(LEAST, told)  # NaN: LEAST, too
         return int(result.tokens[0][0]), chance or None  # pipelines that tell none say 0

@@ -181,3 +181,20 @@ def test_a_graph_for_another_provider_is_a_reason_to_skip_and_anything_else_a_fa
     assert "another execution provider" in absent.reason
     assert worker_engine.absent(RuntimeError("Non-zero status code returned while running Add node.")) is None
     assert worker_engine.absent(absent) is absent
+
+
+def test_logits_that_are_no_numbers_are_a_choice_without_probability(monkeypatch):
+    class Result:
+        tokens = ((7,),)
+
+    def generated(_self, _ids, _limit, _on_token, **wish):
+        if wish:
+            raise RuntimeError(said.pop())
+        return Result()
+
+    said = ["no memory", "Check '!std::isnan(logits.m_full_vocab_log_sum_exp)' failed"]
+    engine = object.__new__(engine_openvino_genai.OpenvinoGenaiEngine)
+    monkeypatch.setattr(type(engine), "_generated", generated)
+    assert engine.next_choice([1]) == (7, engine_openvino_genai.LEAST)
+    with pytest.raises(RuntimeError, match="no memory"):
+        engine.next_choice([1])
