@@ -24,6 +24,8 @@ from smoke.parity.thresholds import THRESHOLDS, AcrossQuantisation, SameWeights
 
 WORST_GRADE = "E"
 AT_ONCE, ONE_BY_ONE = " of tokens at once", " of tokens one by one"
+NAMED = 3
+"""Places after which it would go on differently that are named; the others are counted."""
 EVIDENCE = 0.5
 """Share of the golden tokens that must really have been compared: ties end a comparison, and may not end them all."""
 
@@ -116,11 +118,12 @@ def _is_tie(difference: Difference, limit: float) -> bool:
 
 def _token_violations(gate: SameWeights, metrics: Metrics) -> list[str]:
     found = [describe(d) for d in metrics.differences if not _is_tie(d, gate.tie)]
+    elsewhere = [d for d in metrics.probe_differences if not _is_tie(d, gate.tie)]
     found += [
-        f"after {d.position} golden tokens of prompt {d.prompt} it would go on differently"
-        for d in metrics.probe_differences
-        if not _is_tie(d, gate.tie)
+        f"after {d.position} golden tokens of prompt {d.prompt} it would go on differently" for d in elsewhere[:NAMED]
     ]
+    if len(elsewhere) > NAMED:
+        found.append(f"and so it would at {len(elsewhere) - NAMED} more of {metrics.probes} places")
     compared, golden = sum(metrics.prefix), sum(metrics.golden_tokens)
     if not found and compared < EVIDENCE * golden:  # both 0 where the golden side gave no free answers
         found.append(f"only {compared} of {golden} tokens could be compared before ties")

@@ -207,3 +207,10 @@ def test_the_documentation_has_the_thresholds_of_the_code():
         f"| ≥ {gate.top1:g} | ≥ {gate.probes:g} |"
     )
     assert row in documented
+
+
+def test_many_places_where_it_goes_on_differently_are_counted_and_not_listed():
+    many = tuple(difference(position=p, margin=3.0, to_runner_up=False) for p in range(0, 80, 8))
+    said = gates.violations(gates.FP32, Metrics(prefix=(64,), golden_tokens=(64,), probes=40, probe_differences=many))
+    assert said[-1] == f"and so it would at {10 - gates.NAMED} more of 40 places"
+    assert len(said) == gates.NAMED + 1
