@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipes.spec import schema
+from recipes.spec.load import hash_of
 from recipes.wheels.pieces import taken
 from recipes.wheels.placing import folder_lock, is_placed, place
 from recipes.wheels.repack import NOT_RUN, TEMPLATE, Repacking, proof_of, repacking_of, wheel_command
@@ -215,7 +216,7 @@ def _inputs_of_all(recipe_file: Path) -> dict[str, str]:
 
     code = "".join(sha256_file(path) for path in CODE)
     return {
-        "recipe": sha256_file(recipe_file),
+        "recipe": hash_of(recipe_file),
         "packing code": sha256_bytes(code.encode()),
         **{tool: version(tool) for tool in ("scikit-build-core", "cyclonedx-python-lib")},
     }

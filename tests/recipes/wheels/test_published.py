@@ -124,6 +124,17 @@ class TestWithoutScikitBuild:
         build_published(pair, toml, tmp_path / "out")
         assert len(self.packed) == 2
 
+    def test_a_change_in_what_the_recipe_extends_packs_again(
+        self, pair: schema.Recipe, toml: Path, tmp_path: Path
+    ) -> None:
+        base = toml.with_name("base.toml")
+        base.write_text('description = "one"\n', encoding="utf-8")
+        toml.write_text('extends = "base"\n', encoding="utf-8")
+        build_published(pair, toml, tmp_path / "out")
+        base.write_text('description = "two"\n', encoding="utf-8")
+        build_published(pair, toml, tmp_path / "out")
+        assert len(self.packed) == 2
+
     @pytest.mark.parametrize("damage", [b"", b"swapped"])
     def test_a_damaged_wheel_in_the_output_is_put_back(
         self, pair: schema.Recipe, toml: Path, tmp_path: Path, damage: bytes
