@@ -21,8 +21,9 @@ from wheelhouse import manifests
 
 FAULTY = Path(__file__).with_name("faulty.py")
 KNOWN = {backend.name: backend for backend in BACKENDS}
-LARGE = 1_000_000
-"""Bytes from which on a file is linked and not copied: no defect changes such a file where it lies."""
+LINKED = {".data", ".bin"}
+"""What is linked and not copied: weights, which no defect changes where they lie. All else may be written anew in
+place, and would be in the healthy export and in every other defect's."""
 
 
 def planted(model_name, defects, work, *, asked=prompts.DEFAULT, runtimes=RUNTIMES, healthy=(), tokens=64):
@@ -34,7 +35,7 @@ def planted(model_name, defects, work, *, asked=prompts.DEFAULT, runtimes=RUNTIM
         whole = variant_of(runtime)
         for item in [*(d for d in defects if d.planted_in(runtime)), *_ways(healthy, runtime)]:
             name = f"{item.key}-{runtime}".replace(":", "-")
-            folders[name] = _copied(folders[whole.export], work / name, name)
+            folders[name] = copied(folders[whole.export], work / name, name)
             plant = item.plant if runtime in ORT else item.ir
             if plant is not None:
                 plant(folders[name])
@@ -88,9 +89,11 @@ def _options(runtime, whole, item):
     return {**whole.options, **own, **HEALTHY.get(item.name, {})}
 
 
-def _copied(folder, target, kind):
+def copied(folder, target, kind):
+    """Copy an export, so that what is planted into the copy stays there."""
+
     def link(source, place):
-        (os.link if Path(source).stat().st_size > LARGE else shutil.copy2)(source, place)
+        (os.link if Path(source).suffix in LINKED else shutil.copy2)(source, place)
 
     shutil.copytree(folder, target, copy_function=link)
     record = json.loads((target / "export.json").read_text(encoding="utf-8"))
