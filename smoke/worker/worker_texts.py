@@ -6,6 +6,7 @@ The reference's worker writes what it makes; each other worker is given that and
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,6 +47,11 @@ def differences(engine: worker_engine.Engine, job: dict[str, Any]) -> dict[str, 
         ("stream", answers, lambda ids: streamed(engine.decode, ids)),
         ("encode", [(entry["text"], entry["ids"]) for entry in corpus], engine.encode),
         ("decode", [(entry["ids"], entry["decoded"]) for entry in corpus], engine.decode),
+        (
+            "text",
+            [(entry["text"], entry["decoded"]) for entry in corpus],
+            lambda text: engine.decode(engine.encode(text)),
+        ),
         ("added token", [(entry["text"], entry["ids"]) for entry in added], engine.encode),
         ("template", [(chat["name"], chat["rendered"]) for chat in chats if chat["plain"]], _renderer(engine, chats)),
         (
@@ -73,8 +79,8 @@ def _unlike(what: str, given: Any, expected: Any, function: Callable[[Any], Any]
     got, error = _attempt(function, given)
     if error == "" and _whole(got) == _whole(expected):
         return None
-    if what in {"answer", "stream"} and error == "" and _whole(got).lstrip(" ") == _whole(expected).lstrip(" "):
-        return None  # whether an answer's first word keeps its space is told on the corpus
+    if what in {"answer", "stream", "text"} and error == "" and _read(got) == _read(expected):
+        return None  # whether the first word keeps its space, and an accent its letter, is told on the corpus
     shown = "" if error else str(_whole(got))
     return {"what": what, "given": given, "expected": str(_whole(expected)), "got": shown, "error": error}
 
@@ -82,6 +88,11 @@ def _unlike(what: str, given: Any, expected: Any, function: Callable[[Any], Any]
 def _whole(made: Any) -> Any:
     """Return a text in which broken characters in a row count as one: decoders agree that they are, not on how many."""
     return re.sub("\ufffd+", "\ufffd", made) if isinstance(made, str) else made
+
+
+def _read(made: str) -> str:
+    """Return a text as a reader takes it: Unicode calls two texts equal that only put accents together otherwise."""
+    return unicodedata.normalize("NFC", str(_whole(made)).lstrip(" "))
 
 
 def _attempt(function: Callable[[Any], Any], given: Any) -> tuple[Any, str]:

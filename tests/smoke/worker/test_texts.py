@@ -1,6 +1,7 @@
 """Where a runtime's texts are unlike the reference's: what is compared, what is forgiven, what is kept."""
 
 import sys
+import unicodedata
 
 import pytest
 
@@ -56,9 +57,9 @@ def test_a_runtime_that_is_the_reference_is_unlike_it_nowhere():
 @pytest.mark.parametrize(
     ("method", "function", "kinds"),
     [
-        ("encode", lambda self, text: list(text.lower().encode()), {"encode", "added token"}),
-        ("decode", lambda self, ids: bytes(ids).decode("latin-1"), {"decode", "answer", "stream"}),
-        ("decode", lambda self, ids: "", {"decode", "answer", "stream"}),
+        ("encode", lambda self, text: list(text.lower().encode()), {"encode", "text", "added token"}),
+        ("decode", lambda self, ids: bytes(ids).decode("latin-1"), {"decode", "text", "answer", "stream"}),
+        ("decode", lambda self, ids: "", {"decode", "text", "answer", "stream"}),
         ("conversation", lambda self, chat: chat[-1]["content"], {"template", "unusual template"}),
     ],
 )
@@ -102,6 +103,22 @@ def test_the_space_before_an_answer_is_no_fault_and_one_inside_is():
     assert {entry["what"] for entry in unlike(spaced)["unlike"]} == {"decode"}
     lost = type("Lost", (Bytes,), {"decode": lambda self, ids: Bytes().decode(ids).replace(" ", "")})()
     assert {"answer", "stream"} <= {entry["what"] for entry in unlike(lost)["unlike"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        (lambda text: unicodedata.normalize("NFC", text), {"encode"}),
+        (lambda text: unicodedata.normalize("NFKC", text), {"encode", "text"}),
+        (lambda text: " ".join(text.split()), {"encode", "text"}),
+        (lambda text: text[:40], {"encode", "text"}),
+        (lambda text: text.encode("ascii", "ignore").decode(), {"encode", "text"}),
+    ],
+    ids=["accents put together", "letters made alike", "spaces", "cut", "one script"],
+)
+def test_a_tokenizer_that_changes_a_text_is_at_fault_and_one_that_cuts_it_otherwise_is_not(change, kinds):
+    engine = type("Other", (Bytes,), {"encode": lambda self, text: Bytes().encode(change(text))})()
+    assert {entry["what"] for entry in unlike(engine)["unlike"]} == kinds
 
 
 @pytest.mark.parametrize("text", ["", "Paris", "😀", "a 😀 é 日本", "\n\n"])
