@@ -49,15 +49,9 @@ class Attempts:
 
         The reference's own dump, and those of twins, are taken from the cache where they are there.
         """
-        environment = self.environments[item.backend.name]
-        export = self.exports.get(item.variant.export, self.model.folder)
-        if not isinstance(environment, Environment) or not isinstance(export, Path):
-            raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
-        share = self.share(item)
-        slow = environment.software_device or environment.seconds_per_token > 0
-        questions = self._questions(golden, share, timed=not item.variant.is_base, slow=slow)
-        kept_between_runs = isinstance(item.variant.gate, IsGolden) or item.variant.is_base
-        wanted = goldens.step(item, environment, self.model, export, questions) if kept_between_runs else None
+        environment, export = self._needs(item)
+        questions = self._questions_to(item, golden)
+        wanted = self.kept_as(item, golden)
         kept = goldens.cached(wanted) if wanted else None
         if kept is not None:
             return self._kept(item, kept)
@@ -77,6 +71,20 @@ class Attempts:
         records.write(worker.folder, record)
         return replace(self._attempt(item, worker.folder, record, done, wanted), timeout=worker.timeout)
 
+    def kept_as(self, item: Planned, golden: Dump | None) -> Step | None:
+        """Return the step that a variant's dump is kept as between runs, and for its like; None: it is not kept."""
+        if not (isinstance(item.variant.gate, IsGolden) or item.variant.is_base):
+            return None
+        environment, export = self._needs(item)
+        return goldens.step(item, environment, self.model, export, self._questions_to(item, golden))
+
+    def _needs(self, item: Planned) -> tuple[Environment, Path]:
+        environment = self.environments[item.backend.name]
+        export = self.exports.get(item.variant.export, self.model.folder)
+        if not isinstance(environment, Environment) or not isinstance(export, Path):
+            raise TypeError(f"{item.name} is run without what it needs")  # the caller has made sure of it
+        return environment, export
+
     def share(self, item: Planned) -> Share:
         """Return how much of the questions a variant is asked."""
         environment = self.environments[item.backend.name]
@@ -84,7 +92,9 @@ class Attempts:
             raise TypeError(f"{item.name} is asked without an environment")  # the caller has made sure of it
         return shorter.share(self.request, environment)
 
-    def _questions(self, golden: Dump | None, share: Share, *, timed: bool, slow: bool) -> Questions:
+    def _questions_to(self, item: Planned, golden: Dump | None) -> Questions:
+        (environment, _), share, timed = self._needs(item), self.share(item), not item.variant.is_base
+        slow = environment.software_device or environment.seconds_per_token > 0
         limit = token_room.of(self.model.facts)
         most = None if limit is None else limit.tokens
         asked = Questions(
@@ -119,16 +129,17 @@ class Attempts:
                     pace.ended()
 
     def _kept(self, item: Planned, folder: Path) -> Attempt:
-        """Return the attempt that made a kept dump, with its log among this run's."""
+        """Return the attempt that made a kept dump, perhaps that of its like, with its log among this run's."""
         remark(f"{item.backend.name} {item.variant.name}: from the cache, nothing changed")
         self._log(item).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / goldens.LOG, self._log(item))
-        record = records.read(folder)
+        record = msgspec.structs.replace(records.read(folder), variant=item.variant.name)
         if self.request.dump is not None:
             place = self._place(item)
             place.mkdir(parents=True)
             for name in manifests.read(folder) or {}:
                 shutil.copyfile(folder / name, place / name)
+            records.write(place, record)
         done = replace(record.completed(), log=self._log(item))
         attempt = self._attempt(item, folder, record, done, None)
         return replace(attempt, measured=record.created, stays=True)

@@ -21,6 +21,8 @@ from wheelhouse.steps import Step
 LOG = "worker.log"
 KEPT = 40
 """Goldens that stay, the last used ones; others go when they are older than a day."""
+GRAPH = {".onnx", ".data", ".xml", ".bin"}
+"""How the names end of what holds an export's operators and weights."""
 _DAY = 86400.0
 
 
@@ -35,12 +37,19 @@ def step(item: Planned, environment: Environment, model: Model, export: Path, qu
         "options": json.dumps(dict(item.variant.options), sort_keys=True),
         "questions": json.dumps(questions.as_json(), sort_keys=True),
         "machine": this_machine.cpu(),
-        **({"export": manifests.key(export)} if item.variant.export else {}),
+        **({"export": _read_of(export)} if item.variant.export else {}),
     }
     key = Step(name="", output=Path(), inputs=inputs).key
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.name)
     what = f"{item.backend.name} {item.variant.name} of {model.name}"
     return Step(name=what, output=cache_dir("goldens", f"{name}-{key[:12]}"), inputs=inputs)
+
+
+def _read_of(export: Path) -> str:
+    """Return the hash of what a twin reads of an export: of two for two devices, often only the settings differ."""
+    entries = manifests.read(export) or {}
+    graph = {name: entry for name, entry in entries.items() if Path(name).suffix in GRAPH}
+    return manifests.content_hash(graph or entries)
 
 
 def cached(wanted: Step) -> Path | None:

@@ -12,6 +12,7 @@ from smoke.backends.variants import REFERENCE
 from smoke.environments.source import Environment
 from smoke.heal import reporting
 from smoke.parity import gates
+from smoke.parity.dumps import Dump
 from smoke.parity.gates import IsGolden
 from smoke.parity.parity import Golden
 from smoke.parity.verdicts import Judgement, Verdict, not_made
@@ -121,9 +122,21 @@ class Run:
         keep = any(other.variant.against == item.name for other in plan if other is not item)
         golden = None if is_golden else self._finished(REFERENCE).dump
         share = self.attempts.share(item)
-        attempt = self.attempts.make(item, golden and share.dump(golden))
+        asked = golden and share.dump(golden)
+        if item.variant.is_base:
+            self._wait_for_likes(item, plan, asked, base)
+        attempt = self.attempts.make(item, asked)
         shown.advance()
         return self.bench.submit(attempt, base and share.golden(base), keep=keep)
+
+    def _wait_for_likes(self, item: Planned, plan: Sequence[Planned], asked: Dump | None, base: Golden | None) -> None:
+        """Return when twins before this one that compute the same are kept: two devices' exports may be one graph."""
+        own = self.attempts.kept_as(item, asked)
+        for other in plan[: [each.name for each in plan].index(item.name)]:
+            if other.variant.is_base and self._obstacle(other, base) is None:
+                like = self.attempts.kept_as(other, asked)
+                if own and like and like.output == own.output:
+                    self._finished(other.name)
 
     def _with_base(self, item: Planned) -> tuple[Planned, Golden | None]:
         """Return a variant and what it is compared with: the reference, where its export can have no twin."""

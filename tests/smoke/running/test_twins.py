@@ -142,3 +142,28 @@ def test_what_was_computed_on_the_wrong_device_is_judged_too(smoke):  # noqa: F8
     assert "wrong, too" in found["broken"].reason
     assert "NMSE" in found["broken"].reason
     assert "wrong, too" not in found["sound"].reason
+
+
+def test_twins_of_exports_that_are_one_graph_are_computed_once(smoke):  # noqa: F811
+    def backends(*noises):
+        base = {"gate": gates.QUANTISED, "is_base": True, "weights": [SOUND]}
+        twins = [fakes.variant(f"k{n}", noise=noise, **base) for n, noise in enumerate(noises)]
+        held = [
+            fakes.variant(f"int4-{n}", gate=gates.INT4, against=f"twin:k{n}", noise=0.1) for n in range(len(noises))
+        ]
+        return fakes.backend("twin", *twins), fakes.backend("b", *held)
+
+    report = smoke(*backends(0.1, 0.1, 0.2), dump=smoke.folder / "alike")
+    found = by_variant(report)
+    assert {name: bool(r.measured) for name, r in found.items() if r.backend == "twin"} == {
+        "k0": False,
+        "k1": True,
+        "k2": False,
+    }
+    assert {name: r.verdict for name, r in found.items() if r.backend == "b"} == {
+        "int4-0": Verdict.PASS,
+        "int4-1": Verdict.PASS,
+        "int4-2": Verdict.DIVERGED,
+    }
+    again = by_variant(compare([smoke.folder / "alike"]))
+    assert {name: r.metrics for name, r in again.items()} == {name: r.metrics for name, r in found.items()}
