@@ -24,10 +24,22 @@ class Quantised:
         """Return the float32 matrix that the numbers stand for."""
         import numpy as np
 
+        scales, zeros = self._per_block()
+        found = self.values.astype(np.float32, order="C")
+        blocks = _blocks(found, self.block)
+        if blocks is None:
+            found -= _spread(zeros, self.block, found.shape[1])
+            found *= _spread(scales, self.block, found.shape[1])
+        else:
+            blocks -= zeros[:, :, None]
+            blocks *= scales[:, :, None]
+        return found
+
+    def _per_block(self) -> tuple[Any, Any]:
+        import numpy as np
+
         scales = np.asarray(self.scales, dtype=np.float32)
-        zeros = np.broadcast_to(np.asarray(self.zeros, dtype=np.float32), scales.shape)
-        wide = _spread(scales, self.block, self.values.shape[1])
-        return (self.values.astype(np.float32) - _spread(zeros, self.block, self.values.shape[1])) * wide
+        return scales, np.broadcast_to(np.asarray(self.zeros, dtype=np.float32), scales.shape)
 
     def rows(self, start: int, end: int) -> Quantised:
         """Return some of the rows, as a matrix of their own."""
@@ -77,34 +89,55 @@ class Quantised:
 
         some, columns = self.rows(at, at + ROWS), dense.shape[1]
         error = np.abs(dense[at : at + ROWS] - original[at : at + ROWS], dtype=np.float32)
+        scales = np.abs(np.asarray(some.scales, dtype=np.float32))
         with np.errstate(all="ignore"):  # scales of zero and NaN are faults to be told, not to be stopped by
-            avoidable = error - np.nan_to_num(some.least(original[at : at + ROWS]), nan=0.0, posinf=0.0)
-            scales = np.abs(np.asarray(some.scales, dtype=np.float32))
             squares = self._sums(np.square(error))
+            avoidable = some.avoidable(error, original[at : at + ROWS])
             lengths = np.full(scales.shape[1], self.block, dtype=np.float32)
             lengths[-1] -= scales.shape[1] * self.block - columns
             steps = np.maximum(scales, np.finfo(np.float32).tiny)
             whole, beyond = (
                 np.nan_to_num(np.sqrt(sums / lengths) / steps, nan=FAR, posinf=FAR)  # JSON holds numbers only
-                for sums in (squares, self._sums(np.square(np.maximum(avoidable, 0))))
+                for sums in (squares, avoidable)
             )
         return whole, beyond, squares
 
-    def least(self, original: Any) -> Any:
-        """Return the error of the nearest number that the scales and zero points can express, value by value."""
+    def avoidable(self, error: Any, original: Any) -> Any:
+        """Return the sums over blocks of the squares of what the nearest numbers would not err by.
+
+        A number that errs by less than half a step is the nearest one, so only the others are looked at.
+        """
+        import numpy as np
+
+        scales, zeros = self._per_block()
+        half = np.abs(scales) / 2
+        blocks = _blocks(error, self.block)
+        if blocks is None:
+            far = ~(error <= _spread(half, self.block, error.shape[1]))
+        else:
+            far = ~(blocks <= half[:, :, None]).reshape(error.shape)
+        rows, columns = np.nonzero(far)
+        places = (rows, columns // self.block)
+        least = self.least(original[rows, columns], scales[places], zeros[places])
+        excess = np.maximum(error[rows, columns] - np.nan_to_num(least, nan=0.0, posinf=0.0), 0)
+        number = np.ravel_multi_index(places, scales.shape)
+        return np.bincount(number, np.square(excess), minlength=scales.size).reshape(scales.shape)
+
+    def least(self, original: Any, scales: Any, zeros: Any) -> Any:
+        """Return the error of the nearest number that scales and zero points can express, value by value."""
         import numpy as np
 
         low = -(1 << (self.bits - 1)) if self.values.dtype.kind == "i" else 0
-        scales = np.asarray(self.scales, dtype=np.float32)
-        zeros = np.broadcast_to(np.asarray(self.zeros, dtype=np.float32), scales.shape)
-        wide, middle = (_spread(per_block, self.block, original.shape[1]) for per_block in (scales, zeros))
-        nearest = np.clip(np.rint(original / wide + middle), low, low + (1 << self.bits) - 1)
-        return np.where(wide == 0, 0, np.abs((nearest - middle) * wide - original))
+        nearest = np.clip(np.rint(original / scales + zeros), low, low + (1 << self.bits) - 1)
+        return np.where(scales == 0, 0, np.abs((nearest - zeros) * scales - original))
 
     def _sums(self, values: Any) -> Any:
         """Return the sums over blocks of columns, the last of which may be shorter."""
         import numpy as np
 
+        blocks = _blocks(values, self.block)
+        if blocks is not None:
+            return blocks.sum(axis=2)
         return np.add.reduceat(values, np.arange(0, values.shape[1], self.block), axis=1)
 
 
@@ -144,3 +177,9 @@ def _spread(per_block: Any, block: int, columns: int) -> Any:
     import numpy as np
 
     return np.repeat(per_block, block, axis=1)[:, :columns]
+
+
+def _blocks(matrix: Any, block: int) -> Any:
+    """Return a view (rows, blocks, columns of a block) of a matrix, or None where its last block is shorter."""
+    rows, columns = matrix.shape
+    return None if columns % block else matrix.reshape(rows, columns // block, block)
