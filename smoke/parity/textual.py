@@ -59,6 +59,7 @@ FAULTS = {
     "answer": "its detokenizer makes {got} of the reference's answer {expected}",
     "stream": "token by token, its detokenizer makes {got} of the reference's answer {expected}",
     "text": "its tokenizer and detokenizer make {got} of the text {expected}",
+    "ids": "its detokenizer makes {got} of the ids of {expected}",
     "added token": "its tokenizer takes {given} for text: the ids {got} instead of {expected}",
     "template": "it renders a conversation ({given}) as {got} instead of {expected}",
 }

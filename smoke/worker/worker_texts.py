@@ -52,6 +52,7 @@ def differences(engine: worker_engine.Engine, job: dict[str, Any]) -> dict[str, 
             [(entry["text"], entry["decoded"]) for entry in corpus],
             lambda text: engine.decode(engine.encode(text)),
         ),
+        ("ids", [(entry["ids"], entry["decoded"]) for entry in corpus], engine.decode),
         ("added token", [(entry["text"], entry["ids"]) for entry in added], engine.encode),
         ("template", [(chat["name"], chat["rendered"]) for chat in chats if chat["plain"]], _renderer(engine, chats)),
         (
@@ -65,7 +66,8 @@ def differences(engine: worker_engine.Engine, job: dict[str, Any]) -> dict[str, 
     for what, pairs, function in shown:
         unlike = [entry for given, expected in pairs if (entry := _unlike(what, given, expected, function))]
         for entry in unlike:
-            entry["given"] = str(texts.get(tuple(entry["given"]), "") if what == "decode" else entry["given"])
+            given = entry["given"]
+            entry["given"] = str(texts.get(tuple(given), "") if what in {"decode", "ids"} else given)
         found += unlike if what.endswith("template") else sorted(unlike, key=lambda entry: len(entry["given"]))[:MOST]
     return {"looked_at": {what: len(pairs) for what, pairs, _ in shown}, "unlike": found}
 
@@ -79,7 +81,7 @@ def _unlike(what: str, given: Any, expected: Any, function: Callable[[Any], Any]
     got, error = _attempt(function, given)
     if error == "" and _whole(got) == _whole(expected):
         return None
-    if what in {"answer", "stream", "text"} and error == "" and _read(got) == _read(expected):
+    if what in {"answer", "stream", "text", "ids"} and error == "" and _read(got) == _read(expected):
         return None  # whether the first word keeps its space, and an accent its letter, is told on the corpus
     shown = "" if error else str(_whole(got))
     return {"what": what, "given": given, "expected": str(_whole(expected)), "got": shown, "error": error}

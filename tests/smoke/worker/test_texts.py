@@ -58,8 +58,8 @@ def test_a_runtime_that_is_the_reference_is_unlike_it_nowhere():
     ("method", "function", "kinds"),
     [
         ("encode", lambda self, text: list(text.lower().encode()), {"encode", "text", "added token"}),
-        ("decode", lambda self, ids: bytes(ids).decode("latin-1"), {"decode", "text", "answer", "stream"}),
-        ("decode", lambda self, ids: "", {"decode", "text", "answer", "stream"}),
+        ("decode", lambda self, ids: bytes(ids).decode("latin-1"), {"decode", "ids", "text", "answer", "stream"}),
+        ("decode", lambda self, ids: "", {"decode", "ids", "text", "answer", "stream"}),
         ("conversation", lambda self, chat: chat[-1]["content"], {"template", "unusual template"}),
     ],
 )
@@ -119,6 +119,19 @@ def test_the_space_before_an_answer_is_no_fault_and_one_inside_is():
 def test_a_tokenizer_that_changes_a_text_is_at_fault_and_one_that_cuts_it_otherwise_is_not(change, kinds):
     engine = type("Other", (Bytes,), {"encode": lambda self, text: Bytes().encode(change(text))})()
     assert {entry["what"] for entry in unlike(engine)["unlike"]} == kinds
+
+
+def test_a_vocabulary_with_two_letters_exchanged_is_found_although_it_gives_back_what_it_took():
+    exchanged = str.maketrans("ae", "ea")
+
+    class Exchanged(Bytes):
+        def encode(self, text):
+            return super().encode(text.translate(exchanged))
+
+        def decode(self, ids):
+            return super().decode(ids).translate(exchanged)
+
+    assert {"ids", "encode"} <= {entry["what"] for entry in unlike(Exchanged(), answer="😀")["unlike"]}
 
 
 @pytest.mark.parametrize("text", ["", "Paris", "😀", "a 😀 é 日本", "\n\n"])
