@@ -145,7 +145,7 @@ def _run(
         "output": named(work),
     }
     write_atomic(work / "job.json", json.dumps(job, ensure_ascii=False))
-    command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work)
+    command = environment.command(named(SCRIPT), named(work / "job.json"), cwd=work, temporary=work)
     log = log_dir() / "generate" / f"{backend.name}-{variant.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     console.command(render(command, own_shell()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from wheelhouse import scratch
 from wheelhouse.console import task
 from wheelhouse.files import remove_tree, sha256_bytes, write_atomic
 from wheelhouse.paths import log_dir
@@ -15,11 +18,16 @@ from wheelhouse.process import Command, run
 
 
 def run_all(commands: Iterable[Command], title: str) -> None:
-    """Run the commands in order under one title, each with a log of its own. Raises as `process.run` does."""
+    """Run the commands in order under one title, each with a log of its own. Raises as `process.run` does.
+
+    What compilers and linkers need for a moment lies in the cache: they leave it where it is when they are killed.
+    """
     stem = re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-").lower()
-    with task(title) as shown:
+    with scratch.folder() as temporary, task(title) as shown:
         for number, command in enumerate(commands, start=1):
-            run(command, log=log_dir() / f"{stem}-{number}.log", on_line=shown.follow)
+            # not on Windows: Visual Studio's servers keep files open there after a build
+            place = command.temporary or (temporary if os.name == "posix" else None)
+            run(replace(command, temporary=place), log=log_dir() / f"{stem}-{number}.log", on_line=shown.follow)
 
 
 def keep_if_same(folder: Path, key: str) -> None:

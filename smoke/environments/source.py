@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from wheelhouse.process import Command
@@ -44,14 +44,26 @@ class Environment:
         return str(path)
 
     def command(
-        self, *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 3600.0
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        temporary: Path | None = None,
+        timeout: float = 3600.0,
     ) -> Command:
         """Return the command that starts this Python with `arguments`, shielded from the user's Python settings.
 
-        `env` is added to the environment's own variables; `timeout` is in seconds.
+        `env` is added to the environment's own variables; `timeout` is in seconds. `temporary` is the folder for
+        temporary files: torch, for one, leaves some in the system's.
         """
-        variables = {**NO_TELEMETRY, **self.env, **(env or {})}
-        return Command(argv=(*self.python, *arguments), cwd=cwd, env=variables, unset=_FOREIGN, timeout=timeout)
+        return Command(
+            argv=(*self.python, *arguments),
+            cwd=cwd,
+            env={**NO_TELEMETRY, **self.env, **(env or {})},
+            unset=_FOREIGN,
+            timeout=timeout,
+            temporary=PurePath(self.host_path(temporary)) if temporary else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,9 +156,8 @@ def _export(
     arguments = exporter.arguments(source, partial, settings)
     temporary = partial / _TEMPORARY
     temporary.mkdir()
-    # Python heeds TMPDIR on Windows, too.
-    variables = {**_VARIABLES, "TMPDIR": str(temporary), "HF_MODULES_CACHE": str(temporary / "modules")}
-    command = environment.command(*arguments, cwd=partial, env=variables, timeout=_SECONDS)
+    variables = {**_VARIABLES, "HF_MODULES_CACHE": str(temporary / "modules")}
+    command = environment.command(*arguments, cwd=partial, env=variables, temporary=temporary, timeout=_SECONDS)
     with task(title) as shown:
         try:
             process.run(command, log=log, on_line=shown.update)

@@ -43,7 +43,8 @@ def _asked(model: Model, environment: Environment, *, runs_code: bool) -> str:
         job = {"model": named(model.folder), "trust": runs_code, "output": named(folder / "said.txt")}
         write_atomic(folder / "job.json", json.dumps(job, ensure_ascii=False))
         env = {"HF_MODULES_CACHE": named(folder / "modules")}
-        command = environment.command(named(SCRIPT), named(folder / "job.json"), env=env, timeout=_SECONDS)
+        job_file = named(folder / "job.json")
+        command = environment.command(named(SCRIPT), job_file, env=env, temporary=folder, timeout=_SECONDS)
         log = log_dir() / "models" / "check_loading.log"
         with task(f"which tensors {model.facts.architecture} needs"):
             process.run(command, log=log)

@@ -90,7 +90,7 @@ class Tools:
         }
         write_atomic(folder / "job.json", json.dumps(job))
         environment = pinned.prepare(pinned.MAIN)
-        command = environment.command(str(SCRIPTS), str(folder / "job.json"), timeout=_SECONDS)
+        command = environment.command(str(SCRIPTS), str(folder / "job.json"), temporary=folder, timeout=_SECONDS)
         process.run(command, log=log_dir() / "bisect" / "graphs.log")
         found: Any = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):

@@ -74,7 +74,7 @@ def keep(wanted: Step, folder: Path, log: Path) -> None:
 
     def copy(partial: Path) -> None:
         for file in folder.iterdir():
-            if file.name != "job.json":
+            if file.is_file() and file.name != "job.json":
                 shutil.copyfile(file, partial / file.name)
         shutil.copyfile(log, partial / LOG)
         manifests.write(partial)

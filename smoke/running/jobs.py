@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from smoke.environments.source import Environment
 from smoke.parity.dumps import Dump
 from smoke.running.asked import corpus
 from wheelhouse import process
-from wheelhouse.files import write_atomic
+from wheelhouse.errors import BusyError
+from wheelhouse.files import remove_tree, write_atomic
 from wheelhouse.paths import cache_dir
 from wheelhouse.process import Completed
 from wheelhouse.processes import alone
@@ -24,6 +26,7 @@ from wheelhouse.processes.idling import Idling
 
 MAIN = WORKER / "main.py"
 PROGRESS = "@progress "
+_TEMPORARY = "tmp"
 DECODE_STEPS = 8
 """Last positions of each prompt that are scored one at a time, through the cache, as in generation."""
 PROBE_EVERY = 8
@@ -125,7 +128,11 @@ class Worker:
         self.folder.mkdir(parents=True)
         write_atomic(self.folder / "job.json", json.dumps(job, ensure_ascii=False))
         env = {"HF_MODULES_CACHE": name(cache_dir("modules"))} if self.trusts else {}
-        command = self.environment.command(name(MAIN), name(self.folder / "job.json"), env=env, timeout=self.timeout)
+        temporary = self.folder / _TEMPORARY
+        temporary.mkdir()
+        command = self.environment.command(
+            name(MAIN), name(self.folder / "job.json"), env=env, temporary=temporary, timeout=self.timeout
+        )
         if name(self.folder) == str(self.folder):  # a Windows Python in Wine has namespaces already
             command = replace(command, argv=(*alone.prefix(), *command.argv))
         idling = Idling(START_SECONDS)
@@ -137,4 +144,8 @@ class Worker:
                     idling.stop()
                 on_progress(stage)
 
-        return process.run(command, log=self.log, check=False, on_line=hear, idling=idling)
+        try:
+            return process.run(command, log=self.log, check=False, on_line=hear, idling=idling)
+        finally:
+            with suppress(BusyError):  # a process that is just ending may still have something open in it
+                remove_tree(temporary)

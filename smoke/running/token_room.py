@@ -121,9 +121,8 @@ def count(model: Model, prompts: Sequence[str], environment: Environment) -> tup
             "output": environment.host_path(folder / "counts.json"),
         }
         write_atomic(folder / "job.json", json.dumps(job, ensure_ascii=False))
-        command = environment.command(
-            environment.host_path(SCRIPT), environment.host_path(folder / "job.json"), timeout=_SECONDS
-        )
+        script, job_file = environment.host_path(SCRIPT), environment.host_path(folder / "job.json")
+        command = environment.command(script, job_file, temporary=folder, timeout=_SECONDS)
         log = log_dir() / "models" / "count_tokens.log"
         process.run(command, log=log)
         return _counts(folder / "counts.json", len(prompts), log)

@@ -97,3 +97,11 @@ def kill_and_finish(scene: Scene, number: int, times: int, took: float, whole: C
     left = [p for p in (here / "cache").rglob("*.partial") if "downloads" not in p.parts]
     assert left == [], f"half made after a kill at {moment:.3f} s"
     remove_tree(here)
+
+
+def killed(what: str, scene: Scene, of_two_hundred: int, whole: Callable[[Path], object]) -> None:
+    """Run the scene undisturbed, which has to make something, then kill it as often as its share says."""
+    took = scene.finish("undisturbed")
+    assert whole(scene.base / "undisturbed")
+    times = share(of_two_hundred)
+    told(what, lambda number: kill_and_finish(scene, number, times, took, whole), times)

@@ -2,7 +2,7 @@
 
 What is killed are real runs in processes of their own: the published lane over small wheels (pip downloads, the build
 backend, placing, the index), and a folder that a step fills and its manifest lists, as models and exports are.
-`DML_WHEELHOUSE_KILLS` says how often in all (default 36; CI: 200), with test_kills_of_making.py; the moments are
+`DML_WHEELHOUSE_KILLS` says how often in all (default 36; CI: 200), with the other test_kills_of_*.py; the moments are
 spread over an undisturbed run's time, and two are killed at a time: a run waits more than it computes.
 """
 
@@ -133,4 +133,4 @@ def test_a_killed_step_is_made_again_as_a_whole(tmp_path: Path) -> None:
         assert sorted(p.name for p in here.iterdir() if p.name.startswith(".out.") and p.is_dir()) == []
         shutil.rmtree(here)
 
-    told("a step", kill, share(102))
+    told("a step", kill, share(92))

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.recipes.wheel_factory import make_wheel
-from tests.robustness.killing import Scene, kill_and_finish, share, told
+from tests.robustness.killing import Scene, killed
 from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.machine import interpreters
 from wheelhouse.paths import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL")]
-
-
-def killed(what: str, scene: Scene, of_two_hundred: int, whole: Callable[[Path], object]) -> None:
-    took = scene.finish("undisturbed")
-    assert whole(scene.base / "undisturbed")
-    times = share(of_two_hundred)
-    told(what, lambda number: kill_and_finish(scene, number, times, took, whole), times)
 
 
 ENVIRONMENT = """

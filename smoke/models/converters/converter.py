@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wheelhouse import process
+from wheelhouse import process, scratch
 from wheelhouse.console import task
 from wheelhouse.files import sha256_file, sha256_tree
 from wheelhouse.paths import log_dir
@@ -29,6 +29,7 @@ def run(script: str, *arguments: str, title: str, online: bool = False, seconds:
 
     environment = pinned.prepare(pinned.MAIN)
     env = {"HF_HUB_OFFLINE": "0"} if online else {}
-    command = environment.command("-u", str(_FOLDER / script), *arguments, env=env, timeout=seconds)
-    with task(title) as shown:
+    with scratch.folder() as temporary, task(title) as shown:
+        argv = ("-u", str(_FOLDER / script), *arguments)
+        command = environment.command(*argv, env=env, temporary=temporary, timeout=seconds)
         process.run(command, log=log_dir() / "models" / f"{Path(script).stem}.log", on_line=shown.follow)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from recipes.sources.pins import Pins
 from recipes.spec.target import BuildOptions
 from tests.recipes.contexts import LINUX, WINDOWS, context
 from wheelhouse.errors import InputError, StepFailedError
+from wheelhouse.paths import cache_dir
 from wheelhouse.process import Command
 
 FROM_LINUX = pytest.mark.skipif(sys.platform == "win32", reason="looks at Windows from elsewhere")
@@ -37,6 +39,15 @@ def test_commands_run_in_order_and_stop_at_the_first_failure(tmp_path):
     with pytest.raises(StepFailedError, match="exit code 3"):
         run_all([say("a"), say("b", 3), say("c")], "a title: with / odd characters")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "ab"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Visual Studio's servers keep files open in the folder")
+def test_what_a_compiler_leaves_when_it_is_killed_lies_in_the_cache(tmp_path):
+    script = f"import tempfile; open({str(tmp_path / 'out')!r}, 'w').write(tempfile.mkstemp()[1])"
+    run_all([Command(argv=(sys.executable, "-c", script))], "leaves a file")
+    left = Path((tmp_path / "out").read_text(encoding="utf-8"))
+    assert left.is_relative_to(cache_dir("scratch"))
+    assert not left.exists()
 
 
 def with_options(build, **options):
