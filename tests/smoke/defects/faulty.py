@@ -13,6 +13,20 @@ ANSWERS = ("<|assistant|>", "<|im_start|>assistant")
 """What stands before an answer in a conversation, by model."""
 MISSING = {"missing token": 1, "missing tokens": 8}
 
+LONG = 1000
+"""Tokens from which on there may be no room for one more."""
+
+
+def _without_the_best(block):
+    np.put_along_axis(block, block.argmax(-1, keepdims=True), block.min(), -1)
+    return block
+
+
+CHANGED = {"temperature": lambda block: block * 0.8, "best token banned": _without_the_best}
+"""What becomes of logits."""
+TEXTS = {"small letters": str.lower, "spaces lost": lambda text: " ".join(text.split())}
+"""What becomes of a text before it is cut into tokens."""
+
 
 class Faults:
     """Stands in front of an engine's class."""
@@ -30,6 +44,10 @@ class Faults:
             done.tokens = [self.encode("\n")[-1]] * limit
         if self.fault == "ends early":
             done.tokens = done.tokens[:5]
+        if self.fault == "no last token":
+            done.tokens = done.tokens[:-1]
+        if self.fault == "one token in between" and len(done.tokens) > 4:
+            done.tokens[3] -= 1
         return done
 
     def pieces(self, ids, sizes):
@@ -43,14 +61,25 @@ class Faults:
             first = next(rows)
             yield np.concatenate([first[:3], *[first[2:3]] * gap, first[3:]])
             yield from rows
+        elif self.fault == "first token twice" and len(ids) < LONG:
+            rows = super().pieces([ids[0], *ids], [sizes[0] + 1, *sizes[1:]])
+            yield next(rows)[1:]
+            yield from rows
+        elif self.fault in CHANGED:
+            yield from (CHANGED[self.fault](np.array(block)) for block in super().pieces(ids, sizes))
         elif self.fault == "decoding":
             for (start, end), block in zip(worker_engine.bounds(sizes), super().pieces(ids, sizes)):  # noqa: B905
                 yield block if end - start > 1 else block[:, ::-1].copy()
         else:
             yield from super().pieces(ids, sizes)
 
+    def encode(self, text):
+        return super().encode(TEXTS.get(self.fault, str)(text))
+
     def decode(self, ids):
         text = super().decode(ids)
+        if self.fault == "no emoji":
+            return "".join(c for c in text if ord(c) < 0x10000)
         if self.fault == "another city":
             return text.replace("a", "e")
         if self.fault == "end as text" and len(ids) > 1:
@@ -58,6 +87,10 @@ class Faults:
         return text
 
     def conversation(self, messages):
+        if self.fault == "own system message":
+            messages = [{"role": "system", "content": "You are a pirate."}, *messages]
+        if self.fault == "only the last turn":
+            messages = messages[-1:]
         text = super().conversation(messages)
         if self.fault != "no generation prompt":
             return text

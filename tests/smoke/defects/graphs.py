@@ -96,6 +96,19 @@ def attribute(operator, name, value):
     return edited(defect)
 
 
+def one_epsilon(value):
+    """Return a defect that sets the epsilon of the middle layer's first norm."""
+
+    @edited
+    def defect(graph):
+        (node,) = nodes(graph, "SkipSimplifiedLayerNormalization", named(graph, "layers.{layer}/input_layernorm"))
+        for entry in node.attribute:
+            if entry.name == "epsilon":
+                entry.f = value
+
+    return defect
+
+
 def times(part, factor):
     """Return a defect that multiplies what a node gives by a number, or by what a function makes of the graph."""
 
