@@ -142,7 +142,7 @@ DEFECTS = (
     Defect("a detokenizer without emoji", "tokenizer and detokenizer", fault="no emoji", runtimes=SHOWN),
     Defect("the answer lacks its last token", "no end token|parts at token", fault="no last token", runtimes=SHOWN),
     Defect("one token of the answer is another one", ANSWERS, fault="one token in between", runtimes=SHOWN),
-    Defect("the first token twice", NMSE, fault="first token twice", runtimes=LOGITS),
+    Defect("the first token twice", NMSE, fault="first token twice", runtimes=WHOLE[:2]),
     Defect("a temperature is left in the logits", NMSE, fault="temperature", runtimes=LOGITS),
     Defect("the best token is banned", NMSE, fault="best token banned", runtimes=LOGITS),
     Defect("the device is another one", "asked for CPU", fault="device", runtimes=SHOWN),
