@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -54,9 +55,15 @@ def _make(wanted: WineRecipe) -> None:
         _make_debian(wanted)
     for part in (places.shim(), places.rounding(), places.prefix()):
         mounts.remove(steps.partial_of(part))
-    direct3d.ensure_shim(wanted)
-    rounding.ensure()
-    direct3d.ensure_prefix(wanted)
+
+    def compile_ours() -> None:
+        direct3d.ensure_shim(wanted)
+        rounding.ensure()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:  # wineboot waits more than it computes
+        compiled = pool.submit(compile_ours)
+        direct3d.ensure_prefix(wanted, compiled.result)
+        compiled.result()
 
 
 def _make_debian(wanted: WineRecipe) -> None:

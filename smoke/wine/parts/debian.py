@@ -13,7 +13,7 @@ from smoke.wine.recipe import LOCK, WineRecipe
 from wheelhouse import steps
 from wheelhouse.console import task, warn
 from wheelhouse.errors import InputError, NetworkError, StepFailedError, ToolchainError, UnsupportedError
-from wheelhouse.files import write_atomic
+from wheelhouse.files import remove_tree, write_atomic
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step
 
@@ -30,6 +30,7 @@ path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 """
+_DPKG_FILE = "etc/dpkg/dpkg.cfg.d/small"
 _APT = 'APT::Install-Recommends "false";\nAcquire::Languages "none";\nAcquire::Retries "3";\nDPkg::Use-Pty "0";\n'
 _NO_SERVICES = "#!/bin/sh\n# Nothing may be started inside this root.\nexit 101\n"
 _UNREACHABLE = (
@@ -76,7 +77,7 @@ def _bootstrapped(recipe: WineRecipe) -> Path:
     wanted = Step(
         name=f"Debian {recipe.suite}",
         output=places.base() / "bootstrap",
-        inputs={"suite": f"{recipe.suite} {recipe.architecture}"},
+        inputs={"suite": f"{recipe.suite} {recipe.architecture}", "settings": _DPKG},
     )
     mounts.remove(steps.partial_of(wanted.output))
     steps.ensure(wanted, lambda folder: _debootstrap(folder / places.FILES, recipe), quiet_when_fresh=True)
@@ -93,19 +94,21 @@ def _debootstrap(target: Path, recipe: WineRecipe) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     options = ("--variant=minbase", f"--arch={recipe.architecture}", f"--keyring={KEYRING}", f"--cache-dir={cache}")
     mirror = os.environ.get(MIRROR_VARIABLE)
+    write_atomic(target / _DPKG_FILE, _DPKG)  # also for the packages that debootstrap installs
     argv = (
         "debootstrap",
         *options,
+        "--keep-debootstrap-dir",  # else it wants an empty folder to begin with
         "--include=ca-certificates",
         recipe.suite,
         str(target),
         *([mirror] if mirror else []),
     )
     _run(namespace.isolated(*argv), "debootstrap", f"debootstrap {recipe.suite}")
+    remove_tree(target / "debootstrap")
 
 
 def _configure(files: Path) -> None:
-    write_atomic(files / "etc/dpkg/dpkg.cfg.d/small", _DPKG)
     write_atomic(files / "etc/apt/apt.conf.d/small", _APT)
     policy = files / "usr/sbin/policy-rc.d"
     write_atomic(policy, _NO_SERVICES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+from collections.abc import Callable
 from pathlib import Path
 
 from smoke.wine import mounts, namespace, places
@@ -98,8 +99,11 @@ def ensure_shim(recipe: WineRecipe) -> None:
     steps.ensure(shim_step(recipe), make, quiet_when_fresh=True)
 
 
-def ensure_prefix(recipe: WineRecipe) -> None:
-    """Make the prefix unless it is there: the registry and folders of a fresh Windows, and Direct3D as we want it."""
+def ensure_prefix(recipe: WineRecipe, compiled: Callable[[], object] = lambda: None) -> None:
+    """Make the prefix unless it is there: the registry and folders of a fresh Windows, and Direct3D as we want it.
+
+    `compiled` is called before our d3d12.dll is needed, at the very end: it may be made meanwhile.
+    """
 
     def make(folder: Path) -> None:
         files = folder / places.FILES
@@ -117,6 +121,7 @@ def ensure_prefix(recipe: WineRecipe) -> None:
         drive.unlink(missing_ok=True)
         drive.symlink_to("/host")
         _link_builtins(files)
+        compiled()
         _place_direct3d(files)
 
     steps.ensure(prefix_step(recipe), make, quiet_when_fresh=True)

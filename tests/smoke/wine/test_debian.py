@@ -99,3 +99,19 @@ def test_without_debootstrap_nothing_is_tried(monkeypatch, tmp_path):
         debian._debootstrap(tmp_path / "root", recipe.load())
     assert "apt-get install" in caught.value.remedy
     assert not (tmp_path / "root").exists()
+
+
+def test_debootstraps_own_packages_are_installed_as_small_and_as_fast_as_the_others(monkeypatch, tmp_path):
+    seen = []
+
+    def run(argv, *_):
+        seen.append((tmp_path / "root/etc/dpkg/dpkg.cfg.d/small").read_text(encoding="utf-8"))
+        assert "--keep-debootstrap-dir" in argv
+        (tmp_path / "root/debootstrap").mkdir()
+
+    monkeypatch.setattr(debian, "_run", run)
+    monkeypatch.setattr(debian, "KEYRING", tmp_path)
+    monkeypatch.setattr(debian.shutil, "which", str)
+    debian._debootstrap(tmp_path / "root", recipe.load())
+    assert "force-unsafe-io" in seen[0]
+    assert not (tmp_path / "root/debootstrap").exists()
