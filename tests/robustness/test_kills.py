@@ -133,4 +133,4 @@ def test_a_killed_step_is_made_again_as_a_whole(tmp_path: Path) -> None:
         assert sorted(p.name for p in here.iterdir() if p.name.startswith(".out.") and p.is_dir()) == []
         shutil.rmtree(here)
 
-    told("a step", kill, share(92))
+    told("a step", kill, share(100))

@@ -61,4 +61,4 @@ writing.write(EVERY, Path(sys.argv[1]))
 
 def test_a_killed_report(tmp_path: Path) -> None:
     scene = Scene(code=REPORT, arguments=(), base=tmp_path, environment={"PYTHONPATH": str(ROOT)})
-    killed("a report", scene, 22, lambda place: sha256_tree(place / "out"))
+    killed("a report", scene, 14, lambda place: sha256_tree(place / "out"))
