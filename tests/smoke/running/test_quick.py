@@ -69,7 +69,9 @@ def test_who_is_timed_runs_alone(smoke, met):  # noqa: F811
 
 
 def test_twins_run_beside_each_other_and_nobody_beside_who_is_timed(smoke, met):  # noqa: F811
-    twins = [fakes.variant(n, gate=gates.QUANTISED, is_base=True, noise=0.1, weights=[SOUND]) for n in ("k", "l")]
+    noises = {"k": 0.1, "l": 0.11}  # what computes the same is computed once
+    base = {"gate": gates.QUANTISED, "is_base": True, "weights": [SOUND]}
+    twins = [fakes.variant(name, noise=noise, **base) for name, noise in noises.items()]
     users = [fakes.variant(f"int4-{n}", gate=gates.INT4, against=f"twin:{n}", noise=0.1) for n in ("k", "l")]
     smoke(fakes.backend("twin", *twins), fakes.backend("b", *users))
     assert met["twin-k"] == {"twin-k", "twin-l"}
