@@ -6,13 +6,16 @@ Not the system's folder for temporary files: that may be small or in memory, and
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wheelhouse.file_locks import is_abandoned, marked
 from wheelhouse.files import remove_tree
 from wheelhouse.paths import cache_dir
+
+MARK = ".lock"
 
 
 @contextmanager
@@ -21,17 +24,19 @@ def folder() -> Iterator[Path]:
     base = cache_dir("scratch")
     base.mkdir(parents=True, exist_ok=True)
     _remove_dead(base)
-    own = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=base))
-    try:
-        yield own
-    finally:
-        remove_tree(own)
+    own = base / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    with marked(base / f"{own.name}{MARK}"):  # before the folder, which others would take for a dead one's
+        own.mkdir(mode=0o700)
+        try:
+            yield own
+        finally:
+            remove_tree(own)
 
 
 def _remove_dead(base: Path) -> None:
-    import psutil
-
     for left in base.iterdir():
-        owner = left.name.partition("-")[0]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            remove_tree(left)
+        name = left.name.removesuffix(MARK)
+        mark = base / f"{name}{MARK}"
+        if name.partition("-")[0].isdecimal() and (not mark.exists() or is_abandoned(mark)):
+            remove_tree(base / name)
+            mark.unlink(missing_ok=True)

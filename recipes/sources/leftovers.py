@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import psutil
-
 from recipes.sources.checkout import Checkout, changes, git, require_clean
 from wheelhouse.console import remark
+from wheelhouse.file_locks import is_abandoned, marked
 from wheelhouse.files import write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.process import run
@@ -20,7 +20,7 @@ from wheelhouse.process import run
 LEFT = ".git/wheelhouse-left.txt"
 """In a checkout: the files that builds which came to an end have left beside its sources, for those of all targets."""
 BUILDING = "wheelhouse-building-"
-"""In a checkout's .git: begins the name of a file that is there while a build runs; the process's number ends it."""
+"""In a checkout's .git: begins the name of a file that is there, and locked, while a build runs."""
 ASIDE = ".git/wheelhouse-set-aside"
 
 
@@ -32,23 +32,23 @@ def building(checkout: Checkout) -> Iterator[None]:
     Raise InputError where somebody has worked in the checkout.
     """
     require_clean(checkout, allowed=_allowed(checkout))
-    mark = checkout.folder / ".git" / f"{BUILDING}{os.getpid()}"
-    write_atomic(mark, "")
-    try:
-        yield
-    finally:  # what has been written beside the sources is not somebody's work
-        write_atomic(checkout.folder / LEFT, "\n".join(_all(checkout)))
-        mark.unlink(missing_ok=True)
+    with marked(checkout.folder / ".git" / f"{BUILDING}{uuid.uuid4().hex}"):
+        try:
+            yield
+        finally:  # what has been written beside the sources is not somebody's work
+            changed, added = changes(checkout)
+            write_atomic(checkout.folder / LEFT, "\n".join([*changed, *added]))
 
 
 def _allowed(checkout: Checkout) -> Collection[str]:
-    marks = {path: path.name.removeprefix(BUILDING) for path in (checkout.folder / ".git").glob(f"{BUILDING}*")}
-    killed = [path for path, process in marks.items() if not (process.isdecimal() and psutil.pid_exists(int(process)))]
-    if len(killed) < len(marks):  # another target's build is writing there now
-        return _all(checkout)
     left = checkout.folder / LEFT
+    known = left.read_text(encoding="utf-8").splitlines() if left.is_file() else []
+    marks = list((checkout.folder / ".git").glob(f"{BUILDING}*"))
+    killed = [mark for mark in marks if is_abandoned(mark)]
+    if len(killed) < len(marks):  # another target's build is writing there now
+        return [*known, *changes(checkout)[1]]
     if not killed:
-        return left.read_text(encoding="utf-8").splitlines() if left.is_file() else ()
+        return known
     _set_aside(checkout)
     left.unlink(missing_ok=True)
     for mark in killed:
@@ -73,7 +73,3 @@ def _set_aside(checkout: Checkout) -> None:
         )
     if theirs or others:
         remark(f"A build in {checkout.folder} was killed: what it had written beside the sources lies in {folder}.")
-
-
-def _all(checkout: Checkout) -> list[str]:
-    return [name for names in changes(checkout) for name in names]

@@ -1,9 +1,6 @@
 """What a build writes beside its sources is no obstacle to the next one, not even where it was killed; work is."""
 
 import contextlib
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -26,11 +23,9 @@ def checkout(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def ended():
-    """The number of a process that is no more."""
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
+def killed(checkout):
+    """A build was killed here: its mark is there, and nobody holds it."""
+    (checkout.folder / ".git" / f"{leftovers.BUILDING}0123").touch()
 
 
 def write(checkout, name, text="by the build\n"):
@@ -53,9 +48,7 @@ def test_what_an_ended_build_left_is_allowed_and_what_comes_after_it_is_not(chec
     assert (checkout.folder / "a.txt").read_text(encoding="utf-8") == "mine\n"
 
 
-def test_what_a_killed_build_left_is_set_aside_and_the_sources_are_put_back(checkout, ended, capsys):
-    (checkout.folder / ".git" / f"{leftovers.BUILDING}{ended}").touch()
-    (checkout.folder / ".git" / f"{leftovers.BUILDING}{ended}.tmp").touch()
+def test_what_a_killed_build_left_is_set_aside_and_the_sources_are_put_back(checkout, killed, capsys):
     write(checkout, "out/made.txt")
     write(checkout, "a.txt", "half a li")
     with leftovers.building(checkout):
@@ -68,23 +61,24 @@ def test_what_a_killed_build_left_is_set_aside_and_the_sources_are_put_back(chec
     assert not list((checkout.folder / ".git").glob(f"{leftovers.BUILDING}*"))
 
 
-def test_a_killed_build_that_left_nothing_is_not_mentioned(checkout, ended, capsys):
-    (checkout.folder / ".git" / f"{leftovers.BUILDING}{ended}").touch()
+def test_a_killed_build_that_left_nothing_is_not_mentioned(checkout, killed, capsys):
     with leftovers.building(checkout):
         pass
     assert not (checkout.folder / leftovers.ASIDE).exists()
     assert "killed" not in capsys.readouterr().err
 
 
-def test_a_file_that_the_killed_build_removed_is_put_back(checkout, ended):
-    (checkout.folder / ".git" / f"{leftovers.BUILDING}{ended}").touch()
+def test_a_file_that_the_killed_build_removed_is_put_back(checkout, killed):
     (checkout.folder / "a.txt").unlink()
     with leftovers.building(checkout):
         assert changes(checkout) == ([], [])
 
 
-def test_what_another_build_writes_at_this_moment_is_left_where_it_is(checkout):
-    (checkout.folder / ".git" / f"{leftovers.BUILDING}{os.getppid()}").touch()
-    write(checkout, "out/made.txt")
+def test_what_another_build_writes_at_this_moment_is_left_where_it_is_and_work_is_refused(checkout):
     with leftovers.building(checkout):
-        assert (checkout.folder / "out/made.txt").exists()
+        write(checkout, "out/made.txt")
+        with leftovers.building(checkout):
+            assert (checkout.folder / "out/made.txt").exists()
+        write(checkout, "a.txt", "mine\n")
+        with pytest.raises(InputError, match=r"a\.txt"), leftovers.building(checkout):
+            pass
