@@ -255,9 +255,9 @@ class Lying(http.server.BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in {"Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
+        self.send_header("Connection", "close")  # or the client asks the next thing while this is being closed
         self.end_headers()
         self.wfile.write(body)
-        self.close_connection = True
 
     def do_GET(self) -> None:  # noqa: C901 - a list of lies
         whole = self.content

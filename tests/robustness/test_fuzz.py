@@ -175,8 +175,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
 READERS = [
     "recipe", "lock", "record of builds", "upstream's table", "report", "prompts", "manifest", "notebook", "dump",
     "kept dump", "record of a run", "GGUF", "METADATA", "METADATA's text",
-    "RECORD", "chat template", "index", "memory of a build", "archive", "config.json", "tokenizer.json",
-    "tokenizer_config.json", "model.safetensors",
+    "RECORD", "chat template", "index", "memory of a build", "archive", "config.json", "generation_config.json",
+    "tokenizer.json", "tokenizer_config.json", "model.safetensors",
 ]  # fmt: skip
 NEVER_REFUSED = {"prompts", "manifest", "notebook", "METADATA's text", "RECORD", "memory of a build"}
 """What is taken as far as it can be read, or made again."""
