@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import signal
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,6 +19,8 @@ settings.register_profile("thorough", deadline=None, max_examples=2000)
 # What holds of any input was tried on Linux; in Wine a few show that nothing there is the system's doing.
 settings.register_profile("wine", deadline=None, max_examples=20)
 settings.load_profile("wine" if in_wine() else "default")
+
+_NUMBERS = itertools.count()
 
 
 def pytest_configure() -> None:
@@ -38,8 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test its own cache folder; integration tests share the real one, whose making takes minutes."""
-    shares = any(request.node.get_closest_marker(name) for name in ("integration", "network", "wine"))
-    if not shares:
-        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+def _own_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give every test its own cache folder; integration tests share the real one, whose making takes minutes.
+
+    Most tests never look at it, so it is a name only: a folder of its own (`tmp_path`) for each of five thousand tests
+    takes minutes where files are slow.
+    """
+    if any(request.node.get_closest_marker(name) for name in ("integration", "network", "wine")):
+        yield
+        return
+    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_NUMBERS)}"
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    yield
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)

@@ -11,12 +11,13 @@ from front import clean
 from front.clean import CHEAP, EXPENSIVE, removals, remove
 from wheelhouse.errors import BusyError
 from wheelhouse.files import size_of
-from wheelhouse.paths import ROOT, cache_dir
+from wheelhouse.paths import CACHE_VARIABLE, ROOT, cache_dir
 
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache, wheels/ and third_party/ with things of ours, things that git tracks, and somebody's photos."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(clean, "wheels_dir", lambda: tmp_path / "wheels")
     monkeypatch.setattr(clean, "third_party_dir", lambda: tmp_path / "third_party")
     for name in (

@@ -12,6 +12,7 @@ from recipes.wheels.placing import facts_of, folder_lock, is_placed, place, read
 from tests.recipes.wheel_factory import make_wheel
 from wheelhouse.errors import InputError
 from wheelhouse.files import sha256_bytes, sha256_file
+from wheelhouse.paths import cache_dir
 
 
 def test_place_copies_once_and_again_when_the_copy_was_touched(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_facts_are_read_once_and_again_when_the_wheel_changed(tmp_path: Path, mo
 
 def test_a_damaged_notebook_is_written_anew(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "w")
-    notebook = tmp_path / "cache" / "wheel-facts.json"
+    notebook = cache_dir("wheel-facts.json")
     for content in ("", "[]", "{}", '{"x": 1}', "\xff"):
         notebook.parent.mkdir(exist_ok=True)
         notebook.write_text(content, encoding="latin-1")
@@ -68,7 +69,7 @@ def test_a_damaged_notebook_is_written_anew(tmp_path: Path) -> None:
 def test_a_notebook_with_another_hash_is_not_believed(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "w")
     (facts,) = facts_of([wheel])
-    notebook = tmp_path / "cache" / "wheel-facts.json"
+    notebook = cache_dir("wheel-facts.json")
     for was, now in ((facts.sha256, "0" * 64), (f'"size": {facts.size}', '"size": 1'), (">=3.12", ">=3.9")):
         notebook.write_text(notebook.read_text(encoding="utf-8").replace(was, now), encoding="utf-8")
         assert facts_of([wheel]) == [facts]
