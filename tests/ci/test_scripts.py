@@ -214,18 +214,34 @@ def test_lanes_go_on_after_a_failure_and_the_run_fails(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bash")
 @pytest.mark.parametrize("status", [0, 5])
-def test_a_lane_beside_others_is_waited_for_and_counts(tmp_path: Path, status: int) -> None:
+def test_a_chain_beside_others_is_waited_for_and_counts(tmp_path: Path, status: int) -> None:
     code, rows = run_lanes(
         tmp_path,
+        f"chain() {{ lane slow sh -c 'while [ ! -e go ]; do sleep 0.05; done; exit {status}'",
+        "after slow lane next true; }",
         "lane first true",
-        f"after first meanwhile slow sh -c 'while [ ! -e go ]; do sleep 0.05; done; exit {status}'",
+        "beside chain",
         "lane second touch go",
-        "join slow",
-        "join never-started",
+        "await slow",
         "after slow lane third true",
+        'wait "$aside"',
     )
     verdict = "passed" if status == 0 else "FAILED"
-    assert (code, rows) == (bool(status), ["first passed", "second passed", f"slow {verdict}", f"third {verdict}"])
+    assert code == bool(status)
+    assert rows[:3] == ["first passed", "second passed", f"slow {verdict}"]
+    assert sorted(rows[3:]) == [f"next {verdict}", f"third {verdict}"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+def test_what_was_awaited_may_never_come(tmp_path: Path) -> None:
+    code, rows = run_lanes(tmp_path, "beside true", "await never", "after never lane third touch there")
+    assert (code, rows) == (1, ["third FAILED"])
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+def test_a_run_of_no_lanes_has_not_passed(tmp_path: Path) -> None:
+    assert run_lanes(tmp_path) == (1, [])
 
 
 @pytest.fixture
