@@ -14,7 +14,7 @@ from smoke.wine import mounts
 from wheelhouse.console import show
 from wheelhouse.errors import UsageError
 from wheelhouse.file_locks import locked
-from wheelhouse.files import human_size, remove_tree, size_of
+from wheelhouse.files import by_name, human_size, remove_tree, size_of
 from wheelhouse.paths import cache_dir, display, third_party_dir, wheels_dir
 
 CHEAP = frozenset(
@@ -64,7 +64,7 @@ def removals(*, everything: bool) -> list[Removal]:
     parts = CHEAP | EXPENSIVE if everything else CHEAP
     found = [cache_dir(name) for name in sorted(parts)]
     for folder in (wheels_dir(), third_party_dir()):
-        found += sorted(p for p in folder.iterdir() if p.name not in KEPT) if folder.is_dir() else []
+        found += sorted((p for p in folder.iterdir() if p.name not in KEPT), key=by_name) if folder.is_dir() else []
     return [Removal(path=path, size=size_of(path)) for path in found if path.exists() or path.is_symlink()]
 
 

@@ -9,13 +9,14 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wheelhouse.console import warn
+from wheelhouse.console import remark, warn
 from wheelhouse.errors import IntegrityError, ResourceError
-from wheelhouse.patience import patiently
+from wheelhouse.patience import held, patiently
 
 _CHUNK = 1 << 20
 
@@ -134,7 +135,9 @@ def move(source: Path, target: Path) -> Path:
         except PermissionError as error:  # what Windows says of a folder in a file's place, too
             if target.is_dir() and not source.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "a folder has that name", str(target)) from error
-            raise
+            if not _made_writable(target, error):
+                raise
+            return source.replace(target)
 
     return patiently(rename, target)
 
@@ -150,10 +153,26 @@ def remove_tree(path: Path) -> None:
             Path(name).chmod(stat.S_IRWXU if Path(name).is_dir() else stat.S_IWRITE)
             patiently(lambda: function(name), Path(name))
 
+    def unlink() -> None:
+        try:
+            path.unlink()
+        except PermissionError as error:
+            if not _made_writable(path, error):
+                raise
+            path.unlink()
+
     if path.is_symlink() or path.is_file():
-        patiently(path.unlink, path)
+        patiently(unlink, path)
     elif path.exists():
         _rmtree(path, make_writable_and_retry)
+
+
+def _made_writable(path: Path, refused: OSError) -> bool:
+    """Make a read-only file writable, which Windows neither removes nor replaces. False where that was not why."""
+    if not held(refused) or not path.is_file() or path.stat().st_mode & stat.S_IWRITE:
+        return False
+    path.chmod(stat.S_IREAD | stat.S_IWRITE)
+    return True
 
 
 def _rmtree(path: Path, handler: Callable[[Callable[..., Any], str, BaseException], None]) -> None:
@@ -163,6 +182,28 @@ def _rmtree(path: Path, handler: Callable[[Callable[..., Any], str, BaseExceptio
         shutil.rmtree(path, onexc=handler)
     else:
         shutil.rmtree(path, onerror=lambda function, name, info: handler(function, name, info[1]))
+
+
+def link_or_copy(source: Path, target: Path, *, ways: Sequence[str] = ("symlink", "link")) -> None:
+    """Make `target` the same file as `source`, by the first of `ways` (functions of `os`) that is allowed, or a copy.
+
+    Windows lets some users make links, on some file systems. That it takes room instead is said once.
+    """
+    real = source.resolve()
+    for way in ways:
+        try:
+            getattr(os, way)(real, target)
+        except OSError:
+            continue
+        return
+    require_space(target.parent, real.stat().st_size, f"A copy of {source.name}")
+    _say_copied()
+    shutil.copy2(real, target)
+
+
+@cache
+def _say_copied() -> None:
+    remark("This system makes no links here: large files are copied, which takes room and time.")
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:

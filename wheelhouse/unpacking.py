@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from wheelhouse.console import warn
 from wheelhouse.errors import IntegrityError
 from wheelhouse.files import human_size
 
@@ -35,6 +36,20 @@ def not_for_windows(name: str) -> str:
     return ""
 
 
+def twins(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names that Windows takes for one: they differ in upper and lower case only."""
+    seen: dict[str, str] = {}
+    firsts = ((seen.setdefault(name.rstrip("/").casefold(), name), name) for name in names)
+    return [(first, name) for first, name in firsts if first.rstrip("/") != name.rstrip("/")]
+
+
+def _warn_of_twins(archive: Path, names: Iterable[str]) -> None:
+    for first, second in twins(names) if sys.platform == "win32" else ():
+        warn(
+            f"{archive.name} has {first} and {second}, which are one file on Windows: the second is what is there now."
+        )
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a ZIP (NuGet packages are ZIPs) or tar archive into `folder`, owned by the current user.
 
@@ -45,6 +60,7 @@ def unpack(archive: Path, folder: Path) -> None:
             with zipfile.ZipFile(archive) as opened:
                 _refuse_outside(opened.namelist())
                 _refuse_bombs(archive, (info.file_size for info in opened.infolist()))
+                _warn_of_twins(archive, opened.namelist())
                 opened.extractall(folder)  # noqa: S202 - a ZIP, whose names were looked at
         else:
             _extract_tar(archive, folder)
@@ -83,6 +99,7 @@ def _refuse_bombs(archive: Path, sizes: Iterable[int]) -> None:
 def _extract_tar(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as looked_at:
         _refuse_bombs(archive, (member.size for member in looked_at))
+        _warn_of_twins(archive, looked_at.getnames())
         if sys.platform == "win32":
             for name in looked_at.getnames():
                 if why := not_for_windows(name):

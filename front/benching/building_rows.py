@@ -62,7 +62,7 @@ def caches() -> Iterator[Row]:
             folder = name / place
             _part("staged", folder)
             spent = once(lambda folder=folder: _part("hand", folder, cache, env=shared))  # type: ignore[misc]
-            found.append((spent, float(json.loads((folder / "hand.json").read_text())["compilers"])))
+            found.append((spent, float(json.loads((folder / "hand.json").read_text(encoding="utf-8"))["compilers"])))
     (cold, compiled), (warm, taken) = found
     yield Row(
         name="cache",

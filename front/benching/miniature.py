@@ -86,7 +86,9 @@ def _objects(work: Path) -> Iterator[float]:
 def _change(folder: Path, upstream: Any) -> None:
     """Put another commit of GenAI, with one changed file, upstream and into the recipe."""
     repository, recipe = folder / "mirror/mini/genai", folder / "mini.toml"
-    (repository / "src/core.c").write_text((repository / "src/core.c").read_text() + "\n/* changed */\n")
+    (repository / "src/core.c").write_text(
+        (repository / "src/core.c").read_text(encoding="utf-8") + "\n/* changed */\n", encoding="utf-8"
+    )
     old = upstream.git(repository, "rev-parse", "HEAD")
     upstream.git(repository, "commit", "--quiet", "--all", "--message", "second")
     upstream.git(repository, "tag", "--force", "v1")

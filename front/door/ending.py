@@ -28,6 +28,8 @@ _UNUSABLE = {
     errno.EPERM,
     errno.EROFS,
 }
+_LONG = 248
+"""The most characters that a folder's path may have on Windows without long paths, which says that it is not there."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -96,6 +98,11 @@ def _explained(error: OSError) -> WheelhouseError | None:
         return ResourceError(
             f"{where} cannot be written: {error.strerror}.",
             remedy=f"Free some space, or set {CACHE_VARIABLE} to a folder on a larger disk." if error.filename else "",
+        )
+    if sys.platform == "win32" and error.errno == errno.ENOENT and len(str(error.filename)) >= _LONG:
+        return ResourceError(
+            f"{error.filename} has {len(str(error.filename))} characters: more than this Windows lets a path have.",
+            remedy=f"Set {CACHE_VARIABLE}=C:\\w, or switch long paths on: `invoke doctor` says how.",
         )
     if error.errno not in _UNUSABLE or not error.filename:
         return None

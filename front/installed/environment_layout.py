@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wheelhouse.errors import InputError
+from wheelhouse.files import by_name
 
 _PACKAGES = re.compile(r"(?:site|dist)-packages", re.IGNORECASE)
 _PROGRAMS = ("bin", "scripts")
@@ -66,7 +67,7 @@ def child(folder: Path, *names: str) -> Path | None:
     found: Path | None = folder
     for name in names:
         try:
-            entries = sorted(found.iterdir()) if found else []
+            entries = sorted(found.iterdir(), key=by_name) if found else []
         except OSError:
             return None
         found = next((entry for entry in entries if entry.name.lower() == name.lower()), None)
@@ -87,7 +88,8 @@ def _packages(root: Path) -> Iterator[Path]:
         yield windows
     for library in ("lib", "lib64", "local/lib"):
         for pattern in ("python3*/site-packages", "python3*/dist-packages"):
-            yield from sorted(p for p in (root / library).glob(pattern) if p.is_dir() and not p.parent.is_symlink())
+            there = (p for p in (root / library).glob(pattern) if p.is_dir() and not p.parent.is_symlink())
+            yield from sorted(there, key=by_name)
 
 
 def _settings(root: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from recipes.audit.libraries import is_runtime
 from recipes.audit.readers.binary import Binary
 from recipes.audit.readers.elf import read_elf
 from recipes.audit.readers.pe import read_pe
+from wheelhouse.files import by_name
 
 MODULES = ("onnxruntime", "onnxruntime_genai")
 """The Python packages that several distributions bring."""
@@ -143,7 +144,8 @@ def _hex(digest: str) -> str:
 
 
 def _natives(package: Path) -> Iterator[Path]:
-    return (p for p in sorted(package.rglob("*")) if p.is_file() and (p.suffix.lower() in _NATIVE or ".so." in p.name))
+    files = sorted((p for p in package.rglob("*") if p.is_file()), key=by_name)
+    return (p for p in files if p.suffix.lower() in _NATIVE or ".so." in p.name)
 
 
 def _runtime(places: Places, site: Path) -> Iterator[Path]:
@@ -152,4 +154,4 @@ def _runtime(places: Places, site: Path) -> Iterator[Path]:
     folders = [*beside, *([places.system32] if places.system32 else []), site, *(site / m for m in MODULES)]
     for folder in folders:
         if folder.is_dir():
-            yield from (p for p in sorted(folder.iterdir()) if is_runtime(p.name))
+            yield from (p for p in sorted(folder.iterdir(), key=by_name) if is_runtime(p.name))

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from wheelhouse import strict_toml
+from wheelhouse.files import by_name
 
 _PYTHON = re.compile(r"(?:python(\d)(\d+t?)?\.dll|libpython(\d)\.(\d+t?)(?:\.so)?[.\d]*)$", re.IGNORECASE)
 _RUNTIME = re.compile(r"(?:msvcp140|vcruntime140|concrt140|vccorlib140|vcomp140)(?:_\w+)?\.dll$", re.IGNORECASE)
@@ -84,7 +85,7 @@ def policies() -> dict[str, Policy]:
     spec = find_spec("auditwheel")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     for folder in folders:
-        for path in sorted(Path(folder, "policy").glob("*linux*-policy.json")):
+        for path in sorted(Path(folder, "policy").glob("*linux*-policy.json"), key=by_name):
             for raw in json.loads(path.read_text(encoding="utf-8")):
                 policy = msgspec.convert(raw, Policy, strict=False)
                 found |= dict.fromkeys([policy.name, *policy.aliases], policy)

@@ -23,7 +23,7 @@ from recipes.wheels.trial import State, Trial, try_out
 from wheelhouse import strict_toml
 from wheelhouse.errors import InputError
 from wheelhouse.file_locks import locked
-from wheelhouse.files import write_atomic
+from wheelhouse.files import by_name, write_atomic
 from wheelhouse.strict_toml import PythonVersion, Sha256
 
 FORMAT = 1
@@ -82,7 +82,7 @@ def merge(recipe_file: Path, folder: Path) -> int:
 
     Raises as `read` does; InputError when there is none.
     """
-    files = sorted(folder.rglob(file_of(recipe_file).name))
+    files = sorted(folder.rglob(file_of(recipe_file).name), key=by_name)
     found = [entry for file in files for entry in _read(file, recipe_file.stem)]
     if not found:
         raise InputError(f"There is no {file_of(recipe_file).name} with an entry below {folder}.")
@@ -191,7 +191,7 @@ def toolchain(build: Context) -> dict[str, str]:
 
 def _identified(folder: Path) -> Iterator[tuple[str, str]]:
     wanted = (("C++ compiler", "CMAKE_CXX_COMPILER_ID"), ("C++ version", "CMAKE_CXX_COMPILER_VERSION"))
-    for file in sorted((folder / "CMakeFiles").glob("*/CMakeCXXCompiler.cmake")):
+    for file in sorted((folder / "CMakeFiles").glob("*/CMakeCXXCompiler.cmake"), key=by_name):
         text = file.read_text(encoding="utf-8", errors="replace")
         for label, variable in wanted:
             if match := re.search(rf'set\({variable} "([^"]*)"\)', text):

@@ -18,7 +18,7 @@ from recipes.spec.fetched import Dependency
 from recipes.spec.load import hash_of
 from recipes.wheels.local_version import with_local
 from wheelhouse.errors import InputError, RecipeError, StepFailedError
-from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.files import move, sha256_file, write_atomic
 from wheelhouse.process import Command
 from wheelhouse.processes.own_settings import for_pip
 
@@ -83,7 +83,7 @@ def write_project(build: Context, folder: Path) -> None:
     fields = _fields(build, readme, licences)
     write_atomic(project / "pyproject.toml", render_project(fields))
     write_atomic(project / "README.md", readme)
-    shutil.move(payload, project / "payload")
+    move(payload, project / "payload")
     (project / "dist-info").mkdir()  # the template takes it over; nothing of ours goes there
 
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from recipes.building import windows
 from recipes.spec.target import Layout, Target
 from wheelhouse.errors import ToolchainError
-from wheelhouse.files import write_atomic
+from wheelhouse.files import by_name, write_atomic
 from wheelhouse.paths import cache_dir
 
 VISUAL_STUDIO = "Visual Studio 17 2022"
@@ -134,7 +134,7 @@ def _require_cmake(cmake: str, minimum: str) -> None:
         except PackageNotFoundError:
             return
     else:
-        shares = sorted((Path(cmake).resolve().parent.parent / "share").glob("cmake-[0-9]*"))
+        shares = sorted((Path(cmake).resolve().parent.parent / "share").glob("cmake-[0-9]*"), key=by_name)
         if not shares:
             return  # not told: CMake itself checks cmake_minimum_required
         found = shares[-1].name.removeprefix("cmake-")

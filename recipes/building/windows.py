@@ -15,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 from recipes.spec.schema import SdkProbe
 from recipes.spec.target import Arch
 from wheelhouse.errors import ToolchainError
-from wheelhouse.files import write_atomic
+from wheelhouse.files import by_name, write_atomic
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
 
@@ -184,7 +184,7 @@ def check_current_sdk(probes: tuple[SdkProbe, ...], environ: Mapping[str, str] =
 def identity(instances: Path) -> str:
     """Return version and place of the installed Visual Studios from their state files; starts no process."""
     found = []
-    for file in sorted(instances.glob("*/state.json")):
+    for file in sorted(instances.glob("*/state.json"), key=by_name):
         try:
             state = json.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):

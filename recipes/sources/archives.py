@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from urllib.request import url2pathname
 
 from recipes.sources.checkout import PUBLIC_HOST, is_folder
 from recipes.sources.pins import Pins
 from wheelhouse.errors import InputError, IntegrityError, NetworkError
-from wheelhouse.files import remove_tree, sha256_file
+from wheelhouse.files import move, remove_tree, sha256_file
 from wheelhouse.unpacking import unpack
 
 
@@ -57,7 +58,7 @@ def _get(url: str, filename: str, expected: str | None, mirror: str) -> Path:
             if url.startswith(PUBLIC_HOST):
                 raise
             return fetch_url(asked)
-    local = Path(mirror.removeprefix("file://")) / rest
+    local = Path(url2pathname(mirror.removeprefix("file:")) if mirror.startswith("file:") else mirror) / rest
     if not local.is_file():
         if not url.startswith(PUBLIC_HOST):
             return fetch_url(asked)
@@ -79,5 +80,5 @@ def take_over(archive: Path, into: Path, take: Mapping[str, str]) -> None:
         if not source.exists():
             raise InputError(f"{archive.name} has no {inside}, which the recipe takes over.", remedy="Correct 'take'.")
         (into / place).parent.mkdir(parents=True, exist_ok=True)
-        source.rename(into / place)
+        move(source, into / place)
     remove_tree(whole)

@@ -224,9 +224,10 @@ def require_clean(checkout: Checkout, *, allowed: Collection[str] = ()) -> None:
 
 def changes(checkout: Checkout) -> tuple[list[str], list[str]]:
     """Return the files of the work tree that differ from the index, and those that git does not know."""
-    changed = _ask_lines(checkout.folder, "diff", "--name-only")
+    whole = ("-c", "core.quotePath=false")  # or names with an umlaut come as numbers
+    changed = _ask_lines(checkout.folder, *whole, "diff", "--name-only")
     # not --exclude-standard: git would look for the .gitignore files of what a sparse checkout left out
-    added = _ask_lines(checkout.folder, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
+    added = _ask_lines(checkout.folder, *whole, "ls-files", "--others", *(f"--exclude={name}" for name in NOT_THEIRS))
     return changed, added
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Collection, Iterator
@@ -13,7 +12,7 @@ from dataclasses import replace
 from recipes.sources.checkout import Checkout, changes, git, require_clean
 from wheelhouse.console import remark
 from wheelhouse.file_locks import is_abandoned, marked
-from wheelhouse.files import write_atomic
+from wheelhouse.files import move, write_atomic
 from wheelhouse.paths import log_dir
 from wheelhouse.process import run
 
@@ -63,7 +62,7 @@ def _set_aside(checkout: Checkout) -> None:
     for name in (*theirs, *others):
         if os.path.lexists(checkout.folder / name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(checkout.folder / name, folder / name)
+            move(checkout.folder / name, folder / name)
     if theirs:
         restore = git(checkout.folder, "checkout-index", "--force", "--", *theirs)
         run(

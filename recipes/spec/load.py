@@ -11,7 +11,7 @@ from recipes.spec.file_and_line import with_lines
 from recipes.spec.schema import Recipe
 from wheelhouse import strict_toml
 from wheelhouse.errors import RecipeError, UsageError, nearest
-from wheelhouse.files import sha256_bytes, sha256_file
+from wheelhouse.files import by_name, sha256_bytes, sha256_file
 from wheelhouse.paths import ROOT
 
 FOLDER = ROOT / "recipes"
@@ -22,7 +22,7 @@ RECORDS = (".lock", ".built")
 
 def available(folder: Path = FOLDER) -> dict[str, Path]:
     """Return the recipes of a folder: name to file."""
-    return {path.stem: path for path in sorted(folder.glob("*.toml")) if not path.stem.endswith(RECORDS)}
+    return {path.stem: path for path in sorted(folder.glob("*.toml"), key=by_name) if not path.stem.endswith(RECORDS)}
 
 
 def load(spec: str, *, folder: Path = FOLDER) -> Recipe:

@@ -16,7 +16,7 @@ from recipes.audit.surroundings import Offer
 from recipes.spec.schema import Published, Recipe
 from wheelhouse.downloads import CONNECT_SECONDS, DOWNLOAD_SECONDS, cached_path
 from wheelhouse.errors import NetworkError, RecipeError
-from wheelhouse.files import sha256_file
+from wheelhouse.files import by_name, move, sha256_file
 from wheelhouse.paths import cache_dir, log_dir
 from wheelhouse.process import Command, run
 
@@ -110,7 +110,7 @@ def _fetch(package: str, version: str, target: Target) -> Path | None:
 
 
 def _only(folder: Path) -> Path | None:
-    return next(iter(sorted(folder.glob("*.whl"))), None)
+    return next(iter(sorted(folder.glob("*.whl"), key=by_name)), None)
 
 
 def keep(wheel: Path) -> str:
@@ -121,7 +121,7 @@ def keep(wheel: Path) -> str:
         place.parent.mkdir(parents=True, exist_ok=True)
         partial = place.with_name(f".{place.name}.partial")
         partial.write_bytes(wheel.read_bytes())
-        partial.replace(place)
+        move(partial, place)
     return digest
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from smoke.backends import webgpu
+from smoke.backends import dml, webgpu
 from smoke.environments import environment_recipes, pinned
 from smoke.wine import namespace
 from smoke.wine.environment import WineSource
@@ -20,6 +20,8 @@ from wheelhouse.process import run
 def collect() -> Facts:
     """Gather the facts of this machine, with the state of our environments and of the Wine runtime."""
     states = {name: pinned.status(name) for name in environment_recipes.environment_names()}
+    if isinstance(native := dml.source(), dml.NativeWindows):
+        states[dml.ENVIRONMENT] = native.status()  # made of a pair of wheels, whose Python is chosen there
     return msgspec.structs.replace(
         host.gather(),
         environments={name: msgspec.convert(asdict(state), Readiness) for name, state in states.items()},

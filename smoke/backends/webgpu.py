@@ -14,6 +14,7 @@ from pathlib import Path
 from smoke.environments import directml_pair, pinned
 from smoke.environments.source import Environment, Readiness
 from wheelhouse.errors import InputError, UnsupportedError
+from wheelhouse.files import by_name
 
 ENVIRONMENT = "webgpu"
 PACKAGES = ("onnxruntime-ep-webgpu",)
@@ -111,7 +112,7 @@ def _lavapipe(root: Path) -> Adapter | None:
 
 
 def _manifests(root: Path) -> list[Path]:
-    return [file for folder in MANIFESTS for file in sorted((root / folder.lstrip("/")).glob("*.json"))]
+    return [file for folder in MANIFESTS for file in sorted((root / folder.lstrip("/")).glob("*.json"), key=by_name)]
 
 
 def _has_gpu(root: Path) -> bool:

@@ -27,7 +27,7 @@ from smoke.running.asked import long_prompt
 from smoke.running.jobs import Questions
 from smoke.running.smoke_request import Request
 from wheelhouse.errors import InputError, UsageError
-from wheelhouse.files import files_below, move
+from wheelhouse.files import by_name, files_below, move
 from wheelhouse.paths import wheels_dir
 
 OTHERS = {"webgpu": webgpu.ENVIRONMENT, "cuda": cuda.ENVIRONMENT}
@@ -180,7 +180,7 @@ def _files(
     plan: Sequence[Planned], environments: Iterable[Environment], folders: Mapping[str, Path]
 ) -> dict[str, Path]:
     """Return the files that travel as they are, by their names in the bundle."""
-    found = {"run.py": RUN} | {f"worker/{file.name}": file for file in sorted(WORKER.glob("*.py"))}
+    found = {"run.py": RUN} | {f"worker/{file.name}": file for file in sorted(WORKER.glob("*.py"), key=by_name)}
     found |= {f"wheels/{wheel.name}": wheel for each in environments for wheel in each.wheels}
     for kind in dict.fromkeys(item.variant.export for item in plan if item.variant.export in folders):
         base = folders[kind]

@@ -13,6 +13,7 @@ from smoke.report.page import charts, pictures, sentences
 from smoke.report.page.chart_data import Chart, Series
 from smoke.report.results import Change, Report, Result
 from wheelhouse.errors import InputError
+from wheelhouse.files import by_name
 
 REMEDY = "It takes a folder with the folders that `invoke smoke --report FOLDER` made, for instance one for each night."
 
@@ -22,7 +23,7 @@ def load(folder: Path) -> tuple[list[Report], list[Path]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", remedy=REMEDY)
     reports, unreadable = [], []
-    for file in sorted(folder.rglob("report.json")):
+    for file in sorted(folder.rglob("report.json"), key=by_name):
         try:
             reports.append(baseline.read(file))
         except InputError:

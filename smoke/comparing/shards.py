@@ -15,7 +15,7 @@ from smoke.parity.verdicts import Verdict
 from smoke.report.results import Report, Result
 from smoke.running import records
 from wheelhouse.errors import InputError
-from wheelhouse.files import write_atomic
+from wheelhouse.files import by_name, write_atomic
 
 NAME = "shard.json"
 _LARGEST = 64 << 20
@@ -46,7 +46,7 @@ def spread(given: Iterable[Path]) -> list[Path]:
     """Return the folders and archives, with the parts themselves in place of a folder that holds several."""
     found: list[Path] = []
     for path in given:
-        parts = sorted(file.parent for file in path.glob(f"*/{NAME}")) if path.is_dir() else []
+        parts = sorted((file.parent for file in path.glob(f"*/{NAME}")), key=by_name) if path.is_dir() else []
         found += parts if parts and not (path / NAME).exists() else [path]
     return found
 

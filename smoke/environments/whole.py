@@ -8,14 +8,15 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from wheelhouse.files import sha256_file
+from wheelhouse.files import by_name, sha256_file
 
 _PACKAGES = ("lib/python*/site-packages", "Lib/site-packages")
 
 
 def damage(folder: Path) -> str | None:
     """Say which installed file below `folder` is gone or has been changed, or None. Reads every file: takes seconds."""
-    for record in sorted(r for place in _PACKAGES for r in folder.glob(f"{place}/*.dist-info/RECORD")):
+    records = (record for place in _PACKAGES for record in folder.glob(f"{place}/*.dist-info/RECORD"))
+    for record in sorted(records, key=by_name):
         for path, digest in _rows(record):
             if (what := _harm(path, digest)) is not None:
                 return what

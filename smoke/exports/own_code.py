@@ -8,14 +8,12 @@ caches that are gone (huggingface/transformers#36071). The library's own class r
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 from smoke.models.check.folder_facts import Facts
 from smoke.models.model import Model
 from wheelhouse.errors import UnsupportedError
-from wheelhouse.files import sha256_file, write_atomic
+from wheelhouse.files import by_name, link_or_copy, sha256_file, write_atomic
 
 FOLDER = ".model"
 _CONFIGURATIONS = ("config.json", "tokenizer_config.json", "generation_config.json", "processor_config.json")
@@ -46,7 +44,7 @@ def runs(model: Model, python: Path) -> bool:
 
 def identity(model: Model) -> dict[str, str]:
     """Return the revision of a model that brings code, where it is known, and the SHA-256 of each of its files."""
-    files = sorted(path for path in model.folder.rglob("*.py") if path.is_file())
+    files = sorted((path for path in model.folder.rglob("*.py") if path.is_file()), key=by_name)
     hashes = {path.relative_to(model.folder).as_posix(): sha256_file(path) for path in files}
     revision = _revision(model.folder)
     return {**({"revision": revision} if revision else {}), **hashes}
@@ -75,7 +73,7 @@ def without(model: Path, folder: Path) -> Path:
     """Return a folder below `folder` with the files of `model` (links where possible), without code or names of it."""
     made = folder / FOLDER
     made.mkdir()
-    for path in sorted(model.rglob("*")):
+    for path in sorted(model.rglob("*"), key=by_name):
         relative = path.relative_to(model)
         if not path.is_file() or path.suffix == ".py" or any(part.startswith(".") for part in relative.parts):
             continue
@@ -83,7 +81,7 @@ def without(model: Path, folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = _nameless(path)
         if content is None:
-            _link(path, target)
+            link_or_copy(path, target)
         else:
             write_atomic(target, content)
     return made
@@ -97,14 +95,3 @@ def _nameless(path: Path) -> str | None:
     if not isinstance(config, dict) or "auto_map" not in config:
         return None
     return json.dumps({name: value for name, value in config.items() if name != "auto_map"}, indent=2) + "\n"
-
-
-def _link(path: Path, target: Path) -> None:
-    for attempt in (os.symlink, os.link, shutil.copyfile):  # Windows allows links to some users and volumes only
-        try:
-            attempt(path.resolve(), target)
-        except OSError:
-            if attempt is shutil.copyfile:
-                raise
-            continue
-        return

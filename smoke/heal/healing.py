@@ -18,7 +18,16 @@ from wheelhouse import process, scratch
 from wheelhouse.console import Task, task
 from wheelhouse.errors import InputError, UnsupportedError, UsageError, nearest
 from wheelhouse.file_locks import locked
-from wheelhouse.files import move, remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
+from wheelhouse.files import (
+    by_name,
+    link_or_copy,
+    move,
+    remove_tree,
+    require_space,
+    sha256_bytes,
+    sha256_file,
+    write_atomic,
+)
 from wheelhouse.paths import cache_dir, log_dir
 
 SCRIPTS = Path(__file__).resolve().parent / "norms"
@@ -80,11 +89,11 @@ def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, share: bool, log:
     files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != NAME]
     needed = 2 * graph.stat().st_size + 10_000_000 + sum(p.stat().st_size for p in files if not share)
     require_space(copy, needed, f"The healed copy of {folder.name}")
-    for path in sorted(files):
+    for path in sorted(files, key=by_name):
         target = copy / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         if share and path.stat().st_size > _COPIED:
-            _share(path, target)
+            link_or_copy(path, target, ways=("link",))
         else:
             shutil.copy2(path, target)
     copied = copy / graph.relative_to(folder)
@@ -93,7 +102,7 @@ def fill(folder: Path, copy: Path, *, mode: Mode, shown: Task, share: bool, log:
 
 def scripts_key() -> str:
     """Return one SHA-256 over the programs that decide what a healed graph looks like."""
-    return " ".join(sha256_file(path)[:16] for path in sorted(SCRIPTS.glob("*.py")))
+    return " ".join(sha256_file(path)[:16] for path in sorted(SCRIPTS.glob("*.py"), key=by_name))
 
 
 def mode_of(mode: str) -> Mode:
@@ -142,7 +151,7 @@ def _own(folder: Path) -> None:
 
     Beside a graph that is no link any more, ONNX Runtime takes no data from outside the folder.
     """
-    links = [path for path in sorted(folder.rglob("*")) if path.is_symlink() and path.is_file()]
+    links = [path for path in sorted(folder.rglob("*"), key=by_name) if path.is_symlink() and path.is_file()]
     require_space(folder, sum(path.stat().st_size for path in links), f"The files that {folder} links to")
     for path in links:
         real = path.with_name(f".real-{path.name}")
@@ -156,16 +165,7 @@ def _own(folder: Path) -> None:
 def _keep(graph: Path) -> None:
     original = graph.with_name(graph.name + ORIGINAL)
     if not original.exists():
-        _share(graph, original)  # only until the healed graph takes its name
-
-
-def _share(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, or a copy where the file system cannot."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links
-        require_space(target.parent, source.stat().st_size, f"A copy of {source.name}")
-        shutil.copy2(source, target)
+        link_or_copy(graph, original, ways=("link",))  # only until the healed graph takes its name
 
 
 def _run(

@@ -27,7 +27,7 @@ def expect(folder: Path, verdicts: dict[tuple[str, str], str], *options: str) ->
     results.append(PIPELINE)
     report.write_text(json.dumps({"results": results}), encoding="utf-8")
     argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report), *options]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
 def test_a_good_report_is_accepted(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_npus_pipeline_has_to_run_and_to_say_that_it_fell_back(tmp_path: Pat
     results = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in GOOD]
     report.write_text(json.dumps({"results": [*results, *pipeline]}), encoding="utf-8")
     argv = [sys.executable, str(ROOT / ".ci" / "expect"), str(report)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == (0 if fine else 1)
     assert ("as expected" in done.stdout) == fine
     assert done.stdout.count("npuw-cpu") <= 1

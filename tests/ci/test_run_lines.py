@@ -146,7 +146,9 @@ class Scene:
             line = line.replace(old, new)
         assert "${{" not in line
         argv = ["bash", "-e", "-o", "pipefail", "-c", line]
-        done = subprocess.run(argv, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            argv, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600, encoding="utf-8"
+        )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -279,7 +281,9 @@ def test_installs(scene: Scene) -> None:
     scene.env |= {"PATH": f"{environment / 'bin'}{os.pathsep}{scene.env['PATH']}", "HOME": os.environ["HOME"]}
     for line in (plain, pinned, test):
         scene.run(line)
-    installed = subprocess.run([environment / "bin/pip", "list"], capture_output=True, text=True, check=True).stdout
+    installed = subprocess.run(
+        [environment / "bin/pip", "list"], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
     assert re.search(r"^cmake +4\.4\.5$", installed, re.MULTILINE)
     assert {"dml-wheelhouse", "pytest", "ruff"} <= {line.partition(" ")[0] for line in installed.splitlines()}
     # Mozilla's action puts sccache there

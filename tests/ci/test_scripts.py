@@ -19,7 +19,9 @@ from wheelhouse.paths import ROOT
 
 
 def run_tool(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120)
+    return subprocess.run(
+        argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120, encoding="utf-8"
+    )
 
 
 BASH = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
@@ -134,7 +136,9 @@ def test_a_release_is_made_of_what_the_sums_say_and_of_nothing_else(tmp_path: Pa
     stand_in.chmod(0o755)
     environment = os.environ | {"PATH": f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}", "TAG": "v1 & more"}
     script = workflow_step("release", "Verify and publish")
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
     assert (done.returncode != 0) == swapped, done.stderr
     asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines() if not swapped else []
     files = [f"wheels/{wheel.name}", "wheels/SHA256SUMS", "sboms/x.cdx.json"]
@@ -192,7 +196,9 @@ def run_lanes(folder: Path, *lines: str) -> tuple[int, list[str]]:
     script = folder / ".ci" / "run"
     script.parent.mkdir()
     script.write_text("\n".join([functions, *lines, "echo", end[end.index('echo "=== summary') :]]), encoding="utf-8")
-    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["bash", str(script)], capture_output=True, text=True, check=False, timeout=60, encoding="utf-8"
+    )
     assert not [line for line in done.stderr.splitlines() if not line.startswith("grep:")]
     rows = done.stdout[done.stdout.index("=== summary") :].splitlines()[1:]
     return done.returncode, [" ".join(row.split()[:2]) for row in rows if not row.startswith("total")]
@@ -270,7 +276,7 @@ def forge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def propose(work: Path, *text: str) -> str:
     argv = ["bash", str(ROOT / ".ci" / "propose"), "records", "Record", "https://x/runs/7", *text]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=work).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=work, encoding="utf-8").stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the workflow runs on Linux")
@@ -280,7 +286,7 @@ def test_what_a_run_recorded_is_proposed_once_and_then_brought_up_to_date(forge:
         (forge / "recipes" / "dml.lock.toml").write_text(text, encoding="utf-8")
         assert "proposed as records" in propose(forge)
         show = ["git", "-C", str(forge.parent / "remote"), "show", "records:recipes/dml.lock.toml"]
-        assert subprocess.run(show, check=True, capture_output=True, text=True).stdout == text
+        assert subprocess.run(show, check=True, capture_output=True, text=True, encoding="utf-8").stdout == text
         subprocess.run(["git", "-C", str(forge), "switch", "-q", "main"], check=True)
         subprocess.run(["git", "-C", str(forge), "branch", "-qD", "records"], check=True)
     log = (forge.parent / "log").read_text(encoding="utf-8")
@@ -329,7 +335,9 @@ def test_upgrade_says_what_holds_and_what_does_not(checkout: Path, newer: str) -
     environ = os.environ | {"PATH": f"{checkout.parent / 'bin'}{os.pathsep}{os.environ['PATH']}", "NEWER": newer}
     out = checkout.parent / "out"
     argv = ["bash", str(ROOT / ".ci" / "upgrade"), str(out)]
-    done = subprocess.run(argv, capture_output=True, text=True, cwd=checkout, env=environ, timeout=120)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, cwd=checkout, env=environ, timeout=120, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     assert (out / "upgrade.txt").read_text(encoding="utf-8") == "mine: something newer\n"
     assert (out / "upgrade.patch").exists() == bool(newer)

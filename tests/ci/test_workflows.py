@@ -53,7 +53,9 @@ def tool(name: str) -> str:
 
 def run_tool(*argv: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PATH": scripts_beside_python()}  # actionlint looks for shellcheck there
-    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    return subprocess.run(
+        argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, encoding="utf-8"
+    )
 
 
 needs_shellcheck = pytest.mark.skipif(
@@ -186,12 +188,14 @@ def test_the_line_that_makes_one_record_of_many_is_run(tmp_path: Path) -> None:
         record.parent.mkdir(parents=True)
         entry = {"target": "windows-x64", "python": python, "state": "built", "by": "x", "when": f"2026-{python}"}
         rows = [f'{key} = "{value}"' for key, value in {**entry, "recipe-hash": "0" * 64}.items()]
-        record.write_text("\n".join(['format = 1\nrecipe = "dml"\n[[built]]', *rows]))
+        record.write_text("\n".join(['format = 1\nrecipe = "dml"\n[[built]]', *rows]), encoding="utf-8")
     program, *words = [word.replace("dml", str(recipe)) for word in as_typed(line)]
     assert program == "python"
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, timeout=60, encoding="utf-8"
+    )
     assert done.stdout == "2 entries taken over\n", done.stderr
-    assert (tmp_path / "dml.built.toml").read_text().count("[[built]]") == 2
+    assert (tmp_path / "dml.built.toml").read_text(encoding="utf-8").count("[[built]]") == 2
 
 
 def test_powershell_gets_no_bare_commas() -> None:

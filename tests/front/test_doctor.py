@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from front import doctor, lane_checks
 from front.doctor import examine, to_json, to_text
 from front.lane_checks import Lane
 from wheelhouse.machine.facts import Facts
+from wheelhouse.machine.host_windows import numbers
 
 FACTS = Path(__file__).parent / "facts"
 
@@ -217,6 +219,12 @@ def test_text_names_what_was_found() -> None:
     text = to_text(examine(facts_of("windows-ai-pc"), cmake="3.28"))
     for word in ("Intel(R) Arc(TM) 140V", "(software)", "10.0.26100.0", "17.14", "AI Boost", "✓ git-dml", "- wine"):
         assert word in text
+
+
+def test_the_cmake_that_is_asked_for_is_what_the_recipes_need() -> None:
+    oldest = doctor._oldest_cmake()
+    assert numbers(oldest) >= (3, 28)
+    assert f"CMake {oldest} or newer" in said(lane_checks.git_cpu(facts_of("debian-server", tools={}), oldest))
 
 
 @given(

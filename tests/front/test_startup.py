@@ -12,7 +12,7 @@ HEAVY |= {"psutil", "filelock", "pefile", "requests"}
 
 def test_listing_the_tasks_imports_nothing_heavy() -> None:
     argv = [sys.executable, "-X", "importtime", "-m", "invoke", "--list"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8")
     imported = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "invoke" in imported
     assert imported & HEAVY == set()
@@ -20,6 +20,8 @@ def test_listing_the_tasks_imports_nothing_heavy() -> None:
 
 def test_every_task_is_explained() -> None:
     argv = [sys.executable, "-m", "invoke", "--list", "--list-format", "json"]
-    listed = json.loads(subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    listed = json.loads(
+        subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    )
     assert listed["tasks"]
     assert [t["name"] for t in listed["tasks"] if not t["help"]] == []

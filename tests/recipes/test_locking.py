@@ -317,7 +317,9 @@ def test_a_dependency_that_redirects_to_https_is_fetched(world, certificate):
 
 def test_a_repository_that_redirects_to_http(world, certificate):
     with public_hosts(world.mirror) as plain, redirecting_host(certificate, plain) as encrypted:
-        world.recipe.write_text(RECIPE.replace("https://github.com/mini/ort", f"{encrypted}/mini/ort"))
+        world.recipe.write_text(
+            RECIPE.replace("https://github.com/mini/ort", f"{encrypted}/mini/ort"), encoding="utf-8"
+        )
         with pytest.raises(NetworkError, match=r"w\.toml:11: https://.*/mini/ort redirects to .* not https.*look at"):
             world.lock()
     assert not world.recipe.with_suffix(".lock.toml").exists()
@@ -376,7 +378,7 @@ def test_a_revision_that_git_would_take_for_an_option(world):
 )
 def test_requests_that_are_refused_before_anything_is_fetched(world, old, new, message):
     assert old in RECIPE
-    world.recipe.write_text(RECIPE.replace(old, new))
+    world.recipe.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(RecipeError, match=rf"w\.toml:\d+: .*{message}"):
         world.lock()
     assert not world.third_party.exists()
@@ -397,7 +399,9 @@ def test_a_lock_that_cannot_be_read_says_what_to_do(world, text):
 def test_a_commit_that_contradicts_the_published_binary_is_said(world, capsys):
     commit = upstream.git(world.mirror / "mini/ort", "rev-parse", "HEAD")
     for built_as, said in ((commit[:10], False), ("f2c39fe2f8", True)):
-        world.recipe.write_text(RECIPE.replace('ort", tag = "v1"', f'ort", tag = "v1", built-as = "{built_as}"'))
+        world.recipe.write_text(
+            RECIPE.replace('ort", tag = "v1"', f'ort", tag = "v1", built-as = "{built_as}"'), encoding="utf-8"
+        )
         world.lock()
         assert (f"published binary of that version was built from {built_as}" in capsys.readouterr().err) == said
 

@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     for name in ("recipes/a.toml", "wheelhouse/x.py", "wheels/simple/index.html", "cache/published/w/w.whl", "site/p"):
         (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("old")
+        (tmp_path / name).write_text("old", encoding="utf-8")
     return tmp_path
 
 
@@ -36,22 +36,28 @@ def remembered(home: Path) -> None:
 
 def same_size_and_time(path: Path) -> None:
     before = path.stat()
-    path.write_text("new")
+    path.write_text("new", encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 TOUCHED: dict[str, Callable[[Path], object]] = {
-    "a recipe": lambda home: (home / "recipes/a.toml").write_text("newer"),
-    "our code": lambda home: (home / "wheelhouse/new.py").write_text(""),
+    "a recipe": lambda home: (home / "recipes/a.toml").write_text("newer", encoding="utf-8"),
+    "our code": lambda home: (home / "wheelhouse/new.py").write_text("", encoding="utf-8"),
     "a wheel is gone": lambda home: (home / "cache/published/w/w.whl").unlink(),
-    "an index page": lambda home: (home / "wheels/simple/index.html").write_text("x"),
+    "an index page": lambda home: (home / "wheels/simple/index.html").write_text("x", encoding="utf-8"),
     "bits under the same size and time": lambda home: same_size_and_time(home / "cache/published/w/w.whl"),
     "a cut file": lambda home: os.truncate(home / "cache/published/w/w.whl", 1),
     "another folder": lambda home: (home / "wheels").rename(home / "elsewhere"),
     "a link to nothing": lambda home: (home / "wheels/x.whl").symlink_to("nowhere"),
     "a package of this Python": lambda home: (home / "site/q").mkdir(),
-    "an audit": lambda home: ((home / "cache/audits").mkdir(), (home / "cache/audits/f").write_text("")),
-    "a download": lambda home: ((home / "cache/downloads").mkdir(), (home / "cache/downloads/f").write_text("")),
+    "an audit": lambda home: (
+        (home / "cache/audits").mkdir(),
+        (home / "cache/audits/f").write_text("", encoding="utf-8"),
+    ),
+    "a download": lambda home: (
+        (home / "cache/downloads").mkdir(),
+        (home / "cache/downloads/f").write_text("", encoding="utf-8"),
+    ),
 }
 
 
@@ -69,8 +75,8 @@ def test_what_was_touched_is_looked_at_again(home: Path, touch: Callable[[Path],
 def test_what_matters_to_no_wheel_is_no_reason(home: Path) -> None:
     remembered(home)
     (home / "recipes/__pycache__").mkdir()
-    (home / "recipes/__pycache__/a.pyc").write_text("")
-    (home / "wheels/.simple.lock").write_text("")
+    (home / "recipes/__pycache__/a.pyc").write_text("", encoding="utf-8")
+    (home / "wheels/.simple.lock").write_text("", encoding="utf-8")
     assert standing.told(QUESTION) == "all unchanged"
 
 
@@ -85,7 +91,7 @@ def test_after_a_build_that_made_something_a_second_look_is_remembered(home: Pat
 
     def build() -> str:
         runs.append(1)
-        (home / "wheels/made.whl").exists() or (home / "wheels/made.whl").write_text("wheel")
+        (home / "wheels/made.whl").exists() or (home / "wheels/made.whl").write_text("wheel", encoding="utf-8")
         return "made" if len(runs) == 1 else "unchanged"
 
     assert standing.remembering(QUESTION, build) == "made"
@@ -95,7 +101,10 @@ def test_after_a_build_that_made_something_a_second_look_is_remembered(home: Pat
 
 def test_what_changes_each_time_is_never_remembered(home: Path) -> None:
     def build() -> str:
-        (home / "wheels/x").write_text((home / "wheels/x").read_text() + "x" if (home / "wheels/x").exists() else "x")
+        (home / "wheels/x").write_text(
+            (home / "wheels/x").read_text(encoding="utf-8") + "x" if (home / "wheels/x").exists() else "x",
+            encoding="utf-8",
+        )
         return "made"
 
     assert standing.remembering(QUESTION, build) == "made"

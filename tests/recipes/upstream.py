@@ -40,7 +40,9 @@ class Upstream:
 def git(folder: Path, *arguments: str) -> str:
     """Run git with a fixed identity and date, so that commits are the same wherever a test runs."""
     argv = ["git", "-C", str(folder), "-c", "init.defaultBranch=main", *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, env=os.environ | _GIT_ENV).stdout.strip()
+    return subprocess.run(
+        argv, check=True, capture_output=True, text=True, env=os.environ | _GIT_ENV, encoding="utf-8"
+    ).stdout.strip()
 
 
 def repository(content: Path, place: Path, *, tag: str = "") -> str:

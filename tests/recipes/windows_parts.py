@@ -105,7 +105,7 @@ def _dll(place: Path, arch: str) -> None:
 
 def _python(place: Path, version: str, arch: str) -> Path:
     ask = (*interpreters.find(version), "-c", "import sysconfig; print(sysconfig.get_path('include'))")
-    headers = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    headers = subprocess.run(ask, check=True, capture_output=True, text=True, encoding="utf-8").stdout.strip()
     shutil.copytree(headers, place / "tools/include")
     (place / "tools/include/pyconfig.h").write_text(SETTINGS, encoding="utf-8")
     texts = (file.read_text(encoding="utf-8", errors="replace") for file in (place / "tools/include").rglob("*.h"))

@@ -235,7 +235,9 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     own = ["unshare", "--mount", "--propagation", "private"]
     if shutil.which("unshare") is None or subprocess.run([*own, "true"], capture_output=True).returncode:
         pytest.skip("a namespace for mounts is not permitted here")
-    done = subprocess.run([*own, sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run(
+        [*own, sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, encoding="utf-8"
+    )
     if "mount" in done.stderr and "permission denied" in done.stderr:
         pytest.skip("mounting is not permitted here")
     assert done.returncode == 0, done.stderr

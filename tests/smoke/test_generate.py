@@ -140,7 +140,9 @@ def _job(tmp_path, **more):
 
 def test_a_chat_remembers_what_was_said(tmp_path):
     argv = _job(tmp_path, turns=["one"], chat=True)
-    done = subprocess.run(argv, input="two\n\nthree\n", capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        argv, input="two\n\nthree\n", capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
+    )
     assert done.stdout == "one\n> one one two\n> > one one two one one two three\n> \n"
     assert len(json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["answers"]) == 3
 
@@ -241,7 +243,9 @@ def test_a_chat_does_not_take_all_of_standard_input_for_its_first_prompt():
 
 def test_a_chat_ends_where_the_model_takes_no_more(tmp_path):
     argv = _job(tmp_path, turns=["one"], chat=True, most=10)
-    done = subprocess.run(argv, input="two\nthree\n", capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        argv, input="two\nthree\n", capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
+    )
     assert done.stdout == "one\n> "
     answers = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
     assert len(answers["answers"]) == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.not_in_wine import LINKS
 from wheelhouse import files
 from wheelhouse.errors import BusyError, ResourceError
 from wheelhouse.file_locks import locked
@@ -67,6 +68,25 @@ def test_remove_tree_takes_files_links_folders_and_what_is_absent(tmp_path: Path
         files.remove_tree(tmp_path / name)
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
     assert (kept / "inside").exists()
+
+
+@pytest.mark.parametrize("forbidden", [pytest.param((), marks=LINKS), ("symlink",), ("symlink", "link")])
+def test_a_large_file_is_linked_where_that_is_allowed_and_a_copy_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], forbidden: tuple[str, ...]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    for name in forbidden:
+        monkeypatch.setattr(files.os, name, refuse)
+    files._say_copied.cache_clear()
+    (tmp_path / "weights").write_bytes(b"x" * 100)
+    for number in range(2):
+        files.link_or_copy(tmp_path / "weights", tmp_path / f"{number}")
+        assert (tmp_path / f"{number}").read_bytes() == b"x" * 100
+    assert (tmp_path / "0").is_symlink() == (not forbidden)
+    assert (tmp_path / "0").stat().st_nlink == {0: 1, 1: 3, 2: 1}[len(forbidden)]
+    assert capsys.readouterr().err.count("makes no links here") == (len(forbidden) == 2)
 
 
 def test_space_is_checked_where_the_folder_will_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

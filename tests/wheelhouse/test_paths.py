@@ -13,6 +13,13 @@ def test_the_cache_is_where_the_variable_says(monkeypatch, tmp_path):
     assert cache_dir("x") == tmp_path / "a b & ë" / "x"
 
 
+def test_a_cache_relative_to_somewhere_stays_there(monkeypatch, tmp_path):
+    """Tools run in folders of their own: a relative path would be another one for each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DML_WHEELHOUSE_CACHE", "cache")
+    assert cache_dir("x") == tmp_path / "cache" / "x"
+
+
 @pytest.mark.parametrize("name", ["/tmp/c\udcff", "/tmp/\x1b[2J", "/tmp/a\u202eb"])
 def test_a_cache_that_cannot_be_named_is_refused(monkeypatch, name):
     monkeypatch.setenv("DML_WHEELHOUSE_CACHE", name)

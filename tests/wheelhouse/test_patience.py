@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
@@ -11,6 +14,8 @@ import pytest
 from wheelhouse import files, patience, steps
 from wheelhouse.errors import BusyError
 from wheelhouse.steps import Step
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows itself: test_windows_files.py")
 
 
 def refusal(winerror: int, path: Path) -> PermissionError:
@@ -142,6 +147,68 @@ def test_a_folder_in_a_files_place_is_not_waited_for(
     with pytest.raises(IsADirectoryError):
         files.write_atomic(tmp_path / "x", "")
     assert waits == []
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> dict[str, int]:
+    """Remove and replace as Windows does: nothing read-only, nor what is held as often as its name says here."""
+    left: dict[str, int] = {}
+
+    def refuse(path: os.PathLike[str] | str, folder: int | None = None) -> None:
+        name = Path(path).name
+        if left.get(name, 0):
+            left[name] -= 1
+            raise refusal(32, Path(path))
+        with contextlib.suppress(FileNotFoundError):
+            if not os.stat(path, dir_fd=folder, follow_symlinks=False).st_mode & stat.S_IWRITE:
+                raise refusal(5, Path(path))
+
+    def removing(original: Callable[..., None]) -> Callable[..., None]:
+        def call(path: str, *, dir_fd: int | None = None) -> None:
+            refuse(path, dir_fd)
+            original(path, dir_fd=dir_fd)
+
+        return call
+
+    def replace(path: Path, target: Path, *, original: Callable[..., Path] = Path.replace) -> Path:
+        refuse(target)
+        return original(path, target)
+
+    for name in ("unlink", "rmdir"):
+        monkeypatch.setattr(os, name, removing(getattr(os, name)))
+    monkeypatch.setattr(Path, "replace", replace)
+    return left
+
+
+@posix
+def test_what_is_held_or_read_only_is_removed_all_the_same(tmp_path: Path, windows: dict[str, int]) -> None:
+    for name in ("a/b/x", "a/b/y", "a/z"):
+        files.write_atomic(tmp_path / name, "1")
+        (tmp_path / name).chmod(stat.S_IREAD)
+    windows |= {"y": 2, "b": 1}
+    files.remove_tree(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+@posix
+def test_a_read_only_file_is_no_reason_to_wait(tmp_path: Path, windows: dict[str, int], waits: list[float]) -> None:
+    files.write_atomic(tmp_path / "x", "old")
+    (tmp_path / "x").chmod(stat.S_IREAD)
+    files.write_atomic(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_text(encoding="utf-8") == "new"
+    (tmp_path / "x").chmod(stat.S_IREAD)
+    files.remove_tree(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+    assert waits == []
+
+
+@posix
+def test_what_stays_open_in_a_folder_is_named(tmp_path: Path, windows: dict[str, int]) -> None:
+    files.write_atomic(tmp_path / "a" / "open.txt", "1")
+    windows["open.txt"] = 99
+    for path in (tmp_path / "a", tmp_path / "a" / "open.txt"):
+        with pytest.raises(BusyError, match=r"Another program has .*open\.txt open"):
+            files.remove_tree(path)
 
 
 def test_paths_have_one_order_on_every_system() -> None:

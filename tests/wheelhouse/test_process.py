@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wheelhouse import process
 from wheelhouse.errors import StepFailedError, ToolchainError
 from wheelhouse.process import Command, render, run
 from wheelhouse.processes import orphans, quoting
@@ -176,6 +177,18 @@ def test_what_was_run_is_shown_as_the_users_shell_takes_it(
     fake = SimpleNamespace(name=system, environ=environ)
     monkeypatch.setattr(quoting, "os", fake)
     assert quoting.own_shell() == shell
+
+
+@pytest.mark.parametrize(("shell", "shown"), [("cmd", '"a & b"'), ("powershell", "'a & b'"), ("posix", "'a & b'")])
+def test_the_log_begins_with_what_the_users_shell_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str, shown: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(process.console, "command", said.append)
+    monkeypatch.setattr(process, "own_shell", lambda: shell)
+    run(Command(argv=(sys.executable, "-c", "pass", "a & b")), log=tmp_path / "x.log")
+    assert said[0].endswith(f" {shown}")
+    assert (tmp_path / "x.log").read_text(encoding="utf-8").splitlines()[0] == f"+ {said[0]}"
 
 
 def test_list2cmdline_agrees_where_cmd_has_no_special_meaning() -> None:

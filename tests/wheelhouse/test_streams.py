@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from wheelhouse import streams
 from wheelhouse.paths import ROOT
 
 SAID = "✓ Zoë … 中文\n"
@@ -60,6 +63,61 @@ def test_an_encoding_that_is_asked_for_is_kept_and_shows_what_it_has(encoding: s
     done = run("-c", PRINT, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
     assert done.stdout == SAID.encode(encoding, errors="replace")
+
+
+class Terminal(io.TextIOWrapper):
+    """A console: it shows what its code page has."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., io.BytesIO]]:
+    """Put streams as Windows makes them into the place of ours; a call gives what was written to one."""
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    number = getattr(signal, "SIGBREAK", None) or signal.SIGUSR1  # type: ignore[attr-defined,unused-ignore]
+    monkeypatch.setattr(signal, "SIGBREAK", number, raising=False)
+    monkeypatch.setattr(streams.sys, "platform", "win32")
+    kept = []
+
+    def make(name: str, kind: type[io.TextIOWrapper], code_page: str, content: bytes = b"") -> io.BytesIO:
+        raw = io.BytesIO(content)
+        kept.append(kind(raw, encoding=code_page, newline="\r\n", write_through=True))
+        monkeypatch.setattr(sys, name, kept[-1])
+        return raw
+
+    before = signal.getsignal(number)
+    yield make
+    signal.signal(number, before)
+
+
+def test_a_file_gets_no_line_ends_of_windows(windows: Callable[..., io.BytesIO]) -> None:
+    raw = windows("stdout", io.TextIOWrapper, "cp1252")
+    streams.settle()
+    print(SAID, end="")
+    assert raw.getvalue() == SAID.encode()
+
+
+@pytest.mark.parametrize("code_page", ["cp437", "cp850", "cp1252", "cp932", "cp65001"])
+def test_a_console_shows_what_its_code_page_has(windows: Callable[..., io.BytesIO], code_page: str) -> None:
+    encoding = {"cp65001": "utf-8"}.get(code_page, code_page)
+    raw = windows("stdout", Terminal, encoding)
+    streams.settle()
+    print(SAID, end="")
+    assert raw.getvalue().replace(b"\r", b"") == SAID.encode(encoding, errors="replace")
+
+
+def test_what_is_typed_or_piped_in_cannot_raise(windows: Callable[..., io.BytesIO]) -> None:
+    windows("stdin", io.TextIOWrapper, "cp1252", b"ausf\x81hren\r\n")
+    streams.settle()
+    assert sys.stdin.readline().strip() == "ausf\ufffdhren"
+
+
+def test_ctrl_break_interrupts(windows: Callable[..., io.BytesIO]) -> None:
+    streams.settle()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGBREAK)  # type: ignore[attr-defined,unused-ignore]
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Ctrl+Break is Windows'")

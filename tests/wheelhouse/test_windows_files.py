@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wheelhouse import patience
 from wheelhouse.files import files_below, remove_tree, sha256_tree, write_atomic
 from wheelhouse.paths import CACHE_VARIABLE, cache_dir
 
@@ -40,6 +41,17 @@ def test_read_only_files_and_folders_are_removed(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").chmod(stat.S_IREAD)
     remove_tree(tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_read_only_file_is_replaced_and_removed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience.time, "sleep", lambda _: pytest.fail("waited for nobody"))
+    write_atomic(tmp_path / "x", "old")
+    (tmp_path / "x").chmod(stat.S_IREAD)
+    write_atomic(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_text(encoding="utf-8") == "new"
+    (tmp_path / "x").chmod(stat.S_IREAD)
+    remove_tree(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
 
 
 def test_names_that_differ_in_case_are_one_file(tmp_path: Path) -> None:

@@ -70,6 +70,26 @@ def test_an_archive_with_such_a_name_is_refused_there_and_unpacked_elsewhere(
     assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_are_one_file_there_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    path, names = tmp_path / f"a.{kind}", ("d/Readme", "D/README", "d/other", "é", "É")
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, "x")
+    else:
+        with tarfile.open(path, "w") as packed:
+            for name in names:
+                packed.addfile(tarfile.TarInfo(name))
+    monkeypatch.setattr(unpacking.sys, "platform", "win32")
+    unpack(path, tmp_path / "there")
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"a.{kind} has d/Readme and D/README, which are one file on Windows" in said
+    assert said.count("are one file") == 2
+
+
 @pytest.mark.skipif(os.name != "posix", reason="makes a pipe with a name")
 def test_what_goes_to_a_pipe_or_a_device_leaves_it_where_it_is(tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", []

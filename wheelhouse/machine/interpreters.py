@@ -124,11 +124,12 @@ def _registered(version: str) -> Iterator[Path]:
 
 @cache
 def _version_of(candidate: tuple[str, ...]) -> str | None:
-    """Ask a candidate; a pyenv shim, or Windows' shop alias, is there and still starts nothing."""
+    """Ask a candidate; a pyenv shim, or Windows' shop alias, is there and still starts nothing.
+
+    Its answer is a version in ASCII; what else it says (the alias: in the user's language and code page) is not read.
+    """
     try:
-        done = subprocess.run(
-            [*candidate, "-c", _PROBE], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=True
-        )
+        done = subprocess.run([*candidate, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.decode("ascii", errors="replace").strip()

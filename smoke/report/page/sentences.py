@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from smoke.parity import speeds
@@ -11,6 +10,7 @@ from smoke.parity.gates import IsGolden
 from smoke.parity.verdicts import Verdict
 from smoke.report import wording
 from smoke.report.results import Report, Result
+from wheelhouse.processes.quoting import own_shell, quote
 
 MOST, LONGEST = 3, 160
 """Faults that are named at the top, and characters of what is said of each: all of it stands below."""
@@ -144,7 +144,9 @@ def command(report: Report, result: Result) -> str:
     if result.machine:
         return ""  # a dump of another machine: it is made there
     options = report.options or ("--model", report.model.name, "--max-new-tokens", str(report.max_new_tokens))
-    return shlex.join(["invoke", "smoke", "--backend", f"{result.backend}:{result.variant}", *options])
+    words = ("invoke", "smoke", "--backend", f"{result.backend}:{result.variant}", *options)
+    shell = own_shell()  # of who made the report: it is looked at there first
+    return " ".join(quote(word, shell) for word in words)
 
 
 def title(report: Report) -> str:

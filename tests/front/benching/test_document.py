@@ -80,13 +80,15 @@ def test_the_help_names_everything_that_can_be_measured():
 def test_what_compilers_took_is_read_from_ninja(tmp_path):
     folder: Path = tmp_path / "core-build"
     folder.mkdir()
-    (folder / ".ninja_log").write_text("# ninja log v7\n10\t260\t1\tx/core.c.o\tab\n260\t400\t1\tlib.so\tcd\n")
+    (folder / ".ninja_log").write_text(
+        "# ninja log v7\n10\t260\t1\tx/core.c.o\tab\n260\t400\t1\tlib.so\tcd\n", encoding="utf-8"
+    )
     assert list(miniature._objects(tmp_path)) == [0.25]
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "GROUPS", {"slow": lambda: pytest.fail("it was measured")})
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     for place in (tmp_path / "file" / "below.json", tmp_path):
         with pytest.raises(InputError, match="cannot be"):
             command.bench([], as_json=False, out=str(place))

@@ -122,7 +122,7 @@ def test_a_reader_that_has_seen_enough(monkeypatch, capfd, name, flag):
 
 
 def test_a_reader_of_both_that_has_seen_enough(monkeypatch, capfd):
-    with os.fdopen(closed_pipe(), "w") as err:
+    with os.fdopen(closed_pipe(), "w", encoding="utf-8") as err:
         assert outcome_into(monkeypatch, closed_pipe(), ["no-such-task"], err=err) == 141
     assert capfd.readouterr() == ("", "")
 

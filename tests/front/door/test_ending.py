@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from front.door import ending
 from front.door.ending import ended
 from wheelhouse import console
 from wheelhouse.console import speaking
@@ -45,6 +46,14 @@ def test_a_cache_that_is_a_file_is_named(tmp_path, monkeypatch, capsys):
     assert f"{CACHE_VARIABLE} names the folder" in capsys.readouterr().err
 
 
+def test_a_path_that_is_too_long_for_windows_is_no_bug_of_ours(monkeypatch, capsys):
+    """There it is said to be not there: of a file beyond 259 characters, of a folder beyond 247."""
+    monkeypatch.setattr(ending.sys, "platform", "win32")
+    assert ended(failing(OSError(errno.ENOENT, "No such file or directory", "C:\\" + "x" * 250))) == 9
+    assert "has 253 characters" in (said := capsys.readouterr().err)
+    assert f"Set {CACHE_VARIABLE}=C:\\w" in said
+
+
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.ENOENT, "No such file", "/x")])
 def test_a_bug_of_ours_stays_one(error):
     with pytest.raises(type(error)):
@@ -70,7 +79,7 @@ def test_whatever_is_said_to_a_reader_who_left_ends_alike(monkeypatch, speak, na
     os.close(read)
     for console_of in (speaking.stdout, speaking.stderr):
         console_of.cache_clear()
-    with os.fdopen(write, "w") as closed:
+    with os.fdopen(write, "w", encoding="utf-8") as closed:
         monkeypatch.setattr(sys, name, closed)
 
         def act():

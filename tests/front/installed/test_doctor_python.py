@@ -218,12 +218,17 @@ def test_what_is_no_environment(tmp_path: Path) -> None:
 def test_what_cannot_be_understood_is_passed_over(good: Environment) -> None:
     info = next(good.site.glob("onnxruntime_genai_directml*.dist-info"))
     metadata = info / "METADATA"
-    metadata.write_text(metadata.read_text().replace("Requires-Dist: numpy>=1", "Requires-Dist: ???\nRequires-Dist:"))
+    metadata.write_text(
+        metadata.read_text(encoding="utf-8").replace("Requires-Dist: numpy>=1", "Requires-Dist: ???\nRequires-Dist:"),
+        encoding="utf-8",
+    )
     record = info / "RECORD"
-    record.write_text(record.read_text() + ",,\n../../Scripts/x.exe,,\n")
+    record.write_text(record.read_text(encoding="utf-8") + ",,\n../../Scripts/x.exe,,\n", encoding="utf-8")
     assert good.problems() == []
     runtime = next(good.site.glob("onnxruntime_directml*.dist-info")) / "METADATA"
-    runtime.write_text(runtime.read_text().replace("Version: 1.30.0", "Version: of today"))
+    runtime.write_text(
+        runtime.read_text(encoding="utf-8").replace("Version: 1.30.0", "Version: of today"), encoding="utf-8"
+    )
     assert good.problems() == ["requirement-unmet"]
 
 

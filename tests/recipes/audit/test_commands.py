@@ -143,5 +143,5 @@ def test_nothing_heavy_is_imported_for_the_task_list():
     import subprocess
 
     code = "import tasks, sys; print([m for m in ('pefile', 'capstone', 'elftools', 'cyclonedx') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout.strip() == "[]"

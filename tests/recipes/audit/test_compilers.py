@@ -65,7 +65,7 @@ def command(compiler, source, output, api, *options):
 
 def build(compiler, source, output, api, *options):
     argv = command(compiler, source, output, api, *options)
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return output.read_bytes()
 

@@ -194,7 +194,10 @@ def crowd(path):
 
 def giant(path):
     """Write a library that is larger than what is kept in memory, with a call to follow in it."""
-    with zipfile.ZipFile(path, "w") as archive, archive.open("g/onnxruntime-genai.dll", "w") as member:
+    with (
+        zipfile.ZipFile(path, "w") as archive,
+        archive.open("g/onnxruntime-genai.dll", "w", encoding="utf-8") as member,
+    ):
         member.write(GENAI.files["onnxruntime_genai/onnxruntime-genai.dll"])
         noise = os.urandom(1 << 20)
         for _ in range(320):
@@ -209,7 +212,9 @@ def test_hostile_wheels_do_not_fill_the_memory(tmp_path, write, rule):
     path = tmp_path / "hostile-1.0-cp312-cp312-win_amd64.whl"
     write(path)
     command = [sys.executable, "-c", MEASURE, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3], encoding="utf-8"
+    )
     found, peak = done.stdout.splitlines()[:2]
     assert rule in found
     assert int(peak.split()[1]) < 300 * 1000  # kB
@@ -220,5 +225,5 @@ def test_thousands_of_mutated_wheels():
     """The same properties with 400 examples each, 3,200 in all, in a process of its own; or as many as you set."""
     environment = {"AUDIT_FUZZ_EXAMPLES": "400", **os.environ}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "any or damaged", __file__]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, encoding="utf-8")
     assert done.returncode == 0, done.stdout[-3000:]

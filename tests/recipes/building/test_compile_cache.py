@@ -115,6 +115,7 @@ class Machine:
             check=True,
             capture_output=True,
             text=True,
+            encoding="utf-8",
         )
         return {name: int(value) for name, value in (line.split("\t") for line in done.stdout.splitlines())}
 

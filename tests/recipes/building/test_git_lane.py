@@ -111,7 +111,7 @@ def test_it_installs_and_imports_in_a_clean_environment(built, tmp_path):
     code = (
         "import minigenai as m; from minigenai import helper; print(m.answer(), m.telemetry(), m.file(), m.__version__)"
     )
-    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, encoding="utf-8")
     answer, telemetry, file, version = done.stdout.split()
     assert (answer, telemetry, version) == ("46", "0", "0.15.2")  # twice ORT API 23, telemetry off
     assert file.startswith("/src/genai-")
@@ -208,19 +208,20 @@ def test_a_recipe_whose_version_is_not_the_sources(project):
 
 def test_a_new_version_makes_again_what_depends_on_it_and_says_why(project, capsys):
     ort = project.upstream.mirror / "mini" / "ort"
-    (ort / "VERSION_NUMBER").write_text("1.23.5\n")
+    (ort / "VERSION_NUMBER").write_text("1.23.5\n", encoding="utf-8")
     upstream.git(ort, "add", "VERSION_NUMBER")
     upstream.git(ort, "commit", "--quiet", "--message", "next")
     upstream.git(ort, "tag", "v2")
     recipe = project.upstream.recipe
-    text = recipe.read_text()
+    text = recipe.read_text(encoding="utf-8")
     recipe.write_text(
-        text.replace('version = "1.23.4"', 'version = "1.23.5"').replace('ort"\ntag = "v1"', 'ort"\ntag = "v2"')
+        text.replace('version = "1.23.4"', 'version = "1.23.5"').replace('ort"\ntag = "v1"', 'ort"\ntag = "v2"'),
+        encoding="utf-8",
     )
     try:
         made = project.build()
     finally:
-        recipe.write_text(text)
+        recipe.write_text(text, encoding="utf-8")
         upstream.git(ort, "tag", "--delete", "v2")
     assert {name.split("-")[1] for name in made} == {"1.23.5+mini.1", "0.15.2+mini.1"}
     assert all(made.values())

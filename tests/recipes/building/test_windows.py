@@ -81,18 +81,20 @@ def test_no_visual_studio(monkeypatch):
 def test_the_environment_holds_inside_and_ends_outside(monkeypatch):
     monkeypatch.delenv("VSCMD_ARG_TGT_ARCH", raising=False)
     monkeypatch.setenv("INCLUDE", "mine")
+    monkeypatch.setenv("TEMP", "same")
     monkeypatch.setattr(windows, "find_visual_studio", lambda _: VS)
     started = []
 
     def run(command, **_):
         started.append(command)
-        variables = "INCLUDE=theirs\r\nVSCMD_ARG_TGT_ARCH=x64\r\n" + f"{windows.PROMPT_SCRIPT}=x\r\n"
+        variables = "INCLUDE=theirs\r\nVSCMD_ARG_TGT_ARCH=x64\r\n" + f"{windows.PROMPT_SCRIPT}=x\r\nTemp=same\r\n"
         (command.cwd / windows.ENVIRONMENT).write_bytes(variables.encode("utf-16-le"))
 
     monkeypatch.setattr(windows, "run", run)
     with windows.developer_environment("x64", "x64"):
         assert windows.os.environ["INCLUDE"] == "theirs"
         assert windows.PROMPT_SCRIPT not in windows.os.environ
+        assert "Temp" not in list(windows.os.environ)  # nothing that the prompt leaves as it is
     assert windows.os.environ["INCLUDE"] == "mine"
     assert "VSCMD_ARG_TGT_ARCH" not in windows.os.environ
     # cmd takes a path with `&` or `(` apart, quoted or not: it gets a bare name in its own folder
@@ -146,6 +148,13 @@ def test_where_cmd_cannot_stand_nothing_is_compiled(folder):
         windows.require_a_drive(PureWindowsPath(folder))
     assert "DML_WHEELHOUSE_CACHE=C:\\w" in caught.value.remedy
     assert "net use X: \\\\SERVER\\SHARE" in caught.value.remedy
+
+
+def test_on_a_share_nothing_is_started(monkeypatch):
+    monkeypatch.setattr(windows, "cache_dir", lambda *parts: PureWindowsPath(r"\\server\share", *parts))
+    monkeypatch.setattr(windows, "run", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(ToolchainError, match="has no drive letter"), windows.developer_environment("x64", "x64"):
+        pytest.fail("entered")
 
 
 @pytest.mark.parametrize("folder", [r"C:\w", r"X:\a & b", r"c:relative", r"\rooted", "relative"])

@@ -1,5 +1,7 @@
 """Archives come from the public place or a mirror, are recorded."""
 
+from pathlib import Path
+
 import pytest
 
 from recipes.sources.archives import fetch_archive
@@ -18,19 +20,19 @@ def pins(tmp_path):
 
 @pytest.fixture
 def mirror(tmp_path):
-    place = tmp_path / "mirror/o/n/releases/a.tgz"
+    place = tmp_path / "Zoë's mirror/o/n/releases/a.tgz"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"content")
-    return tmp_path / "mirror"
+    return tmp_path / "Zoë's mirror"
 
 
-@pytest.mark.parametrize("prefix", ["", "file://"])
-def test_from_a_folder_recorded_then_verified(pins, mirror, prefix):
-    assert fetch_archive(URL, "n", pins, mirror=f"{prefix}{mirror}").read_bytes() == b"content"
+@pytest.mark.parametrize("said", [str, "file://{}".format, Path.as_uri])
+def test_from_a_folder_recorded_then_verified(pins, mirror, said):
+    assert fetch_archive(URL, "n", pins, mirror=said(mirror)).read_bytes() == b"content"
     assert pins.sha256(URL) == sha256_bytes(b"content")
     (mirror / "o/n/releases/a.tgz").write_bytes(b"other")
     with pytest.raises(IntegrityError, match="is pinned"):
-        fetch_archive(URL, "n", pins, mirror=f"{prefix}{mirror}")
+        fetch_archive(URL, "n", pins, mirror=said(mirror))
 
 
 def test_a_wrong_pin_and_a_missing_file(pins, mirror):

@@ -184,7 +184,9 @@ def pip_resolves(requirements: Path) -> subprocess.CompletedProcess[str]:
         "--require-hashes",
     )
     argv += ("--target", str(requirements.parent / "never-made"))
-    return subprocess.run([*argv, *target, "-r", str(requirements)], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [*argv, *target, "-r", str(requirements)], capture_output=True, text=True, timeout=120, encoding="utf-8"
+    )
 
 
 def test_what_is_not_locked_gives_no_file_and_says_so(

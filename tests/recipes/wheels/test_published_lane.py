@@ -73,7 +73,9 @@ class Checkout:
 
     def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         argv, environ = self.command(*arguments)
-        return subprocess.run(argv, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=600)
+        return subprocess.run(
+            argv, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=600, encoding="utf-8"
+        )
 
     def hashes(self) -> dict[str, str]:
         return {w.name: sha256_file(w) for w in self.wheels.glob("*.whl")}
@@ -92,7 +94,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Checkout
 def elsewhere(argv: list[str]) -> subprocess.CompletedProcess[str]:
     """Run an installer in a folder of its own: pip makes its target there for a lock, `--dry-run` or not."""
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=600)
+        return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=600, encoding="utf-8")
 
 
 def resolve(

@@ -171,6 +171,7 @@ def test_the_shell_script_takes_a_python_that_works(packed):
     done = subprocess.run(
         ["/bin/sh", there / "run.sh", "--only", "x"], env={"PATH": str(tools) + ":/usr/bin:/bin"}, capture_output=True,
         text=True, check=True,
+        encoding="utf-8",
     )  # fmt: skip
     assert done.stdout.split()[1:] == ["run.py", "--only", "x"]
 

@@ -99,7 +99,7 @@ def test_a_missing_part_is_named(parts):
 
 def edit(folder, **changes):
     file = folder / shards.NAME
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,14 @@ def write(shelf: Path, text: str) -> None:
 
 
 def version_of(environment: pinned.Environment, package: str) -> str:
-    command = environment.command("-c", f"import {package}; print({package}.version)")
-    done = subprocess.run(command.argv, env=command.environment(), capture_output=True, text=True, check=True)
+    return value_of(environment, package, "version")
+
+
+def value_of(environment: pinned.Environment, package: str, name: str) -> str:
+    command = environment.command("-c", f"import {package}; print({package}.{name})")
+    done = subprocess.run(
+        command.argv, env=command.environment(), capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     return done.stdout.strip()
 
 
@@ -84,6 +90,7 @@ def test_made_once_then_nothing_is_started(shelf: Path, monkeypatch: pytest.Monk
     made = pinned.prepare("demo")
     assert [version_of(made, name) for name in ("runtime", "torchlike")] == ["1.0", "1.0"]
     assert version_of(made, "helper") == "1.0", "what torchlike requires is taken within the pins"
+    assert Path(made.home).samefile(Path(value_of(made, "runtime", "__file__")).parent.parent), "strays are known by it"
     scripts = {path.name for path in Path(made.python[0]).parent.iterdir()}
     assert not {"runtime", "helper", "activate"} & scripts, "they would name the folder that was renamed"
     monkeypatch.setattr(process, "run", lambda *_, **__: pytest.fail("a process was started"))

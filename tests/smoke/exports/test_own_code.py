@@ -12,6 +12,7 @@ from smoke.models import resolving
 from smoke.models.model import Model
 from tests.not_in_wine import LINKS
 from tests.smoke.models import building
+from wheelhouse import files
 from wheelhouse.errors import UnsupportedError
 
 PHI3 = {
@@ -60,7 +61,7 @@ def test_the_copy_has_every_file_and_names_no_code(
         raise PermissionError(1, "not allowed")
 
     for name in forbidden:
-        monkeypatch.setattr(own_code.os, name, refuse)
+        monkeypatch.setattr(files.os, name, refuse)
     model = tmp_path / "model"
     (model / "shards").mkdir(parents=True)
     (model / "config.json").write_text(json.dumps(PHI3), encoding="utf-8")

@@ -49,7 +49,9 @@ def test_a_healed_export_is_close_to_the_original_and_not_slower(kind: str) -> N
     assert again.at_risk == ()
     environment = pinned.prepare(pinned.ORT)
     command = environment.command(str(SPEED), str(original), str(healed), "9")
-    printed = subprocess.run(command.argv, env=command.environment(), capture_output=True, check=True, text=True)
+    printed = subprocess.run(
+        command.argv, env=command.environment(), capture_output=True, check=True, text=True, encoding="utf-8"
+    )
     assert json.loads(printed.stdout.splitlines()[-1])["ratio"] > 0.9, "0.97 is what `compare_speed.py` shows when idle"
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoke.parity import gates
-from smoke.parity.dumps import Device
-from smoke.parity.judge import judge
+from smoke.parity.dumps import Device, Library
+from smoke.parity.judge import judge, stray_library
 from smoke.parity.verdicts import Verdict, of_process
 from tests.smoke import dumping
 from wheelhouse.process import Completed
@@ -38,6 +39,29 @@ class Case:
         for change in self.after:
             change()
         return judge(self.done, 10.0, self.folder, self.expected, base).judgement
+
+
+HOME = r"C:\Users\Zoë\.cache\environments\ort-1\Lib\site-packages"
+
+
+@pytest.mark.parametrize(
+    ("loaded", "stray"),
+    [
+        (r"C:\Users\Zoë\.cache\environments\ort-1\Lib\site-packages\onnxruntime\capi\onnxruntime.dll", False),
+        (r"c:\users\zoë\.CACHE\environments\ort-1\lib\site-packages\onnxruntime\capi\OnnxRuntime.dll", False),
+        ("C:/Users/Zoë/.cache/environments/ort-1/Lib/site-packages/onnxruntime/capi/onnxruntime.dll", False),
+        (r"C:\Windows\System32\onnxruntime.dll", True),
+        (r"C:\Users\Zoë\.cache\environments\ort-1\Scripts\onnxruntime.dll", True),
+        (r"C:\Users\Zoë\.cache\environments\ort-1\Lib\site-packages-2\ONNXRUNTIME.dll", True),
+        (r"C:\Windows\System32\kernel32.dll", False),
+    ],
+)
+def test_a_library_from_elsewhere_is_known_by_windows_paths(loaded, stray):
+    dump = SimpleNamespace(loaded=(Library(path=loaded, size=1, sha256="0" * 64),))
+    found = stray_library(dump, SimpleNamespace(home=HOME, libraries=()))
+    assert (found is not None) == stray
+    if found:
+        assert (found.verdict, loaded in found.reason) == (Verdict.DIVERGED, True)
 
 
 def edit_prompts(case, **changes):

@@ -76,4 +76,6 @@ def test_they_install_and_compute(in_wine, tmp_path, capsys):
     write_atomic(alone, genai.read_bytes())
     with pytest.raises(StepFailedError):
         environment.prepare((alone,))
-    assert "No matching distribution found for onnxruntime-directml==1.23.4+mini.1" in places.log("pip").read_text()
+    assert "No matching distribution found for onnxruntime-directml==1.23.4+mini.1" in places.log("pip").read_text(
+        encoding="utf-8"
+    )

@@ -87,7 +87,7 @@ def test_it_computes_over_vulkan_and_names_the_software(both, tmp_path):
         "options": {"f16": True, "provider_options": {"dawnBackendType": "Vulkan"}}, "output": both.host_path(tmp_path),
         "prompts": [prompt], "max_new_tokens": 2, "decode_steps": 1, "device": "WebGPU",
     }  # fmt: skip
-    (tmp_path / "job.json").write_text(json.dumps(job))
+    (tmp_path / "job.json").write_text(json.dumps(job), encoding="utf-8")
     names = (both.host_path(MAIN), both.host_path(tmp_path / "job.json"))
     run(both.command(*names, timeout=500), log=tmp_path / "log")
     dump = json.loads((tmp_path / "dump.json").read_text(encoding="utf-8"))

@@ -26,7 +26,9 @@ def arguments_of(lines):
             script = Path(folder, f"run{number}.cmd")
             # In a file, cmd.exe reads %% as %.
             script.write_text(f'@"{sys.executable}" "{show}" {line.replace("%", "%%")}\r\n', encoding="utf-8")
-            said = subprocess.run(["cmd.exe", "/c", str(script)], capture_output=True, text=True, check=True).stdout
+            said = subprocess.run(
+                ["cmd.exe", "/c", str(script)], capture_output=True, text=True, check=True, encoding="utf-8"
+            ).stdout
             found += eval(said)
     return found
 

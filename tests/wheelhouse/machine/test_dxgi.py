@@ -157,7 +157,11 @@ def test_facts_have_the_adapters_or_why_not() -> None:
 
 def test_as_a_program_it_needs_nothing_but_the_standard_library() -> None:
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(Path(dxgi.__file__))], capture_output=True, text=True, timeout=60
+        [sys.executable, "-I", "-S", str(Path(dxgi.__file__))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        encoding="utf-8",
     )
     if sys.platform == "win32":
         assert isinstance(json.loads(done.stdout), list)

@@ -29,6 +29,16 @@ def test_shim_that_starts_nothing_is_passed_over(tmp_path: Path, monkeypatch: py
     assert interpreters.find("3.97") == (str(right),)
 
 
+def test_a_shim_that_speaks_another_code_page_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows' shop alias in German: "… ausf\x81hren", which is neither UTF-8 nor cp1252."""
+    for name, code in (("python3.97", 0), ("python3", 9)):
+        said = "printf 'Python wurde nicht gefunden; ohne Argumente ausf\\201hren'"
+        stand_in(tmp_path, name, f"{said}; {said} >&2; exit {code}")
+    right = stand_in(tmp_path, "python", "echo 3.97")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert interpreters.find("3.97") == (str(right),)
+
+
 def test_wrong_version_under_the_right_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, "python3.97", "echo 3.10")
     monkeypatch.setenv("PATH", str(tmp_path))

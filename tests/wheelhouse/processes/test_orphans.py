@@ -30,7 +30,9 @@ def gone(pid):
 
 @pytest.mark.skipif(sys.platform not in {"linux", "win32"}, reason="process groups there, jobs here")
 def test_children_and_grandchildren_end_when_the_parent_is_killed(tmp_path):
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     pids = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(pids) == 3
     assert not any(gone(pid) for pid in pids)

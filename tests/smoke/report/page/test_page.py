@@ -80,9 +80,14 @@ def test_skipped_results_are_folded_by_reason():
     ]
 
 
-def test_the_command_makes_the_row_again():
+@pytest.mark.parametrize(
+    ("shell", "prompts"),
+    [("posix", "'my prompts.txt'"), ("powershell", "'my prompts.txt'"), ("cmd", '"my prompts.txt"')],
+)
+def test_the_command_makes_the_row_again(shell, prompts, monkeypatch):
+    monkeypatch.setattr(sentences, "own_shell", lambda: shell)
     assert sentences.command(WHOLE, WHOLE.results[1]) == (
-        "invoke smoke --backend a:fp16 --model m --prompts 'my prompts.txt'"
+        f"invoke smoke --backend a:fp16 --model m --prompts {prompts}"
     )
     there = msgspec.structs.replace(WHOLE.results[1], machine="laptop")
     assert sentences.command(WHOLE, there) == ""
