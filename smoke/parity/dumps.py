@@ -125,9 +125,9 @@ class MatrixDump(Struct, frozen=True, kw_only=True):
     steps: float
     row: tuple[int, float]
     block: tuple[int, int, float]
-    beyond: float = 0.0
-    beyond_row: tuple[int, float] = (0, 0.0)
-    beyond_block: tuple[int, int, float] = (0, 0, 0.0)
+    beyond: float
+    beyond_row: tuple[int, float]
+    beyond_block: tuple[int, int, float]
     bad_scales: int = 0
 
 

@@ -23,6 +23,19 @@ def test_a_whole_dump_is_read(tmp_path):
     assert dumps.read(tmp_path, prompts=dumping.PROMPTS) == written
 
 
+OLD_MATRIX = {
+    "name": "m",
+    "bits": 4,
+    "block_size": 32,
+    "shape": [1, 32],
+    "relative": 0.1,
+    "steps": 0.4,
+    "row": [0, 0.4],
+    "block": [0, 0, 0.5],
+}
+"""Of a dump whose worker did not tell rounding from other errors: nothing may pass for that."""
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -35,6 +48,7 @@ def test_a_whole_dump_is_read(tmp_path):
         ({"prompts": [{"text": "t", "ids": [1], "tokens": [1, 2], "pieces": ["a"]}] * 3}, "2 tokens but 1 texts"),
         ({"prompts": [{"text": "t", "ids": [-1]}] * 3}, "malformed"),
         ({"prompts": [{"text": "t", "ids": [1], "logits": "../../etc/passwd"}] * 3}, "malformed"),
+        ({"weights": [OLD_MATRIX]}, "required field `beyond`"),
     ],
 )
 def test_a_dump_that_contradicts_itself_is_refused(tmp_path, change, word):

@@ -11,8 +11,10 @@ from smoke.parity.verdicts import Verdict
 from tests.smoke import fakes
 from tests.smoke.running.test_run import by_variant, smoke  # noqa: F401 - a fixture
 
-SOUND = {"name": "layers.3.up", "bits": 4, "block_size": 32, "shape": [8, 64], "relative": 0.09, "steps": 0.28,
-         "row": [5, 0.3], "block": [2, 1, 0.4]}  # fmt: skip
+SOUND = {
+    "name": "layers.3.up", "bits": 4, "block_size": 32, "shape": [8, 64], "relative": 0.09, "steps": 0.28,
+    "row": [5, 0.3], "block": [2, 1, 0.4], "beyond": 0.0, "beyond_row": [0, 0.0], "beyond_block": [0, 0, 0.0],
+}  # fmt: skip
 
 
 HEALTHY_AND_NOT = (("sound", 0.1), ("wrong", 3.0))
