@@ -58,6 +58,20 @@ def without_encoding(call: ast.Call) -> str:
     return ""
 
 
+def with_the_systems_line_ends(call: ast.Call) -> str:
+    """A text file that Windows would write with other line ends: other bytes, and another hash."""
+    name, keywords = _name(call), _keywords(call)
+    if {"newline", None} & keywords.keys():
+        return ""
+    if name == "write_text":
+        return name
+    places = call.args[0 if isinstance(call.func, ast.Attribute) and name == "open" else 1 :]
+    mode = keywords.get("mode", places[0] if places else None)
+    written = isinstance(mode, ast.Constant) and isinstance(mode.value, str) and set(mode.value) & set("wax+")
+    text = written and isinstance(mode, ast.Constant) and "b" not in str(mode.value)
+    return name if text and name in {"open", "fdopen"} and not _of(call).startswith(("zip", "tar")) else ""
+
+
 def impatient(call: ast.Call) -> str:
     """A rename or a removal that fails where another program has the file open."""
     name, whose = _name(call), _of(call)
@@ -105,6 +119,11 @@ def test_every_text_has_its_encoding() -> None:
     assert everywhere(without_encoding, OURS + TESTS, "smoke/wine/inside/") == []
 
 
+def test_what_is_written_has_the_same_bytes_everywhere() -> None:
+    read_once = ("wheelhouse/process.py", "smoke/worker/", "smoke/heal/norms/", "smoke/comparing/elsewhere/")  # no hash
+    assert everywhere(with_the_systems_line_ends, OURS, *read_once, "smoke/wine/", "front/benching/") == []
+
+
 def test_renames_and_removals_wait_for_who_holds_the_file() -> None:
     assert everywhere(impatient, OURS, *RETRYING, "smoke/wine/", "front/benching/") == []
 
@@ -142,6 +161,9 @@ def test_modules_that_windows_lacks_are_imported_where_they_are_used_only() -> N
         (without_encoding, 'path.write_text("x")', 'path.write_text("x", encoding="utf-8")'),
         (without_encoding, 'os.fdopen(handle, "w")', 'os.fdopen(handle, "wb")'),
         (without_encoding, "subprocess.run(argv, text=True)", "subprocess.run(argv, capture_output=True)"),
+        (with_the_systems_line_ends, 'path.write_text("x", encoding="utf-8")', 'path.write_text("x", newline="\\n")'),
+        (with_the_systems_line_ends, 'path.open("a", encoding="utf-8")', 'path.open(encoding="utf-8")'),
+        (with_the_systems_line_ends, 'open(path, "w")', 'zipfile.ZipFile(path, "w")'),
         (impatient, "partial.replace(place)", 'text.replace("a", "b")'),
         (impatient, "path.rename(other)", "structs.replace(record, name=1)"),
         (impatient, "shutil.rmtree(folder)", "remove_tree(folder)"),

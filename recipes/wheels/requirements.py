@@ -70,7 +70,7 @@ def _required(recipe: Recipe, wheels: Path, platform: str, python: str) -> Itera
 def _download(wanted: Sequence[str], limits: Sequence[str], folder: Path, platform: str, python: str) -> None:
     folder.mkdir(parents=True)
     constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join(limits) + "\n", encoding="utf-8")
+    constraints.write_text("\n".join(limits) + "\n", encoding="utf-8", newline="\n")
     pip = (
         sys.executable,
         "-m",

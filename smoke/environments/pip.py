@@ -61,7 +61,7 @@ def download(requirement: str, folder: Path, *, sha256: str = "") -> Path:
     wanted = [requirement]
     if sha256:
         pins = folder / "pins.txt"
-        pins.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
+        pins.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8", newline="\n")
         wanted = ["--require-hashes", "-r", str(pins)]
     with task(f"downloading {requirement}") as shown:
         log = log_dir() / "downloads" / f"{requirement}.log"

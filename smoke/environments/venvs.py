@@ -40,7 +40,7 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
         installer = _bare(folder, base, name)
         pins = folder / "pins.txt"
         kept = [pin for pin in recipe.packages if not wheels or _still_wanted(pin, recipe, wheels)]
-        pins.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        pins.write_text("\n".join(kept) + "\n", encoding="utf-8", newline="\n")
         shown.progress(0, len(kept), unit="packages")
         temporary = folder / pip.TEMPORARY
         pip.install(installer, ["--no-deps", "-r", str(pins)], title=f"{name}-pins", shown=shown, temporary=temporary)

@@ -193,7 +193,7 @@ def _run(
             "asked": list(asked),
             "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         }
-        job.write_text(json.dumps(content), encoding="utf-8")
+        job.write_text(json.dumps(content), encoding="utf-8", newline="\n")
         command = environment.command(str(SCRIPTS), str(job), temporary=work, timeout=_SECONDS)
         process.run(command, log=path, on_line=shown.update)
         return _decode(answer.read_bytes(), named or folder, path)

@@ -152,7 +152,7 @@ def main() -> int:
     print("Rows of this root mean square, under a scale in front of the norm.\n")
     print(table("rms", found["sizes"]))
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8", newline="\n")
     if DIRECTML not in found["providers"]:
         print("\nThis ONNX Runtime has no DirectML: install onnxruntime-directml on Windows.")
     return 0

@@ -93,9 +93,10 @@ def held(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> dict[str, int]:
     return left
 
 
-def test_an_output_that_is_open_for_a_moment_is_replaced(tmp_path: Path, held: dict[str, int]) -> None:
+@pytest.mark.parametrize("name", ["out", ".out.partial"])
+def test_an_output_that_is_open_for_a_moment_is_replaced(tmp_path: Path, held: dict[str, int], name: str) -> None:
     make(tmp_path, "1")
-    held["out"] = 3  # a terminal stands in it
+    held[name] = 3  # a terminal stands in it, or a scanner looks at what is new
     make(tmp_path, "2")
     assert (tmp_path / "out" / "x").read_text(encoding="utf-8") == "2"
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")) == ["out"]

@@ -17,7 +17,7 @@ SHARD = 1_000_000_000
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write JSON that people can read."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def write_model(

@@ -128,5 +128,5 @@ def main(arguments: list[str]) -> int:
         answer: Any = [_ACTIONS[action["do"]](pair, action) for action in job["actions"]]
     except UnreadableError as error:
         answer = {"error": str(error)}
-    Path(job["answer"]).write_text(json.dumps(answer, default=list), encoding="utf-8")
+    Path(job["answer"]).write_text(json.dumps(answer, default=list), encoding="utf-8", newline="\n")
     return 0

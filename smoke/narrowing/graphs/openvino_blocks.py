@@ -194,4 +194,4 @@ def spec(
         **({} if inputs is None else {"inputs": {name: places[name] for name in inputs if name in places}}),
         **({"keep": str(target.with_suffix(".xml"))} if whole else {}),
     }
-    target.write_text(json.dumps(told), encoding="utf-8")
+    target.write_text(json.dumps(told), encoding="utf-8", newline="\n")

@@ -75,3 +75,11 @@ def test_kind_of_source_decides_its_keys(tmp_path: Path, monkeypatch: pytest.Mon
     )
     with pytest.raises(RecipeError, match="torrent"):
         catalogue.model("n")
+
+
+def test_what_is_converted_has_the_same_bytes_on_every_system(tmp_path):
+    """A model is known by its files' hashes: with Windows' line ends, another machine's dumps were of another model."""
+    from smoke.models.converters import hf_folder
+
+    hf_folder.write_json(tmp_path / "config.json", {"name": "Zoë", "layers": 2})
+    assert (tmp_path / "config.json").read_bytes() == '{\n  "name": "Zoë",\n  "layers": 2\n}\n'.encode()
