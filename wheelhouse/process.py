@@ -20,6 +20,7 @@ from wheelhouse.processes.idling import Idling
 from wheelhouse.processes.lifeline import die_with_parent
 from wheelhouse.processes.orphans import end_session, end_with_descendants, ending_with_us
 from wheelhouse.processes.quoting import Shell, own_shell, quote
+from wheelhouse.streams import OR_CODE_PAGE, WRITES_UTF_8
 
 TAIL_LINES = 15
 OUT_OF_MEMORY = "was killed by the system, which had no memory left"
@@ -143,13 +144,13 @@ def _start(command: Command) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
-            env=command.environment(),
+            env=command.environment() | WRITES_UTF_8 | dict(command.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            errors="replace",
+            errors=OR_CODE_PAGE,
             start_new_session=os.name == "posix",
             preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
             creationflags=job_object.CREATION_FLAGS,

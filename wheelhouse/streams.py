@@ -1,11 +1,27 @@
-"""Standard streams that take everything we print, whatever the system's code page or locale is."""
+"""Standard streams that take everything we print, and reading what others print, whatever the code page is."""
 
 from __future__ import annotations
 
+import codecs
 import io
+import locale
 import os
 import signal
 import sys
+
+WRITES_UTF_8 = {"PYTHONIOENCODING": "utf-8:backslashreplace"}
+"""What makes a Python write UTF-8 into a pipe, and never fail at it."""
+OR_CODE_PAGE = "or-code-page"
+"""For `errors=` where UTF-8 is decoded: other bytes are read as what this system's programs write."""
+
+
+def _by_code_page(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode(locale.getencoding(), errors="replace"), error.end
+
+
+codecs.register_error(OR_CODE_PAGE, _by_code_page)
 
 
 def settle() -> None:

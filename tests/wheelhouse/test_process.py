@@ -1,3 +1,4 @@
+import locale
 import os
 import shlex
 import subprocess
@@ -32,6 +33,34 @@ def test_output_goes_to_the_log_and_its_end_to_the_tail(tmp_path: Path) -> None:
     assert len(done.tail) == 15
     assert log.read_text(encoding="utf-8").splitlines()[0].startswith("+ ")
     assert "line 0" in log.read_text(encoding="utf-8")
+
+
+def test_a_program_does_its_work_wherever_its_temporary_files_go(tmp_path: Path) -> None:
+    """In Wine's Windows Python git is a stand-in, which speaks with the host's through files."""
+    git = Command(argv=("git", "--version"), temporary=tmp_path / "t", timeout=120)
+    assert "git version" in run(git, log=tmp_path / "x.log").tail[-1]
+
+
+def test_what_a_python_prints_is_read_whatever_the_users_encoding_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LC_ALL=C", "PYTHONCOERCECLOCALE=0", "PYTHONUTF8=0", "PYTHONIOENCODING=cp437"):
+        monkeypatch.setenv(*variable.split("="))
+    said = "Jürgen Łukasz 中文"
+    assert run(python(f"print({said!a})"), log=tmp_path / "x.log").tail == (said,)
+    own = run(python("print('\\u0141')", env={"PYTHONIOENCODING": "ascii:backslashreplace"}), log=tmp_path / "x.log")
+    assert own.tail == ("\\u0141",)
+
+
+@pytest.mark.parametrize(("code_page", "raw"), [("cp1252", b"J\xfcrgen Gro\xdf"), ("cp850", b"J\x81rgen Gro\xe1")])
+def test_what_other_programs_print_is_read_as_the_code_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code_page: str, raw: bytes
+) -> None:
+    monkeypatch.setattr(locale, "getencoding", lambda: code_page)
+    code = f"import sys; sys.stdout.buffer.write({raw!r} + ' Müller\\n'.encode())"
+    done = run(python(code), log=tmp_path / "x.log")
+    assert done.tail == ("Jürgen Groß Müller",)
+    assert "Jürgen Groß Müller" in (tmp_path / "x.log").read_text(encoding="utf-8")
 
 
 def test_failure_names_exit_code_tail_log_and_remedy(tmp_path: Path) -> None:

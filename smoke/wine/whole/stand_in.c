@@ -1,5 +1,6 @@
 /* A Windows program that stands for one of the host: git.exe. Wine starts the host's program for it, but gives a Unix
-   process no pipes and tells nothing of its end, so everything goes through files in the folder for temporary ones:
+   process no pipes and tells nothing of its end, so everything goes through files in the profile's folder for temporary
+   ones, where the host's side looks whatever TEMP says:
    the words (the working directory first, each ended by a zero), then the output, the errors and the exit code. */
 #include <windows.h>
 #include <stdio.h>
@@ -57,7 +58,8 @@ static int answer(void) {
 int wmain(int count, wchar_t **words) {
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION process;
-  GetTempPathW(LONGEST, folder);
+  if (!GetEnvironmentVariableW(L"USERPROFILE", folder, LONGEST)) return 98;
+  wcscat(folder, L"\\AppData\\Local\\Temp\\");
   swprintf(name, 64, L"stand-in-%lu-%llu", GetCurrentProcessId(), GetTickCount64());
   ask(count, words);
   swprintf(line, LONGEST, L"stand-in " PROGRAM L" %ls", name);
