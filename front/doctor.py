@@ -94,7 +94,10 @@ def _machine(facts: Facts) -> list[str]:
         f"System   {facts.name}, {facts.machine}",
         f"CPU      {facts.cpu.model}, {facts.cpu.usable} usable; {features}",
         f"Memory   {human_size(facts.memory.total)}, {human_size(facts.memory.available)} available",
-        *(f"Disk     {human_size(free)} free for the {place}" for place, free in facts.disk.items()),
+        *(
+            f"Disk     {human_size(free)} free for the {place} {facts.places.get(place, '')}".rstrip()
+            for place, free in facts.disk.items()
+        ),
     ]
 
 

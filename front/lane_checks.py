@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PureWindowsPath
 from typing import Literal
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from wheelhouse.files import human_size
 from wheelhouse.machine import device_notes
 from wheelhouse.machine.facts import Facts, Readiness, Tool
 from wheelhouse.machine.host_windows import numbers
+from wheelhouse.paths import CLONE_SHORTER, SWITCH, too_long
 
 State = Literal["ready", "missing", "impossible"]
 
@@ -26,6 +28,8 @@ ROOM = {
 MEMORY_PER_COMPILER = 1_100_000_000
 """Bytes: the largest translation unit of GenAI v0.15.2 was measured at 965 MiB."""
 SMOKE_MEMORY = 4_000_000_000
+BELOW_CHECKOUT = 122
+"""Characters of the longest path in it: what `pip install -e .` puts into `.venv`; a wheel being written has 96."""
 OLDEST_COMPILER = 11
 """Major version of GCC or Clang whose C++20 is enough."""
 
@@ -63,6 +67,7 @@ def published(facts: Facts) -> Lane:
         if facts.this_python.pip is False:
             yield Gap(what=f"{facts.this_python.path} has no pip, which downloads and packs", remedy=_pip_remedy(facts))
         yield from _room(facts, "published")
+        yield from _short(facts)
 
     return _lane("published", "the DirectML pair from PyPI's binaries (`invoke build-dml --lane published`)", gaps())
 
@@ -79,6 +84,13 @@ def _room(facts: Facts, lane: str) -> Iterator[Gap]:
             what=f"{human_size(free)} free below the cache, {human_size(ROOM[lane])} needed",
             remedy="Free some, or set DML_WHEELHOUSE_CACHE to a folder on a larger disk.",
         )
+
+
+def _short(facts: Facts) -> Iterator[Gap]:
+    if facts.windows is None or facts.windows.long_paths or "checkout" not in facts.places:
+        return
+    if wrong := too_long(PureWindowsPath(facts.places["checkout"]), BELOW_CHECKOUT):
+        yield Gap(what=wrong, remedy=f"{CLONE_SHORTER}, or {SWITCH}.")
 
 
 _GIT_CPU = "GenAI compiled from source for this system's CPU (`invoke build --recipe FILE`)"
@@ -159,8 +171,7 @@ def git_dml(facts: Facts, cmake: str) -> Lane:
         if facts.windows is not None and facts.windows.long_paths is False:
             yield Gap(
                 what="long paths are off, and the build's paths exceed 260 characters",
-                remedy="As administrator: `New-ItemProperty HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem "
-                "LongPathsEnabled -Value 1 -PropertyType DWord -Force`; and `git config --global core.longpaths true`.",
+                remedy=f"{SWITCH}; and `git config --global core.longpaths true`.",
             )
         yield from _room(facts, "git-dml")
 

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import TextIO
 
 from invoke.exceptions import Exit, ParseError
@@ -14,7 +15,16 @@ from invoke.exceptions import Exit, ParseError
 from front.door.signals import SAID, EndedError
 from wheelhouse.console import show_error
 from wheelhouse.errors import InputError, ResourceError, UsageError, WheelhouseError
-from wheelhouse.paths import CACHE_VARIABLE, cache_dir
+from wheelhouse.paths import (
+    CACHE_SHORTER,
+    CACHE_VARIABLE,
+    LONGEST_PATH,
+    SHORT_NAME,
+    SWITCH,
+    cache_dir,
+    characters,
+    limited,
+)
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -28,8 +38,6 @@ _UNUSABLE = {
     errno.EPERM,
     errno.EROFS,
 }
-_LONG = 248
-"""The most characters that a folder's path may have on Windows without long paths, which says that it is not there."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -91,6 +99,8 @@ def _print(text: str) -> None:
 
 def _explained(error: OSError) -> WheelhouseError | None:
     """Return what a fault of this machine's files means to a person; None for one that is a bug of ours."""
+    if deep := _too_deep(error):
+        return deep
     if error.errno in _FULL:
         where = error.filename or "standard output"
         if not error.filename:
@@ -99,17 +109,25 @@ def _explained(error: OSError) -> WheelhouseError | None:
             f"{where} cannot be written: {error.strerror}.",
             remedy=f"Free some space, or set {CACHE_VARIABLE} to a folder on a larger disk." if error.filename else "",
         )
-    if sys.platform == "win32" and error.errno == errno.ENOENT and len(str(error.filename)) >= _LONG:
-        return ResourceError(
-            f"{error.filename} has {len(str(error.filename))} characters: more than this Windows lets a path have.",
-            remedy=f"Set {CACHE_VARIABLE}=C:\\w, or switch long paths on: `invoke doctor` says how.",
-        )
     if error.errno not in _UNUSABLE or not error.filename:
         return None
     cache = str(cache_dir())
     inside = str(error.filename).startswith(cache)
     remedy = f"{CACHE_VARIABLE} names the folder that everything is kept in: it is {cache} now." if inside else ""
     return InputError(f"{error.filename} cannot be used: {error.strerror}.", remedy=remedy)
+
+
+def _too_deep(error: OSError) -> WheelhouseError | None:
+    """Return what stopped Windows at a path that is too long for it: it says that there is no such file."""
+    names = [os.path.abspath(name) for name in (error.filename, error.filename2) if isinstance(name, str)]  # noqa: PTH100
+    longest = PurePath(max(names, key=len, default=""))
+    if not limited() or characters(longest) <= LONGEST_PATH - SHORT_NAME:
+        return None
+    return ResourceError(
+        f"{longest} is {characters(longest)} characters long: Windows takes {LONGEST_PATH} while long paths are off, "
+        f"and {SHORT_NAME} less for a folder.",
+        remedy=f"{CACHE_SHORTER}, use a shorter folder, or {SWITCH}.",
+    )
 
 
 def _unread(error: OSError) -> bool:

@@ -12,12 +12,11 @@ from recipes.sources.checkout import source_name
 from recipes.spec.schema import Needs
 from wheelhouse.errors import InputError, ToolchainError
 from wheelhouse.files import human_size, require_space
+from wheelhouse.paths import LONGEST_PATH, SWITCH, characters
 from wheelhouse.steps import RECORD
 
 CORE_ROOM = 2_000_000_000
 """Bytes that GenAI needs below the cache."""
-LONGEST_PATH = 259
-"""Characters that Windows takes where long paths are off."""
 BELOW_A_SOURCE = 150
 """Characters left for what lies below a source's folder, there and in its build folder."""
 
@@ -97,11 +96,9 @@ def _require_headers(program: Path, version: str, on_windows: bool) -> None:
 
 def _require_short(*folders: PurePath) -> None:
     for folder in folders:
-        if len(str(folder)) + BELOW_A_SOURCE > LONGEST_PATH:
+        if characters(folder) + BELOW_A_SOURCE > LONGEST_PATH:
             raise InputError(
-                f"{folder} is {len(str(folder))} characters long, which leaves less than {BELOW_A_SOURCE} for what "
+                f"{folder} is {characters(folder)} characters long, which leaves less than {BELOW_A_SOURCE} for what "
                 f"lies below it: Windows takes {LONGEST_PATH} while long paths are off.",
-                remedy="Move the checkout to a short folder such as C:\\w, or as administrator: `New-ItemProperty "
-                "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem LongPathsEnabled -Value 1 -PropertyType DWord "
-                "-Force`.",
+                remedy=f"Move the checkout to a short folder such as C:\\w, or {SWITCH}.",
             )

@@ -25,7 +25,7 @@ from recipes.spec.target import (
 )
 from wheelhouse.console import say
 from wheelhouse.errors import UsageError, nearest
-from wheelhouse.machine.host_windows import long_paths
+from wheelhouse.paths import long_paths
 
 __all__ = ["PARTS", "Part", "Request", "build_git_lane", "options_from", "plan_git_lane"]
 

@@ -20,7 +20,7 @@ from wheelhouse import manifests
 from wheelhouse.downloads import IndexFile, cached_path, fetch_index_files, is_cached, pip_download
 from wheelhouse.errors import IntegrityError, RecipeError, UsageError
 from wheelhouse.files import remove_tree, require_space, sha256_bytes, sha256_file, write_atomic
-from wheelhouse.paths import ROOT, cache_dir, log_dir
+from wheelhouse.paths import CLONE_SHORTER, ROOT, cache_dir, log_dir, require_short
 from wheelhouse.process import Command, run
 from wheelhouse.steps import Step, ensure, partial_of
 
@@ -50,10 +50,13 @@ class Made:
 def build_published(recipe: schema.Recipe, recipe_file: Path, out: Path, pythons: Sequence[str] = ()) -> list[Made]:
     """Make the recipe's wheels for the given Pythons ("3.12"; none: all) and put them into `out`.
 
-    Raise NetworkError, IntegrityError (a hash or a RECORD is wrong), RecipeError or UsageError (no such Python).
+    Raise NetworkError, IntegrityError (a hash or a RECORD is wrong), RecipeError, UsageError (no such Python) or
+    InputError (`out` lies too deep).
     """
     published = _published(recipe)
     chosen = select(published.artifacts, pythons)
+    names = [made.filename if (made := repacking_of(a, published)) else a.filename for a in chosen]
+    require_short(out, max(map(len, names), default=0) + len("..partial"), remedy=CLONE_SHORTER)
     needed = _files([*chosen, *_lending(chosen, published)])
     missing = [f for f in needed if not is_cached(f)]
     if missing:

@@ -50,6 +50,8 @@ class EnvironmentRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Others for which an index has a wheel of every pin, for each system where the environment can be made."""
     size: Bytes
     """Bytes that it takes on the disk."""
+    deepest: Annotated[int, Meta(gt=0)]
+    """Characters of its longest path on Windows, below its folder; of a folder's path SHORT_NAME more."""
     packages: tuple[Pin, ...]
     resolved: tuple[Pin, ...] = ()
     replaceable: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from wheelhouse import manifests, steps
 from wheelhouse.errors import UnsupportedError, WheelhouseError
 from wheelhouse.files import sha256_file
 from wheelhouse.machine import interpreters
-from wheelhouse.paths import cache_dir
+from wheelhouse.paths import CACHE_SHORTER, cache_dir, require_short
 from wheelhouse.steps import Step
 
 MAIN = "main"
@@ -70,6 +70,7 @@ def status(name: str) -> Readiness:
         if refused := _impossible(name, recipe):
             raise refused
         interpreters.find(version)
+        require_short(steps.partial_of(step.output), recipe.deepest, remedy=CACHE_SHORTER)
         if source and (problem := from_sdist.obstacle(source)):
             raise problem
     except WheelhouseError as error:

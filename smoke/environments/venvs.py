@@ -8,8 +8,9 @@ into. So they are removed, and tools are started as `python -m tool`.
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -23,7 +24,7 @@ from wheelhouse.errors import ToolchainError
 from wheelhouse.files import require_space
 from wheelhouse.machine import interpreters
 from wheelhouse.machine.interpreters import python_in
-from wheelhouse.paths import log_dir
+from wheelhouse.paths import CACHE_SHORTER, SHORT_NAME, log_dir, require_short
 from wheelhouse.process import Command
 from wheelhouse.processes.own_settings import for_pip
 
@@ -31,8 +32,9 @@ from wheelhouse.processes.own_settings import for_pip
 def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wheels: Sequence[Path]) -> None:
     """Fill the empty `folder` with a virtual environment: the recipe's packages, or `wheels` for the replaceable ones.
 
-    Raise ToolchainError, NetworkError, ResourceError or StepFailedError.
+    Raise ToolchainError, NetworkError, ResourceError or StepFailedError; InputError where the folder lies too deep.
     """
+    require_short(folder, max(recipe.deepest, *map(_deepest, wheels), 0), remedy=CACHE_SHORTER)
     require_space(folder, int(recipe.size * 1.1), f"The environment '{name}'")
     base = interpreters.find(version)
     what = f" with {', '.join(wheel.name for wheel in wheels)}" if wheels else f": {recipe.label}"
@@ -52,6 +54,13 @@ def make(folder: Path, *, name: str, recipe: EnvironmentRecipe, version: str, wh
             chosen = [*_beside(wheels), "-c", str(pins), *map(for_pip, wheels)]
             pip.install(installer, chosen, title=f"{name}-wheels", shown=shown, temporary=temporary)
     _remove_scripts(folder)
+
+
+def _deepest(wheel: Path) -> int:
+    """Return the length of the longest path that a wheel brings into an environment on Windows."""
+    with zipfile.ZipFile(wheel) as content:
+        names = [PurePosixPath("Lib/site-packages", name) for name in content.namelist()]
+    return max((max(len(str(name)), len(str(name.parent)) + SHORT_NAME) for name in names), default=0)
 
 
 def _bare(folder: Path, base: tuple[str, ...], name: str) -> tuple[str, ...]:

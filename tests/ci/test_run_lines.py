@@ -72,7 +72,7 @@ RUN = {
     "installs": [
         "python -m pip install --editable .",
         "python -m pip install --editable . cmake==4.4.5 ninja==1.13.2",
-        'pip install --editable ".[test]"',
+        'python -m pip install --editable ".[test]"',
         "sccache --show-stats",
     ],
     "smoke": ["invoke smoke --backend dml --backend ort-cpu --model tiny-phi3 --report smoke-report || [ $? -eq 10 ]"],
@@ -161,8 +161,9 @@ def scene(tmp_path: Path) -> Scene:
 INVOKE = {
     "upgrade": 'case "$1 $2" in "recipes --upgrade") echo newer; echo "# newer" >> recipes/published.toml ;; '
     '"smoke --backend") mkdir -p "$7"; echo "# the report" > "$7/report.md" ;; "audit --sarif") echo {} > "$3" ;; esac',
-    "wine": 'case "$*" in "wine-python --where") echo "$CHECKOUT" ;; *doctor) echo "✓ published" ;; '
-    '*report/*) mkdir -p "$CHECKOUT/${@: -1}"; cp report.json "$CHECKOUT/${@: -1}" ;; esac; echo "$*" >> asked',
+    "wine": 'case "$*" in *--where) echo "$CHECKOUT" ;; *doctor) echo "✓ published" ;; '
+    '*report/*) mkdir -p "$CHECKOUT/${@: -1}"; cp report.json "$CHECKOUT/${@: -1}" ;; esac; '
+    'printf "<%s>" "$@" >> asked; echo >> asked',
 }
 
 
@@ -210,11 +211,18 @@ def test_user(scene: Scene) -> None:
     results: list[dict[str, Any]] = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in passed]
     (scene.folder / "report.json").write_text(json.dumps({"results": [*results, PIPELINE]}), encoding="utf-8")
     scene.program("invoke", INVOKE["wine"])
-    scene.env["CHECKOUT"] = str(scene.home / "there")
+    scene.env["CHECKOUT"] = str(scene.home / "there & (Zoë)")
     assert scene.run(windows).endswith("12 results are as expected\n")
     assert (scene.folder / ".ci-logs/windows/report/dml/report.json").is_file()
     asked = (scene.folder / "asked").read_text(encoding="utf-8")
-    assert "wine-python -- -m invoke build-dml --lane published" in asked
+    assert "<wine-python><--><-m><invoke><build-dml><--lane><published>" in asked
+    # another user and another place of the checkout
+    (scene.folder / "asked").unlink()
+    scene.env |= {"WINDOWS_USER": "Åsa Ö", "WINDOWS_FOLDER": "a & b (c)/d"}
+    scene.run(windows)
+    asked = (scene.folder / "asked").read_text(encoding="utf-8")
+    machine = "<wine-python><--user><Åsa Ö><--folder><a & b (c)/d>"
+    assert {line[: len(machine)] for line in asked.splitlines()} == {machine}
 
 
 @pytest.mark.integration

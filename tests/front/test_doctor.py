@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from front import doctor, lane_checks
 from front.doctor import examine, to_json, to_text
-from front.lane_checks import Lane
+from front.lane_checks import BELOW_CHECKOUT, Lane
 from wheelhouse.machine.facts import Facts
 from wheelhouse.machine.host_windows import numbers
 
@@ -104,6 +107,15 @@ def replaced(name: str, part: str, **changed: Any) -> Facts:
     return msgspec.structs.replace(facts, **{part: msgspec.structs.replace(inner, **changed)})
 
 
+def deep(long_paths: bool | None) -> Facts:
+    facts = replaced("windows-ai-pc", "windows", long_paths=long_paths)
+    return msgspec.structs.replace(facts, places={"checkout": "C:\\" + "x" * 196, "cache": "C:\\w"})
+
+
+def test_a_deep_checkout_is_no_gap_where_long_paths_are_on() -> None:
+    assert lanes_of(deep(True))["published"].state == "ready"
+
+
 @pytest.mark.parametrize(
     ("facts", "lane", "words"),
     [
@@ -115,6 +127,8 @@ def replaced(name: str, part: str, **changed: Any) -> Facts:
         (replaced("windows-ai-pc", "windows", visual_studios=()), "git-cpu", "Desktop development"),
         (replaced("windows-ai-pc", "windows", sdks=()), "git-dml", "DXCoreHardwareIDParts"),
         (replaced("windows-ai-pc", "windows", long_paths=False), "git-dml", "LongPathsEnabled"),
+        (deep(None), "published", "is 199 characters long"),
+        (deep(False), "published", "Clone the project again into a short folder"),
     ],
 )
 def test_a_gap_is_named_with_its_remedy(facts: Facts, lane: str, words: str) -> None:
@@ -273,3 +287,24 @@ def test_webgpu_names_its_adapter_and_what_would_change_it(facts: Facts, state: 
     assert lane.state == state
     assert words in said(lane)
     assert ("software" in said(lane)) == bool(facts.webgpu and facts.webgpu.software)
+
+
+def installed_with_the_project() -> set[str]:
+    """Names of what `pip install -e .` installs, pip itself included."""
+    found: set[str] = set()
+    left = ["dml-wheelhouse", "pip"]
+    while left:
+        name = canonicalize_name(left.pop())
+        if name not in found:
+            found.add(name)
+            wanted = map(Requirement, distribution(name).requires or [])
+            left += [r.name for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_what_is_installed_into_a_checkout_has_room_there() -> None:
+    files = [
+        str(f) for name in installed_with_the_project() for f in distribution(name).files or () if ".." not in f.parts
+    ]
+    deepest = max(files, key=len)
+    assert len(f".venv/Lib/site-packages/{deepest}") <= BELOW_CHECKOUT, deepest

@@ -36,7 +36,8 @@ def test_a_killed_environment(tmp_path: Path) -> None:
         make_wheel(shelf, package=package, version="1.0", tag="py3-none-any", files=files)
     recipes.mkdir()
     (recipes / "demo.toml").write_text(
-        f'label = "demo"\npython = "{interpreters.running()}"\nsize = 1000\nresolved = []\nreplaceable = []\n'
+        f'label = "demo"\npython = "{interpreters.running()}"\nsize = 1000\ndeepest = 1\n'
+        "resolved = []\nreplaceable = []\n"
         'packages = ["runtime==1.0", "helper==1.0"]\n[variables]\n',
         encoding="utf-8",
     )

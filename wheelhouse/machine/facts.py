@@ -163,6 +163,8 @@ class Facts(_Fact, frozen=True, kw_only=True):
     this_python: Interpreter
     pythons: tuple[Interpreter, ...]
     onnxruntimes: tuple[Package, ...]
+    places: dict[str, str] = {}
+    """Where what `disk` speaks of lies."""
     devices: tuple[Device, ...] = ()
     libraries: dict[str, bool] = {}
     windows: Windows | None = None

@@ -43,6 +43,7 @@ TOOL_SECONDS = 10.0
 
 def gather() -> Facts:
     """Ask this machine. Starts the version command of each tool, at most ten seconds each, all at once."""
+    places = {"checkout": ROOT, "cache": cache_dir()}
     with ThreadPoolExecutor(max_workers=8) as pool:
         tools = [pool.submit(find_tool, name, arguments) for name, arguments in TOOLS.items()]
         pythons = [pool.submit(_find_python, version) for version in PYTHONS]
@@ -55,7 +56,8 @@ def gather() -> Facts:
         machine=platform.machine(),
         cpu=cpu(),
         memory=memory(),
-        disk={"checkout": free_space(ROOT), "cache": free_space(cache_dir())},
+        disk={name: free_space(place) for name, place in places.items()},
+        places={name: str(place) for name, place in places.items()},
         root=hasattr(os, "geteuid") and os.geteuid() == 0,
         tools=found_tools,
         this_python=_this_python(),

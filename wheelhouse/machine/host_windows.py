@@ -17,6 +17,7 @@ from typing import Any
 
 from wheelhouse.machine import dxgi, windows_drivers
 from wheelhouse.machine.facts import Adapter, Library, Sdk, VisualStudio, Windows
+from wheelhouse.paths import long_paths
 
 DIRECTML = "DirectML.dll"
 VC_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
@@ -139,19 +140,6 @@ def dll_version(path: Path) -> str:
         return "unknown"
     high, low = info[0].FileVersionMS, info[0].FileVersionLS
     return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
-
-
-def long_paths() -> bool | None:
-    """Return whether Windows takes paths of any length; None where that is not known."""
-    if sys.platform == "win32":
-        import winreg
-
-        try:
-            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-                return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-        except OSError:
-            return None
-    return None
 
 
 def cpu() -> tuple[str, frozenset[str] | None]:

@@ -17,6 +17,8 @@ from wheelhouse.files import remove_tree, require_space, sha256_bytes, write_ato
 from wheelhouse.paths import ROOT, log_dir
 from wheelhouse.process import Command, run
 
+INSTALL = ("-m", "pip", "install", "--editable", ".[test]")
+"""What a user types after `python`; the workflow for Windows, too."""
 _SECONDS = 1800.0
 
 
@@ -75,7 +77,7 @@ def _install(machine: Machine, start: tuple[str, ...]) -> None:
     python = next(each for each in pythons.recipe().pythons if each.minor == machine.minor)
     environment = machine.checkout / machine.environment
     venv = (windows.program_of(machine.minor), "-m", "venv", machine.environment)
-    pip = (machine.python, "-m", "pip", "install", "--quiet", "-e", ".[test]")
+    pip = (machine.python, *INSTALL, "--quiet")
     if _open(environment / "made-from.txt", pythons.step(python).key):
         require_space(environment, pythons.recipe().size, "The project in Windows Python")
         remove_tree(environment)

@@ -17,8 +17,8 @@ from smoke.wine.parts import rounding
 from smoke.wine.parts.direct3d import wine_variables
 from smoke.wine.whole import compiled, pythons
 from wheelhouse.errors import UsageError
-from wheelhouse.files import write_atomic
-from wheelhouse.paths import cache_dir
+from wheelhouse.files import sha256_bytes, write_atomic
+from wheelhouse.paths import SHORT, cache_dir
 
 _DRIVE = "/prefix/drive_c"
 _STAND_IN = Path(__file__).resolve().parent.parent / "inside" / "stand_in.py"
@@ -30,6 +30,8 @@ PASSED = (
     "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
 """Variables of the caller that reach programs there, by the beginnings of their names."""
+_FILE_SYSTEM = r"System\\ControlSet001\\Control\\FileSystem"
+"""The key that says how long paths may be."""
 _SETTINGS = {
     # LLVM's OpenMP, which torch has, asks Windows for what Wine does not know, and aborts.
     "KMP_AFFINITY": "disabled",
@@ -96,7 +98,9 @@ def started(machine: Machine, *, start: str | None = None) -> tuple[str, ...]:
     for folder in ("AppData/Local/Temp", "AppData/Roaming", machine.folder if start is None else start):
         (machine.home / folder).mkdir(parents=True, exist_ok=True)
     spec = _spec(machine, start=machine.folder if start is None else start)
-    file = places.base() / "users" / f"{machine.user}.{machine.environment}{'' if start is None else '.first'}.json"
+    folder = sha256_bytes(machine.folder.encode())[:8]
+    first = "" if start is None else ".first"
+    file = places.base() / "users" / f"{machine.user}.{folder}.{machine.environment}{first}.json"
     write_atomic(file, spec.text())
     return namespace.session(file)
 
@@ -109,7 +113,8 @@ def _spec(machine: Machine, *, start: str) -> Spec:
     downloads.mkdir(parents=True, exist_ok=True)
     binds = {f"{_DRIVE}/Python{minor.replace('.', '')}": str(folder) for minor, folder in own.items()}
     binds[profile] = str(machine.home)
-    binds[f"{profile}/{machine.folder}/.cache/downloads"] = str(downloads)  # they are checked by their hashes anyway
+    for cache in (SHORT, f"{machine.folder}/.cache"):  # where it lies depends on how deep the checkout is
+        binds[f"{profile}/{cache}/downloads"] = str(downloads)  # they are checked by their hashes anyway
     stand_ins = f"{_DRIVE}/{compiled.STAND_INS}"
     binds |= {stand_ins: str(libraries / compiled.STAND_INS), f"{stand_ins}/stand-in": str(_starter(machine))}
     folders = [str(PureWindowsPath(program_of(minor)).parent) for minor in own] + [f"C:\\{compiled.STAND_INS}"]
@@ -125,7 +130,7 @@ def _spec(machine: Machine, *, start: str) -> Spec:
              "WINEDLLOVERRIDES": f"{wine_variables()['WINEDLLOVERRIDES']};{compiled.RUNTIME.removesuffix('.dll')}=n,b"},
         pass_env=PASSED,
         binds={**rounding.binds(), **binds},
-        plant={**plant, "user.reg": str(_registry(machine))},
+        plant={**plant, **{name: str(file) for name, file in _registry(machine).items()}},
         uses=tuple(str(places.use_lock(part)) for part in used),
         start=f"{profile}/{start}",
     )  # fmt: skip
@@ -146,11 +151,19 @@ def registry_of(text: str, user: str) -> str:
     return text.replace(r"\\users\\root", rf"\\users\\{name}")
 
 
-def _registry(machine: Machine) -> Path:
-    own = places.base() / "users" / f"{machine.user}.user.reg"
-    made = (places.prefix() / places.FILES / "user.reg").read_text(encoding="utf-8")
-    write_atomic(own, registry_of(made, machine.user))
-    return own
+def with_long_paths(text: str) -> str:
+    """Return the machine's part of the registry with paths of any length, as on a machine of somebody who develops."""
+    return f'{text}\n[{_FILE_SYSTEM}] 0\n"LongPathsEnabled"=dword:00000001\n'
+
+
+def _registry(machine: Machine) -> dict[str, Path]:
+    """Return the files of this user's registry, by the names that they have in a prefix."""
+    made: dict[str, Path] = {}
+    for name, change in (("user.reg", lambda text: registry_of(text, machine.user)), ("system.reg", with_long_paths)):
+        made[name] = places.base() / "users" / f"{machine.user}.{name}"
+        text = (places.prefix() / places.FILES / name).read_text(encoding="utf-8")
+        write_atomic(made[name], change(text))
+    return made
 
 
 def _certificates() -> dict[str, str]:

@@ -46,12 +46,18 @@ def test_a_cache_that_is_a_file_is_named(tmp_path, monkeypatch, capsys):
     assert f"{CACHE_VARIABLE} names the folder" in capsys.readouterr().err
 
 
-def test_a_path_that_is_too_long_for_windows_is_no_bug_of_ours(monkeypatch, capsys):
-    """There it is said to be not there: of a file beyond 259 characters, of a folder beyond 247."""
-    monkeypatch.setattr(ending.sys, "platform", "win32")
-    assert ended(failing(OSError(errno.ENOENT, "No such file or directory", "C:\\" + "x" * 250))) == 9
-    assert "has 253 characters" in (said := capsys.readouterr().err)
-    assert f"Set {CACHE_VARIABLE}=C:\\w" in said
+@pytest.mark.parametrize("names", [("/a/" + "b" * 257,), ("/x", None, "/a/" + "b" * 245)])
+def test_a_path_that_is_too_long_for_windows_is_named(names, monkeypatch, capsys):
+    error = OSError(errno.ENOENT, "The system cannot find the path specified", *names)
+    with pytest.raises(OSError, match="cannot find"):
+        ended(failing(error))
+    monkeypatch.setattr(ending, "limited", lambda: True)
+    assert ended(failing(error)) == 9
+    said = capsys.readouterr().err
+    assert "characters long: Windows takes 259 while long paths are off, and 12 less for a folder" in said
+    assert "LongPathsEnabled" in said
+    with pytest.raises(OSError, match="cannot find"):
+        ended(failing(OSError(errno.ENOENT, "cannot find", "/a/" + "b" * 240)))
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.ENOENT, "No such file", "/x")])

@@ -51,7 +51,7 @@ def make(tmp_path, monkeypatch):
     cpu = fakes.backend("cpu", fakes.variant("int4", gate=gates.INT4, noise=0.1))
     away = fakes.backend("away", fakes.variant("int4", gate=gates.FP16, noise=0.1, against="cpu:int4"), source=source)
     known = (fakes.reference(), cpu, away)
-    recipe = EnvironmentRecipe(label="nothing", python=HERE, size=1, packages=())
+    recipe = EnvironmentRecipe(label="nothing", python=HERE, size=1, deepest=1, packages=())
     monkeypatch.setattr(environment_recipes, "environment", lambda name: recipe)
     for module in (run, bundle):
         monkeypatch.setattr(module, "resolve", lambda spec: model)

@@ -9,14 +9,14 @@ import pytest
 
 from smoke.environments import environment_recipes, pinned, pip, venvs
 from tests.recipes.wheel_factory import make_wheel
-from wheelhouse import process
+from wheelhouse import paths, process
 from wheelhouse.errors import InputError, NetworkError, ToolchainError, UnsupportedError, UsageError
 from wheelhouse.machine import interpreters
 
 
 def recipe(*packages: str, python: str = "", resolved: str = "", size: int = 1000) -> str:
     return (
-        f'label = "demo"\npython = "{python or interpreters.running()}"\nsize = {size}\n'
+        f'label = "demo"\npython = "{python or interpreters.running()}"\nsize = {size}\ndeepest = 100\n'
         f"packages = {json.dumps(packages)}\nresolved = {json.dumps([resolved] if resolved else [])}\n"
         'replaceable = ["runtime"]\n[variables]\nGREETING = "hello"\nPYTHONNOUSERSITE = "1"\n'
     )
@@ -175,6 +175,7 @@ def test_pins_that_hold_beside_a_wheel(tmp_path: Path, requires: str, kept: set[
         label="demo",
         python="3.11",
         size=1,
+        deepest=1,
         packages=("runtime==1.0", "genai==1.0", "helper==1.0"),
         replaceable=("runtime", "genai"),
     )
@@ -208,3 +209,28 @@ def test_windows_on_arm64_is_excluded_where_openvino_is_pinned() -> None:
         found = environment_recipes.environment(name)
         excluded = "win32-arm64" in found.impossible
         assert excluded == any(pin.startswith("openvino==") for pin in found.packages if ";" not in pin), name
+
+
+@pytest.mark.parametrize(("length", "deepest"), [(159, 100), (40, 219)])
+def test_a_folder_that_lies_too_deep_for_windows_is_said_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, deepest: int
+) -> None:
+    monkeypatch.setattr(paths, "limited", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    name = "demo/" + "d" * (deepest - len("Lib/site-packages/demo/"))
+    own = make_wheel(tmp_path, tag="py3-none-any", files={name: b""})
+    wanted = environment_recipes.EnvironmentRecipe(label="x", python="3.11", size=1, deepest=100, packages=())
+    with pytest.raises(InputError, match=f"{length} characters long.* up to {deepest}") as raised:
+        venvs.make(Path("x" * length), name="demo", recipe=wanted, version="3.11", wheels=[own] * (deepest > 100))
+    assert "Set DML_WHEELHOUSE_CACHE to a short folder" in raised.value.remedy
+
+
+def test_an_environment_that_would_lie_too_deep_is_no_surprise(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(shelf, recipe("runtime==1.0"))
+    assert pinned.status("demo").makeable
+    monkeypatch.setattr(paths, "limited", lambda: True)
+    monkeypatch.setenv(paths.CACHE_VARIABLE, str(shelf.parent / ("x" * 120)))
+    said = pinned.status("demo")
+    assert not said.makeable
+    assert "while long paths are off" in said.reason
+    assert "C:\\w" in said.remedy

@@ -6,7 +6,7 @@ from smoke.environments import environment_recipes
 from smoke.models import catalogue, resolving
 from wheelhouse.errors import RecipeError, UsageError
 
-GOOD = 'label = "x"\npython = "3.11"\nsize = 1\npackages = ["numpy==2.0"]\n'
+GOOD = 'label = "x"\npython = "3.11"\nsize = 1\ndeepest = 1\npackages = ["numpy==2.0"]\n'
 
 
 @pytest.fixture

@@ -109,9 +109,12 @@ def test_a_program_is_given_a_machine_of_its_own(tmp_path, monkeypatch):
     chosen = machine.choose(python="3.11", user="Ann Ö", folder="x")
     (places.prefix() / places.FILES).mkdir(parents=True)
     (places.prefix() / places.FILES / "user.reg").write_text('"TEMP"="C:\\\\users\\\\root\\\\Temp"', encoding="utf-8")
+    (places.prefix() / places.FILES / "system.reg").write_text("WINE REGISTRY Version 2\n", encoding="utf-8")
     spec = machine._spec(chosen, start="x")
     assert Path(spec.plant["user.reg"]).read_text(encoding="utf-8") == r'"TEMP"="C:\\users\\Ann \x00d6\\Temp"'
+    assert Path(spec.plant["system.reg"]).read_text(encoding="utf-8").endswith('"LongPathsEnabled"=dword:00000001\n')
     assert spec.binds["/prefix/drive_c/users/Ann Ö"] == str(chosen.home)
+    assert spec.binds["/prefix/drive_c/users/Ann Ö/.dmlw/downloads"] == str(tmp_path / "downloads")
     assert spec.binds["/prefix/drive_c/Python311"] == str(tmp_path / "3.11")
     assert spec.env["USER"] == "Ann Ö"
     assert spec.env["PIP_CERT"] == places.windows(certificates)
