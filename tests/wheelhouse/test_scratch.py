@@ -28,7 +28,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     (tmp_path / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD], env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        [sys.executable, "-c", HOLD], env=environment, stdout=subprocess.PIPE, text=True, encoding="locale"
     ) as process:
         left = Path(process.stdout.readline().strip())
         with scratch.folder():
