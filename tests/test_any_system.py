@@ -122,6 +122,8 @@ def test_every_text_has_its_encoding() -> None:
 def test_what_is_written_has_the_same_bytes_everywhere() -> None:
     read_once = ("wheelhouse/process.py", "smoke/worker/", "smoke/heal/norms/", "smoke/comparing/elsewhere/")  # no hash
     assert everywhere(with_the_systems_line_ends, OURS, *read_once, "smoke/wine/", "front/benching/") == []
+    streams = [place for place in everywhere(with_the_systems_line_ends, OURS) if place.endswith("fdopen")]
+    assert streams == []  # an answer that is piped on
 
 
 def test_renames_and_removals_wait_for_who_holds_the_file() -> None:
@@ -148,6 +150,12 @@ def test_modules_that_windows_lacks_are_imported_where_they_are_used_only() -> N
             if names & POSIX_ONLY and not place.startswith(FOR_LINUX):
                 wrong.append(f"{place}: {names & POSIX_ONLY}")
     assert wrong == []
+
+
+def test_numbers_and_days_are_written_in_no_language() -> None:
+    """Where a comma parts decimals, or months have other names, a text that was made by the locale cannot be read."""
+    modules = (node for file in OURS for node in ast.walk(read(file)[0]) if isinstance(node, ast.Import))
+    assert not {alias.name for node in modules for alias in node.names} & {"locale", "babel"}
 
 
 @pytest.mark.parametrize(

@@ -100,5 +100,11 @@ $ invoke smoke --no-such-option    # or `invoke audit --strict`
     assert sum(text.count("invoke ") for text in map(Path.read_text, DOCUMENTS)) > 100
 
 
+@pytest.mark.parametrize("document", TEXTS)
+def test_what_is_to_be_typed_can_be_typed_in_powershell(document: Path) -> None:
+    """There `$PWD` has backslashes and a drive: in an address it makes none."""
+    assert not re.search(r"file:/+(\$PWD|%CD%|\$\(pwd\))", document.read_text(encoding="utf-8"))
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200

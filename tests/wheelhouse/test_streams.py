@@ -87,7 +87,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., io.BytesI
         monkeypatch.setattr(sys, name, kept[-1])
         return raw
 
-    before = signal.getsignal(number)
+    before = signal.signal(number, signal.SIG_IGN)
     yield make
     signal.signal(number, before)
 
