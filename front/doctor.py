@@ -72,7 +72,8 @@ def warnings(facts: Facts) -> Iterator[str]:
     if facts.windows is not None and facts.windows.system_onnxruntime:
         yield (
             f"System32 has an onnxruntime.dll {facts.windows.system_onnxruntime}: a program that does not name the "
-            "folder of its own gets that one (onnxruntime-genai#935)."
+            "folder of its own gets that one (onnxruntime-genai#935). Leave it, it is Windows' own: put yours beside "
+            "the program's .exe, or load it by its whole path, as the wheels do."
         )
 
 

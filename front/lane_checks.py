@@ -115,7 +115,7 @@ def _parallel_note(facts: Facts) -> tuple[str, ...]:
     if fit >= facts.cpu.usable:
         return ()
     free = human_size(facts.memory.available)
-    return (f"{free} of memory are enough for {fit} compilers at a time, not for {facts.cpu.usable}",)
+    return (f"{free} of memory are enough for {fit} compilers at a time, not for {facts.cpu.usable}: `--jobs {fit}`",)
 
 
 def _sources(facts: Facts, cmake: str) -> Iterator[Gap]:

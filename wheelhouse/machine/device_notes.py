@@ -34,7 +34,7 @@ def notes(facts: Facts, own: Container[str]) -> Iterator[str]:
             yield f"environment '{name}', for its own backend only, cannot be made: {state.reason} {state.remedy}"
     if facts.windows is not None and all(a.software for a in facts.windows.adapters):
         problem = f" ({facts.windows.adapters_problem})" if facts.windows.adapters_problem else ""
-        yield f"no hardware DirectX adapter{problem}: backend dml will be skipped"
+        yield f"no hardware DirectX adapter{problem}: backend dml will be skipped, see lane directml"
     if facts.system == "linux":
         yield "DirectML on Linux runs in Wine, on software Direct3D: see lane wine"
         for name, library, package in _LINUX:
