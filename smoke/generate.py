@@ -31,6 +31,7 @@ from wheelhouse.files import write_atomic
 from wheelhouse.known_failures import recognise_in
 from wheelhouse.paths import log_dir
 from wheelhouse.process import render
+from wheelhouse.processes.orphans import start_with_us
 from wheelhouse.processes.quoting import own_shell
 
 SCRIPT = WORKER / "converse.py"
@@ -154,7 +155,7 @@ def _run(
     with log.open("wb") as noise:
         direct = None if environment.reads_terminal else subprocess.PIPE
         source = direct if asked["chat"] else subprocess.DEVNULL
-        worker = subprocess.Popen(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
+        worker = start_with_us(command.argv, cwd=command.cwd, env=command.environment(), stdin=source, stderr=noise)
         if worker.stdin is not None:
             threading.Thread(target=_forward, args=[sys.stdin, worker.stdin], daemon=True).start()
         code = _wait(worker, chat=bool(asked["chat"]))

@@ -7,6 +7,7 @@ has a shell that knows no single quotes, and lacks some of Python's modules.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -80,6 +81,19 @@ def impatient(call: ast.Call) -> str:
     return f"shutil.{name}" if (whose, name) == ("shutil", "move") else ""
 
 
+def in_a_language(call: ast.Call) -> str:
+    """A number or a day as people of one country write it: a comma in decimals, other names of months."""
+    first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
+    if _name(call) == "strftime" and re.search("%[aAbBcpxX]", str(first)):
+        return f"strftime {first}"
+    return f"locale.{_name(call)}" if _of(call) == "locale" and _name(call) != "getencoding" else ""
+
+
+def orphaned(call: ast.Call) -> str:
+    """A process that outlives us where we are killed."""
+    return "Popen" if (_of(call), _name(call)) == ("subprocess", "Popen") else ""
+
+
 def unordered(call: ast.Call) -> str:
     """Paths in the system's own order."""
     if _name(call) != "sorted" or "key" in _keywords(call):
@@ -130,6 +144,11 @@ def test_renames_and_removals_wait_for_who_holds_the_file() -> None:
     assert everywhere(impatient, OURS, *RETRYING, "smoke/wine/", "front/benching/") == []
 
 
+def test_what_is_started_ends_with_us() -> None:
+    allowed = ("wheelhouse/process.py", "wheelhouse/processes/orphans.py", "smoke/comparing/elsewhere/", "smoke/wine/")
+    assert everywhere(orphaned, OURS, *allowed) == []
+
+
 def test_paths_have_the_same_order_everywhere() -> None:
     apart = ("smoke/worker/", "smoke/models/converters/", "smoke/comparing/elsewhere/")
     apart += ("wheelhouse/machine/host_linux.py",)
@@ -153,9 +172,7 @@ def test_modules_that_windows_lacks_are_imported_where_they_are_used_only() -> N
 
 
 def test_numbers_and_days_are_written_in_no_language() -> None:
-    """Where a comma parts decimals, or months have other names, a text that was made by the locale cannot be read."""
-    modules = (node for file in OURS for node in ast.walk(read(file)[0]) if isinstance(node, ast.Import))
-    assert not {alias.name for node in modules for alias in node.names} & {"locale", "babel"}
+    assert everywhere(in_a_language, OURS) == []
 
 
 @pytest.mark.parametrize(
@@ -176,6 +193,9 @@ def test_numbers_and_days_are_written_in_no_language() -> None:
         (impatient, "path.rename(other)", "structs.replace(record, name=1)"),
         (impatient, "shutil.rmtree(folder)", "remove_tree(folder)"),
         (impatient, "shutil.move(one, other)", "move(one, other)"),
+        (in_a_language, 'locale.setlocale(locale.LC_ALL, "")', "locale.getencoding()"),
+        (in_a_language, 'now.strftime("%d %b %Y")', 'now.strftime("%Y-%m-%d")'),
+        (orphaned, "subprocess.Popen(argv)", "start_with_us(argv)"),
         (unordered, 'sorted(folder.glob("*"))', 'sorted(folder.glob("*"), key=by_name)'),
         (unordered, "sorted(p for p in folder.iterdir() if p)", "sorted(p.name for p in folder.iterdir())"),
         (for_one_shell, "shlex.join(words)", "shlex.split(line)"),

@@ -26,8 +26,7 @@ from recipes.audit.readers.wheel import Wheel, unchecked
 from wheelhouse.files import human_size
 from wheelhouse.paths import ROOT
 from wheelhouse.processes.bounded import Limit, watched
-from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import end_and_close
+from wheelhouse.processes.orphans import end_and_close, start_with_us
 
 
 def read_apart(paths: Sequence[Path], *, own: bool = False, roots: tuple[str, ...] = ()) -> tuple[Wheel, ...]:
@@ -86,13 +85,12 @@ class _Reader:
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._process = subprocess.Popen(
+        self._process = start_with_us(
             (sys.executable, "-m", "recipes.audit.readers.child"),
             env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
         )
         return self._process
 

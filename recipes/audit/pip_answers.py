@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wheelhouse.processes import own_settings
-from wheelhouse.processes.lifeline import die_with_parent
-from wheelhouse.processes.orphans import end_and_close, end_with_descendants
+from wheelhouse.processes.orphans import end_and_close, end_with_descendants, start_with_us
 
 _CHILD = Path(__file__).with_name("pip_child.py")
 _ASCII_LINES = {"PYTHONIOENCODING": "ascii:backslashreplace"}
@@ -69,13 +68,12 @@ class Pip:
             end_and_close(process)
 
     def _start(self) -> subprocess.Popen[str]:
-        self._process = subprocess.Popen(
+        self._process = start_with_us(
             (sys.executable, "-P", str(_CHILD)),  # -P: its folder is no place for what pip imports
             env=own_settings.inherited(os.environ) | _ASCII_LINES,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             encoding="ascii",
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
         )
         return self._process

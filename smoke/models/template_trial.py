@@ -18,7 +18,7 @@ from wheelhouse.errors import InputError
 from wheelhouse.paths import ROOT
 from wheelhouse.processes.bounded import Limit, watched
 from wheelhouse.processes.exits import describe_exit
-from wheelhouse.processes.lifeline import die_with_parent
+from wheelhouse.processes.orphans import start_with_us
 
 _RENDERER = "smoke.models.check.rendering"
 _OUT_OF_TIME = None if sys.platform == "win32" else -signal.SIGXCPU
@@ -53,13 +53,12 @@ def require(text: str, where: str, tokens: dict[str, str]) -> None:
 def tried(text: str, tokens: tuple[tuple[str, str], ...]) -> str:
     """Return why a template does not render a question in a process of its own; "" when it does."""
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
+    process = start_with_us(
         (sys.executable, "-P", "-m", _RENDERER),
         env=os.environ | {"PYTHONPATH": search},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
     )
     asked = json.dumps({"template": text, "tokens": dict(tokens)}).encode()
     with process:

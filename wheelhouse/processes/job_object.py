@@ -1,4 +1,4 @@
-"""On Windows, what `process.run` starts is in a job: ended as a whole with one call, and by the system when we die.
+"""On Windows, what we start is in a job: ended as a whole with one call, and by the system when we die.
 
 A process there knows no group, and its parent's death means nothing to it. A job holds a process with everything that
 it starts; the system ends them when the last handle to the job is closed, which is ours, however we end.
@@ -18,10 +18,10 @@ _KILL_ON_CLOSE, _MAY_BREAK_AWAY = 0x2000, 0x800
 _EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
 _ENDED = 1
 
-_jobs: weakref.WeakKeyDictionary[subprocess.Popen[str], int] = weakref.WeakKeyDictionary()
+_jobs: weakref.WeakKeyDictionary[subprocess.Popen[Any], int] = weakref.WeakKeyDictionary()
 
 
-def adopt(process: subprocess.Popen[str]) -> None:
+def adopt(process: subprocess.Popen[Any]) -> None:
     """Put a process that was started with CREATION_FLAGS into a job of its own, and let it run."""
     if sys.platform == "win32":
         handle = int(process._handle)  # type: ignore[attr-defined]  # noqa: SLF001 - subprocess shows it nowhere else
@@ -33,13 +33,13 @@ def adopt(process: subprocess.Popen[str]) -> None:
         _resume(handle)
 
 
-def end(process: subprocess.Popen[str]) -> bool:
+def end(process: subprocess.Popen[Any]) -> bool:
     """End a process with all that it has started. Return False where there is no job for it."""
     job = _jobs.get(process)
     return job is not None and bool(_kernel().TerminateJobObject(job, _ENDED))
 
 
-def release(process: subprocess.Popen[str]) -> None:
+def release(process: subprocess.Popen[Any]) -> None:
     """Let what has outlived the process go on: a compiler's server is meant to."""
     job = _jobs.pop(process, None)
     if job is not None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from wheelhouse.processes import job_object
+from wheelhouse.processes.lifeline import die_with_parent
 
 _WATCH = """
 read _
@@ -34,6 +35,21 @@ done
 Ninja gives each of its jobs a process group of its own, so that ending our group leaves the compilers; the session is
 the same. In /proc/PID/stat it is the fourth field after the name, and the state is the first.
 """
+
+
+def start_with_us(argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a process as `subprocess.Popen` does; the system ends it when this program ends, however that is.
+
+    For what is talked to while it works; what is only waited for is `process.run`'s.
+    """
+    process: subprocess.Popen[Any] = subprocess.Popen(
+        argv,
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - makes system calls only
+        creationflags=job_object.CREATION_FLAGS,
+        **options,
+    )
+    job_object.adopt(process)
+    return process
 
 
 @contextmanager
@@ -100,6 +116,7 @@ def end_and_close(process: subprocess.Popen[Any]) -> None:
     """Kill a process and what it has started, wait for its end, and close the pipes to it and from it."""
     end_with_descendants(process)
     process.wait()
+    job_object.release(process)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with suppress(OSError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -31,14 +29,26 @@ thread.join()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
-def test_a_started_process_dies_with_a_killed_program(tmp_path: Path) -> None:
+TALKING = """
+import subprocess, sys
+from wheelhouse.processes.orphans import start_with_us
+
+body = "import os, sys, time; print(os.getpid(), flush=True); sys.stdin.readline(); time.sleep(60)"
+worker = start_with_us((sys.executable, "-c", body), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+print(worker.stdout.readline().decode(), flush=True)
+worker.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform not in {"linux", "win32"}, reason="signals there, jobs here")
+@pytest.mark.parametrize("program", [PARENT, TALKING])
+def test_a_started_process_dies_with_a_killed_program(tmp_path: Path, program: str) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    os.kill(parent.pid, signal.SIGKILL)
+    parent.kill()
     parent.wait()
     parent.stdout.close()
     end = time.monotonic() + 30
