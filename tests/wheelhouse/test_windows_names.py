@@ -94,10 +94,10 @@ def test_names_that_are_one_file_there_are_said(
 def test_what_goes_to_a_pipe_or_a_device_leaves_it_where_it_is(tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", []
     os.mkfifo(pipe)  # stands for /dev/null, which a test that fails would replace by a file
-    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)  # it waits where nobody writes
     reader.start()
     write_atomic(pipe, "Zoë")
-    reader.join(60)
+    reader.join(10)
     assert got == ["Zoë".encode()]
     assert pipe.is_fifo()
 
