@@ -198,7 +198,12 @@ def test_a_process_that_is_gone_before_its_turn_is_no_reason_to_spare_the_others
 
 @pytest.mark.parametrize(
     ("system", "environ", "shell"),
-    [("posix", {"PROMPT": "$P$G"}, "posix"), ("nt", {"PROMPT": "$P$G"}, "cmd"), ("nt", {}, "powershell")],
+    [
+        ("posix", {"PROMPT": "$P$G"}, "posix"),
+        ("nt", {"PROMPT": "$P$G"}, "cmd"),
+        ("nt", {"MSYSTEM": "MINGW64"}, "posix"),
+        ("nt", {}, "powershell"),
+    ],
 )
 def test_what_was_run_is_shown_as_the_users_shell_takes_it(
     system: str, environ: dict[str, str], shell: str, monkeypatch: pytest.MonkeyPatch

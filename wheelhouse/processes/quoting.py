@@ -13,10 +13,12 @@ _CMD_SPECIAL = frozenset(' \t"&|<>^()%!,;=')
 
 
 def own_shell() -> Shell:
-    """Return the shell that what we print is likely to be typed into: on Windows only cmd sets PROMPT."""
+    """Return the shell that what we print is likely typed into: on Windows cmd sets PROMPT, and git's bash MSYSTEM."""
     if os.name == "posix":
         return "posix"
-    return "cmd" if "PROMPT" in os.environ else "powershell"
+    if "PROMPT" in os.environ:
+        return "cmd"
+    return "posix" if "MSYSTEM" in os.environ else "powershell"
 
 
 def quote(argument: str, shell: Shell) -> str:
