@@ -195,7 +195,8 @@ def link_or_copy(source: Path, target: Path, *, ways: Sequence[str] = ("symlink"
             getattr(os, way)(real, target)
         except OSError:
             continue
-        return
+        if target.exists():  # some file systems only say that they made a link
+            return
     require_space(target.parent, real.stat().st_size, f"A copy of {source.name}")
     _say_copied()
     shutil.copy2(real, target)

@@ -89,6 +89,13 @@ def test_a_large_file_is_linked_where_that_is_allowed_and_a_copy_is_said_once(
     assert capsys.readouterr().err.count("makes no links here") == (len(forbidden) == 2)
 
 
+def test_a_link_that_is_none_is_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.os, "symlink", lambda *_: None)
+    (tmp_path / "weights").write_bytes(b"x")
+    files.link_or_copy(tmp_path / "weights", tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == b"x"
+
+
 def test_space_is_checked_where_the_folder_will_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.require_space(tmp_path / "not" / "yet", 1, "A test")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
