@@ -28,7 +28,7 @@ def wine_clean(_c: Context) -> None:
     rest="argument",
     texts={
         "python": "3.13 (default) or 3.11",
-        "folder": "where in the profile the checkout lies; default: src/dml-wheelhouse",
+        "folder": "where in the profile the checkout lies; default: a folder with a long name",
     },
 )
 def wine_python(

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -24,8 +25,13 @@ _NUMBERS = itertools.count()
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C seriously: a shell starts its background jobs with it ignored, which all they start inherits."""
+    """Take Ctrl-C seriously: a shell starts its background jobs with it ignored, which all they start inherits.
+
+    And on Windows let no code page decide what tests read: those of the code pages say their own (test_streams.py).
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform == "win32":  # tests read what the Pythons that they start print, a folder with an umlaut, as UTF-8
+        os.environ.setdefault("PYTHONIOENCODING", "utf-8")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -61,7 +61,8 @@ def own_cache(root: PurePath, home: PurePath, *, long_paths: bool | None) -> Pur
     """
     near, far = root / ".cache", home / SHORT
     below = LOADED_BELOW_CACHE if long_paths else BELOW_CACHE
-    return near if not too_long(near, below) or characters(far) >= characters(near) else far
+    shorter = far.is_absolute() and characters(far) < characters(near)
+    return far if shorter and too_long(near, below) else near
 
 
 def characters(path: PurePath) -> int:
@@ -122,9 +123,20 @@ def log_dir() -> Path:
     return cache_dir("logs")
 
 
+def resolved(path: Path) -> Path:
+    """Return the path without links, or where the system cannot follow it, as it is from the drive on.
+
+    Wine follows no path of more than some 265 characters, Windows none on some drives.
+    """
+    try:
+        return path.resolve()
+    except OSError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - takes `..` out, too
+
+
 def display(path: Path) -> str:
     """Return the path as a person would say it: relative to the working directory where it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(resolved(path).relative_to(Path.cwd()))
     except ValueError:
         return str(path)

@@ -19,7 +19,7 @@ from wheelhouse import manifests, steps
 from wheelhouse.errors import UnsupportedError, WheelhouseError
 from wheelhouse.files import sha256_file
 from wheelhouse.machine import interpreters
-from wheelhouse.paths import CACHE_SHORTER, cache_dir, require_short
+from wheelhouse.paths import CACHE_SHORTER, cache_dir, require_short, resolved
 from wheelhouse.steps import Step
 
 MAIN = "main"
@@ -42,7 +42,7 @@ def prepare(name: str, *, wheels: Sequence[Path] = ()) -> Environment:
     recipe = environment_recipes.environment(name)
     if refused := _impossible(name, recipe):
         raise refused
-    wheels = tuple(wheel.resolve() for wheel in wheels)
+    wheels = tuple(map(resolved, wheels))
     version = _python_version(recipe, wheels)
     if recipe.compiled is not None and from_sdist.needed(recipe.compiled):
         wheels = (*wheels, from_sdist.wheel(recipe.compiled))

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the lines are r
 NOT_RUN = {
     "New-ItemProperty -Path HKLM:\\SYSTEM\\CurrentControlSet\\Control\\FileSystem -Name LongPathsEnabled -Value 1 "
     "-PropertyType DWord -Force": "writes into the registry, which only Windows has",
+    "invoke build-dml --lane published": "takes the network, and is a lane of .ci/run",
     "python -m pytest": "is the run that this test is a part of",
     'sudo env "PATH=$PATH" bash .ci/run': "starts the run that this test is a part of; its parts: test_scripts.py",
 }
@@ -45,7 +46,7 @@ RUN = {
         "git apply --include='recipes/*.toml' upgrade/upgrade.patch",
         'bash .ci/propose records "Record what the recipes came to" "$RUN"',
     ],
-    "user": ["git config --global core.longpaths true", ".ci/windows .ci-logs/windows"],
+    "user": ["git config --global core.longpaths true", ".ci/windows .ci-logs/windows sums/SHA256SUMS"],
     "release": [
         'invoke recipes --recipe "$RECIPE"',
         (
@@ -161,7 +162,8 @@ def scene(tmp_path: Path) -> Scene:
 INVOKE = {
     "upgrade": 'case "$1 $2" in "recipes --upgrade") echo newer; echo "# newer" >> recipes/published.toml ;; '
     '"smoke --backend") mkdir -p "$7"; echo "# the report" > "$7/report.md" ;; "audit --sarif") echo {} > "$3" ;; esac',
-    "wine": 'case "$*" in *--where) echo "$CHECKOUT" ;; *doctor) echo "✓ published" ;; '
+    "wine": 'case "$*" in *--where) echo "$CHECKOUT" ;; *published) mkdir -p "$CHECKOUT/wheels"; echo made > '
+    '"$CHECKOUT/wheels/SHA256SUMS" ;; *doctor) echo "✓ published" ;; '
     '*report/*) mkdir -p "$CHECKOUT/${@: -1}"; cp report.json "$CHECKOUT/${@: -1}" ;; esac; '
     'printf "<%s>" "$@" >> asked; echo >> asked',
 }
@@ -205,14 +207,25 @@ def test_user(scene: Scene) -> None:
     scene.run(long_paths)
     assert "longpaths = true" in (scene.home / ".gitconfig").read_text(encoding="utf-8")
     (scene.folder / ".ci").mkdir()
-    for name in ("windows", "expect"):
+    for name in ("windows", "expect", "deepest"):
         shutil.copy2(ROOT / ".ci" / name, scene.folder / ".ci")
     passed = [*GOOD, ("dml", "fp16"), ("dml", "int4")]
     results: list[dict[str, Any]] = [{"backend": b, "variant": v, "verdict": "PASS"} for b, v in passed]
     (scene.folder / "report.json").write_text(json.dumps({"results": [*results, PIPELINE]}), encoding="utf-8")
     scene.program("invoke", INVOKE["wine"])
-    scene.env["CHECKOUT"] = str(scene.home / "there & (Zoë)")
-    assert scene.run(windows).endswith("12 results are as expected\n")
+    (scene.folder / "sums").mkdir()
+    (scene.folder / "sums/SHA256SUMS").write_text("made\n", encoding="utf-8")
+    profile = scene.home / "wine/users/Zoë Müller"
+    scene.env["CHECKOUT"] = str(profile / "there & (here)")
+    deep = Path(".dmlw", "d" * 200, "f" * 30)
+    (profile / deep).mkdir(parents=True)
+    with pytest.raises(AssertionError, match="the deepest path has 257 of 247 characters"):
+        scene.run(windows)
+    (profile / deep).rmdir()
+    (profile / deep).touch()
+    said = scene.run(windows)
+    assert "the deepest path has 257 of 259 characters: C:\\users\\Zoë Müller\\.dmlw\\" in said
+    assert said.endswith("12 results are as expected\n")
     assert (scene.folder / ".ci-logs/windows/report/dml/report.json").is_file()
     asked = (scene.folder / "asked").read_text(encoding="utf-8")
     assert "<wine-python><--><-m><invoke><build-dml><--lane><published>" in asked

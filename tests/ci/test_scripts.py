@@ -99,13 +99,14 @@ def test_summary_names_the_wheels_that_were_made(tmp_path: Path) -> None:
 def test_sboms_are_taken_out_of_the_wheels(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels")
     script = str(ROOT / ".ci" / "sboms")
-    none = run_tool(sys.executable, "-I", script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
+    python = (sys.executable, "-I", "-X", "utf8")
+    none = run_tool(*python, script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
     assert none.returncode == 1
     assert "has an SBOM" in none.stderr
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("demo_pkg-1.0.dist-info/sboms/other.json", "{}")
         archive.writestr("demo_pkg-1.0.dist-info/sboms/dml-wheelhouse.cdx.json", '{"bomFormat": "CycloneDX"}')
-    done = run_tool(sys.executable, "-I", script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
+    done = run_tool(*python, script, str(tmp_path / "wheels"), str(tmp_path / "sboms"))
     assert done.returncode == 0, done.stderr
     (written,) = (tmp_path / "sboms").iterdir()
     assert written.name == f"{wheel.name}.cdx.json"

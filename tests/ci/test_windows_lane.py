@@ -20,8 +20,21 @@ def test_the_workflow_and_the_lane_run_the_same() -> None:
     assert install == "python " + " ".join(f'"{word}"' if "[" in word else word for word in installing.INSTALL)
     (lane,) = re.findall(r"lane windows-unit invoke wine-python -- (.+)", ci)
     assert tests == f"python {lane}"
-    (script,) = re.findall(r"lane windows (\S+) ", ci)
-    assert user.split()[0] == script
+    (words,) = re.findall(r"lane windows (\S+ .+)", ci)
+    script, _, sums = words.split()  # the second is where the logs go
+    assert (user.split()[0], user.split()[2].rpartition("/")[2]) == (script, sums.rpartition("/")[2])
+
+
+def test_the_wheels_that_it_compares_with_are_made_on_linux() -> None:
+    jobs = read(ROOT / ".github/workflows/windows.yml")["jobs"]
+    made = jobs[job()["needs"]]
+    assert made["runs-on"].startswith("ubuntu-")
+    assert "invoke build-dml --lane published" in [step.get("run") for step in made["steps"]]
+    (uploaded,) = [step["with"] for step in made["steps"] if "upload-artifact" in step.get("uses", "")]
+    (taken,) = [step["with"] for step in job()["steps"] if "download-artifact" in step.get("uses", "")]
+    (user,) = [step["run"] for step in job()["steps"] if step.get("shell") == "bash"]
+    assert uploaded["name"] == taken["name"]
+    assert user.split()[2] == f"{taken['path']}/{uploaded['path'].rpartition('/')[2]}"
 
 
 def test_the_workflow_has_the_lanes_python_and_no_encoding_that_a_user_lacks() -> None:

@@ -8,7 +8,17 @@ import pytest
 from smoke.environments.environment_recipes import environment, environment_names
 from wheelhouse import paths, steps
 from wheelhouse.errors import InputError, UsageError
-from wheelhouse.paths import SHORT, cache_dir, characters, display, long_paths, own_cache, require_short, too_long
+from wheelhouse.paths import (
+    SHORT,
+    cache_dir,
+    characters,
+    display,
+    long_paths,
+    own_cache,
+    require_short,
+    resolved,
+    too_long,
+)
 from wheelhouse.processes.effort import in_wine
 
 
@@ -34,6 +44,16 @@ def test_a_cache_that_cannot_be_named_is_refused(monkeypatch, name):
 def test_a_path_is_said_from_where_one_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert display(tmp_path / "a" / "b") == str(Path("a", "b"))
+
+
+def test_a_path_that_the_system_does_not_follow_is_said_all_the_same(monkeypatch, tmp_path):
+    def refuse(path, strict=False):
+        raise OSError(22, "More data available", str(path))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "resolve", refuse)
+    assert display(tmp_path / "a" / ".." / "b") == "b"
+    assert resolved(Path("x")) == tmp_path / "x"
 
 
 def windows(characters: int) -> PureWindowsPath:
@@ -74,6 +94,7 @@ def test_a_checkout_that_leaves_room_keeps_its_cache_and_one_below_another_profi
     assert own_cache(runner, home, long_paths=True) == runner / ".cache"
     assert own_cache(runner, home, long_paths=False) == home / SHORT
     assert own_cache(runner, windows(200), long_paths=False) == runner / ".cache"
+    assert own_cache(runner, PureWindowsPath("~"), long_paths=False) == runner / ".cache"  # nobody says where it is
 
 
 def test_characters_are_counted_as_windows_does():

@@ -13,6 +13,7 @@ import pytest
 
 from wheelhouse import streams
 from wheelhouse.paths import ROOT
+from wheelhouse.processes.effort import in_wine
 
 SAID = "✓ Zoë … 中文\n"
 PRINT = f"""
@@ -145,3 +146,10 @@ def test_every_command_sets_its_streams() -> None:
     done = run("-m", "invoke", "recipes", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert b"\r" not in done.stdout
+
+
+@pytest.mark.skipif(not in_wine(), reason="the lane's machine")
+def test_the_lane_has_the_code_pages_that_it_speaks_of() -> None:
+    """Whatever the language of the host is: what passes there passes on a Windows of western Europe."""
+    ask = "import ctypes, locale; k = ctypes.windll.kernel32; print(locale.getencoding(), k.GetACP(), k.GetOEMCP())"
+    assert run("-c", ask, PYTHONUTF8="0").stdout.split() == [b"cp1252", b"1252", b"437"]

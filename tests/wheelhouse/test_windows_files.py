@@ -8,7 +8,7 @@ import pytest
 
 from wheelhouse import patience
 from wheelhouse.files import files_below, remove_tree, sha256_tree, write_atomic
-from wheelhouse.paths import CACHE_VARIABLE, cache_dir
+from wheelhouse.paths import CACHE_VARIABLE, cache_dir, display
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="these are Windows' ways to name a file")
 
@@ -18,6 +18,7 @@ def test_beyond_260_characters_files_are_written_read_and_removed(tmp_path: Path
     assert len(str(folder)) > 260
     write_atomic(folder / "Zoë.txt", "content")
     assert [path.name for path in files_below(tmp_path)] == ["Zoë.txt"]
+    assert display(folder / "Zoë.txt").endswith("\\Zoë.txt")
     remove_tree(tmp_path / folder.relative_to(tmp_path).parts[0])
     assert not list(tmp_path.iterdir())
 

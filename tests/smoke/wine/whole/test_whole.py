@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -11,6 +11,7 @@ from smoke.wine import places
 from smoke.wine.inside import stand_in
 from smoke.wine.whole import commands, compiled, installing, machine, pythons
 from wheelhouse.errors import InputError, ToolchainError, UsageError
+from wheelhouse.paths import characters
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Wine is for Linux")
 
@@ -69,7 +70,13 @@ def test_pip_is_asked_again_only_for_what_it_installs():
 
 def test_the_choice():
     usual = machine.choose(python="", user="", folder="")
-    assert usual.python == r"C:\users\Zoë Müller\src\dml-wheelhouse\.venv\Scripts\python.exe"
+    start, end = r"C:\users\Zoë Müller" + "\\", r"\.venv\Scripts\python.exe"
+    assert usual.python.startswith(start)
+    assert usual.python.endswith(end)
+    checkout = PureWindowsPath(usual.python.removesuffix(end))
+    assert 170 <= characters(checkout) < 200
+    assert {" ", "&", "(", ")", ",", "ü"} <= set(str(checkout).removeprefix(start))
+    assert max(len(part) for part in checkout.parts) < 100  # as people name folders
     other = machine.choose(python="3.11", user="ann", folder="a\\b c")
     assert other.python == r"C:\users\ann\a\b c\.venv-3.11\Scripts\python.exe"
     assert other.home.name == "ann"
