@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import locale
 import os
@@ -39,9 +40,21 @@ def settle() -> None:
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
 
 
+def _code_page_of_console(stream: io.TextIOWrapper) -> str | None:
+    """Return how a console reads the bytes that it is given; None where Python gives it characters, or was told how.
+
+    With PYTHONLEGACYWINDOWSSTDIO Python writes them in the system's code page, and a console shows other letters.
+    """
+    raw = getattr(stream.buffer, "raw", None)
+    if sys.platform == "win32" and "PYTHONIOENCODING" not in os.environ and isinstance(raw, io.FileIO):
+        with contextlib.suppress(LookupError):  # a code page that Python does not know
+            return codecs.lookup(os.device_encoding(stream.fileno()) or "").name
+    return None
+
+
 def _settle(stream: io.TextIOWrapper) -> None:
     if stream.isatty():
-        stream.reconfigure(errors="replace")
+        stream.reconfigure(encoding=_code_page_of_console(stream), errors="replace")
     elif "PYTHONIOENCODING" in os.environ:
         stream.reconfigure(errors="replace", newline="\n")
     else:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,21 @@ def test_a_console_shows_what_its_code_page_has(windows: Callable[..., io.BytesI
     streams.settle()
     print(SAID, end="")
     assert raw.getvalue().replace(b"\r", b"") == SAID.encode(encoding, errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("console", "shown"), [("cp850", "cp850"), ("utf-8", "utf-8"), ("cp99", "cp1252"), (None, "cp1252")]
+)
+def test_a_console_that_is_given_bytes_gets_them_in_its_own_code_page(
+    windows: Callable[..., io.BytesIO], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, console: str, shown: str
+) -> None:
+    windows("stdin", io.TextIOWrapper, "cp1252")
+    monkeypatch.setattr(os, "device_encoding", lambda _: console)
+    with Terminal(io.BufferedWriter(io.FileIO(tmp_path / "said", "w")), encoding="cp1252", newline="\n") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        streams.settle()
+        print(SAID, end="")
+    assert (tmp_path / "said").read_bytes() == SAID.encode(shown, errors="replace")
 
 
 def test_what_is_typed_or_piped_in_cannot_raise(windows: Callable[..., io.BytesIO]) -> None:
