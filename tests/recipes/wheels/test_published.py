@@ -15,9 +15,9 @@ from recipes.wheels import published
 from recipes.wheels.published import build_published, plan_published, select
 from recipes.wheels.repack import repacking_of
 from tests.recipes.wheel_factory import make_wheel
-from wheelhouse import downloads
+from wheelhouse import downloads, paths
 from wheelhouse.downloads import cached_path
-from wheelhouse.errors import NetworkError, RecipeError, UsageError
+from wheelhouse.errors import InputError, NetworkError, RecipeError, UsageError
 from wheelhouse.files import sha256_file
 from wheelhouse.paths import cache_dir
 from wheelhouse.process import Command, Completed, render
@@ -93,6 +93,18 @@ def test_takes_one_wheel_over_and_packs_the_other(pair: schema.Recipe, toml: Pat
         assert {f"{info}/{n}" for n in ("dml-wheelhouse.json", "dml-wheelhouse.txt", "licenses/LICENSE")} <= names
         assert [n for n in names if n.startswith(f"{info}/sboms/")]
         assert {i.date_time for i in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
+
+
+def test_a_folder_that_lies_too_deep_for_windows_is_said_before_anything_is_fetched(
+    pair: schema.Recipe, toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "limited", lambda: True)
+    for part in ("require_space", "fetch_index_files", "_make"):
+        monkeypatch.setattr(published, part, lambda *_: pytest.fail("began"))
+    longest = len(".demo_pkg-1.0+fixed.1-cp312-cp312-win_amd64.whl.partial")
+    with pytest.raises(InputError, match=f"210 characters long.* up to {longest}") as raised:
+        build_published(pair, toml, Path("x" * 210))
+    assert "Clone the project again into a short folder" in raised.value.remedy
 
 
 class TestWithoutScikitBuild:
