@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,30 @@ def test_a_stray_dll_in_system32_is_a_warning() -> None:
     (said,) = examine(facts, cmake="3.28").warnings
     assert "System32 has an onnxruntime.dll 1.17.1.0" in said
     assert "put yours beside the program's .exe" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [("windows-ai-pc", ("apt", "Debian", "Ubuntu")), ("debian-server", ("winget", "HKLM", "Microsoft."))],
+)
+def test_remedies_are_for_this_system(name: str, foreign: tuple[str, ...]) -> None:
+    """With everything missing that can be: what is to be typed is of this system, and of no other."""
+    python = {"path": "python", "version": "3.13", "pip": False, "venv": False, "headers": False}
+    bare = facts_of(name, tools={}, libraries={}, disk={"cache": 0}, **{"this-python": python})
+    if bare.windows is not None:
+        gone = {
+            "visual_studios": (),
+            "sdks": (),
+            "adapters": (),
+            "vc_runtime": {"msvcp140.dll": ""},
+            "long_paths": False,
+        }
+        bare = msgspec.structs.replace(bare, windows=msgspec.structs.replace(bare.windows, **gone))
+    lanes = [lane for lane in examine(bare, cmake="3.28").lanes if lane.state == "missing"]
+    assert sum(len(lane.gaps) for lane in lanes) > 5
+    for lane in lanes:
+        for gap in lane.gaps:
+            assert not [word for word in foreign if re.search(rf"\b{re.escape(word)}", gap.remedy)], gap
 
 
 def test_no_adapter_says_why() -> None:
