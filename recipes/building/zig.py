@@ -15,8 +15,8 @@ from recipes.spec.target import Target
 from wheelhouse.errors import ToolchainError
 from wheelhouse.files import write_atomic
 
-_TOOLS = {"cc": "C_COMPILER", "c++": "CXX_COMPILER", "ar": "AR", "ranlib": "RANLIB", "rc": "RC_COMPILER"}
-_TRIPLES: Mapping[str, str] = {"windows-x64": "x86_64-windows-gnu", "windows-arm64": "aarch64-windows-gnu"}
+TOOLS = {"cc": "C_COMPILER", "c++": "CXX_COMPILER", "ar": "AR", "ranlib": "RANLIB", "rc": "RC_COMPILER"}
+TRIPLES: Mapping[str, str] = {"windows-x64": "x86_64-windows-gnu", "windows-arm64": "aarch64-windows-gnu"}
 _PROCESSORS = {"x64": "AMD64", "arm64": "ARM64"}
 
 
@@ -61,16 +61,16 @@ def write(build: Context) -> None:
 def _scripts(zig: Path, target: Target) -> dict[str, str]:
     """Return the scripts by name. Zig compiles its C library for each optimisation: CMake's checks, which ask for none,
     get that of the build, which stands later on the command line."""
-    options = f" -target {_TRIPLES[target.name]} -O2"
+    options = f" -target {TRIPLES[target.name]} -O2"
     return {
         tool: f'#!/bin/sh\nexec {shlex.quote(str(zig))} {tool}{options if tool in {"cc", "c++"} else ""} "$@"\n'
-        for tool in _TOOLS
+        for tool in TOOLS
     }
 
 
 def _toolchain(target: Target) -> str:
     """Return the toolchain file; no debug information: lld would write the place of a .pdb file into every library."""
     lines = ["set(CMAKE_SYSTEM_NAME Windows)", f"set(CMAKE_SYSTEM_PROCESSOR {_PROCESSORS[target.arch]})"]
-    lines += [f'set(CMAKE_{name} "${{CMAKE_CURRENT_LIST_DIR}}/{tool}")' for tool, name in _TOOLS.items()]
+    lines += [f'set(CMAKE_{name} "${{CMAKE_CURRENT_LIST_DIR}}/{tool}")' for tool, name in TOOLS.items()]
     lines += [f'set(CMAKE_{kind}_LINKER_FLAGS_INIT "-s")' for kind in ("SHARED", "MODULE", "EXE")]
     return "\n".join(lines) + "\n"

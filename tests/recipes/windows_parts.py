@@ -80,12 +80,17 @@ def fill(mirror: Path, work: Path, pythons: tuple[str, ...]) -> None:
         _dll(work / f"d3d/build/native/bin/{arch}/D3D12Core.dll", arch)
         _dll(work / f"dml/bin/{arch}-win/DirectML.dll", arch)
         for version in pythons:
-            content = _python(work / f"python{version}-{arch}", version, arch)
+            content = _python(python_folder(work, version, arch), version, arch)
             _nuget(content, mirror, f"{_package(arch)}/{version}.9")
     (work / "dml/include").mkdir()
     (work / "dml/include/DirectML.h").write_text('#define MINI_DIRECTML "1.15.4"\n', encoding="utf-8")
     _nuget(work / "d3d", mirror, "Microsoft.Direct3D.D3D12/1.614.1")
     _nuget(work / "dml", mirror, "Mini.DirectML/1.15.4")
+
+
+def python_folder(work: Path, version: str, arch: str) -> Path:
+    """Return the content of a Python's package, before it is one."""
+    return work / f"python{version}-{arch}"
 
 
 def _nuget(content: Path, mirror: Path, package: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tasks
 from front.door.program import FrontDoor
-from recipes.spec import target
-from tests.recipes import upstream, windows_parts
+from tests.recipes import place, upstream, windows_parts
 from wheelhouse.errors import ToolchainError
 from wheelhouse.machine import interpreters
 
@@ -32,10 +31,7 @@ class World:
         self.mirror, self.commits = made.mirror, made.commits
         self.recipe = folder / "minidml.toml"
         self.recipe.write_text(windows_parts.recipe_text(pythons), encoding="utf-8")
-        for name, value in upstream.environment(folder).items():
-            patch.setenv(name, value)
-        patch.setattr(target, "third_party_dir", lambda: folder / "third_party")
-        patch.setattr("recipes.lanes.wheels_dir", lambda: self.wheels)
+        place.enter(folder, patch)
 
     @property
     def wheels(self):

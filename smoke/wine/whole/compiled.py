@@ -1,11 +1,13 @@
-"""What a whole Windows Python in Wine lacks: venv's python.exe, complex numbers in the C runtime, and git.
+"""What a whole Windows Python in Wine lacks: venv's python.exe, complex numbers in the C runtime, git and a compiler.
 
-Git for Windows is in no registry of packages: a program that stands for it has the host's git do the work.
+Git for Windows and Visual Studio are in no registry of packages: programs that stand for them have the host's git and
+Zig do the work. (Zig's own zig.exe does not run in Wine 10: NtLockFile is "not implemented" as Zig calls it.)
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from smoke.wine import places, setup
@@ -20,9 +22,10 @@ RUNTIME = "ucrtbase.dll"
 FORWARDED = "ucrtbase_wine.dll"
 """The name under which Wine's own C runtime stands beside ours."""
 LAUNCHER = "launcher.exe"
+STAND_IN = "stand-in.exe"
 STAND_INS = "stand-ins"
 """The folder of programs that stand for the host's; it is on PATH there."""
-STOOD_FOR = ("git",)
+STOOD_FOR = ("git", "zig-cc", "zig-c++", "zig-ar", "zig-ranlib", "zig-rc")
 _COMPILER = ("x86_64-w64-mingw32-gcc-win32", "-std=c11", "-O2", "-Wall", "-Wextra", "-s", "-Wl,--no-insert-timestamp")
 _COMMANDS = {
     RUNTIME: (
@@ -30,24 +33,20 @@ _COMMANDS = {
         "/source/complex.c", "/out/ucrtbase.def",
     ),
     LAUNCHER: ("-municode", "-DUNICODE", "-static", "-o", f"/out/{LAUNCHER}", "/source/launcher.c"),
-    **{
-        name: ("-municode", "-DUNICODE", "-static", f'-DPROGRAM=L"{name}"', "-o", f"/out/{STAND_INS}/{name}.exe",
-               "/source/stand_in.c")
-        for name in STOOD_FOR
-    },
+    STAND_IN: ("-municode", "-DUNICODE", "-static", "-o", f"/out/{STAND_IN}", "/source/stand_in.c"),
 }  # fmt: skip
 
 
 def step() -> Step:
-    """Return the step that compiles both."""
+    """Return the step that compiles all."""
     sources = {name: sha256_file(SOURCE / name) for name in ("complex.c", "launcher.c", "stand_in.c")}
     commands = {f"command of {name}": " ".join((*_COMPILER, *command)) for name, command in _COMMANDS.items()}
-    inputs = {**sources, **commands, "compiler": direct3d.root_key()}
+    inputs = {**sources, **commands, "stand-ins": " ".join(STOOD_FOR), "compiler": direct3d.root_key()}
     return Step(name="Windows Python's missing parts", output=places.base() / "whole-compiled", inputs=inputs)
 
 
 def ensure() -> Path:
-    """Compile both unless they are there; return their folder. Raise StepFailedError with the compiler's words."""
+    """Compile all unless they are there; return their folder. Raise StepFailedError with the compiler's words."""
     wanted = step()
 
     def make(folder: Path) -> None:
@@ -58,6 +57,8 @@ def ensure() -> Path:
         (folder / STAND_INS).mkdir()
         for name, command in _COMMANDS.items():
             _compile(folder, name, command)
+        for name in STOOD_FOR:
+            shutil.copyfile(folder / STAND_IN, folder / STAND_INS / f"{name}.exe")
 
     setup.ensure_unused(wanted, make)
     return wanted.output

@@ -139,8 +139,10 @@ def _spec(machine: Machine, *, start: str) -> Spec:
 def _starter(machine: Machine) -> Path:
     """Return the script that a stand-in starts: on the host, beside which the root's libraries mean nothing."""
     words = (sys.executable, "-I", str(_STAND_IN), str(machine.home), machine.user)
+    compiled_before = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(Path.home() / ".cache" / "zig")
     script = places.base() / "users" / f"{machine.user}.stand-in"
-    write_atomic(script, f'#!/bin/sh\nLD_PRELOAD= exec chroot /host {shlex.join(words)} "$@"\n')
+    variables = f"LD_PRELOAD= ZIG_GLOBAL_CACHE_DIR={shlex.quote(compiled_before)}"
+    write_atomic(script, f'#!/bin/sh\n{variables} exec chroot /host {shlex.join(words)} "$@"\n')
     script.chmod(0o755)
     return script
 

@@ -1,14 +1,14 @@
-/* A Windows program that stands for one of the host: git.exe. Wine starts the host's program for it, but gives a Unix
-   process no pipes and tells nothing of its end, so everything goes through files in the profile's folder for temporary
-   ones, where the host's side looks whatever TEMP says:
-   the words (the working directory first, each ended by a zero), then the output, the errors and the exit code. */
+/* A Windows program that stands for the one of the host that it is named after: git.exe, zig-cc.exe. Wine starts the
+   host's program for it, but gives a Unix process no pipes and tells nothing of its end, so everything goes through files
+   in the profile's folder for temporary ones, where the host's side looks whatever TEMP says: the words (the working
+   directory first, each ended by a zero), then the output, the errors and the exit code. */
 #include <windows.h>
 #include <stdio.h>
 #include <wchar.h>
 
 #define LONGEST 32768
 #define STARTER L"C:\\stand-ins\\stand-in"
-static wchar_t folder[LONGEST], name[64], path[LONGEST], line[LONGEST];
+static wchar_t self[LONGEST], folder[LONGEST], name[64], path[LONGEST], line[LONGEST];
 static char bytes[4 * LONGEST];
 
 static HANDLE opened(const wchar_t *suffix, DWORD access, DWORD how) {
@@ -58,11 +58,14 @@ static int answer(void) {
 int wmain(int count, wchar_t **words) {
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION process;
+  GetModuleFileNameW(0, self, LONGEST);
+  wchar_t *program = wcsrchr(self, L'\\') + 1;
+  *wcsrchr(program, L'.') = 0;
   if (!GetEnvironmentVariableW(L"USERPROFILE", folder, LONGEST)) return 98;
   wcscat(folder, L"\\AppData\\Local\\Temp\\");
   swprintf(name, 64, L"stand-in-%lu-%llu", GetCurrentProcessId(), GetTickCount64());
   ask(count, words);
-  swprintf(line, LONGEST, L"stand-in " PROGRAM L" %ls", name);
+  swprintf(line, LONGEST, L"stand-in %ls %ls", program, name);
   if (!CreateProcessW(STARTER, line, 0, 0, FALSE, 0, 0, 0, &startup, &process)) {
     fwprintf(stderr, L"the host's program cannot be started: %lu\n", GetLastError());
     return 99;

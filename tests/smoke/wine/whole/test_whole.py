@@ -175,6 +175,14 @@ def test_a_stand_in_translates_what_names_a_file(word, expected):
     assert stand_in.to_host(word, HOME, "Zoë Müller") == expected
 
 
+def test_a_stand_in_is_told_of_other_folders_of_drive_c(monkeypatch):
+    monkeypatch.setenv(stand_in.PLACES, "C:/Python313=/made/python|C:/sdk=/made/sdk")
+    assert stand_in.to_host(r"C:\Python313\Include", HOME, "u") == "/made/python/Include"
+    assert stand_in.to_host("C:/sdk", HOME, "u") == "/made/sdk"
+    assert stand_in.to_host("C:/sdk-2", HOME, "u") == "C:/sdk-2"
+    assert stand_in.to_host("C:/elsewhere", HOME, "u") == "C:/elsewhere"
+
+
 def test_a_stand_in_does_on_the_host_what_it_is_asked(tmp_path):
     profile = tmp_path / "Zoë Müller"
     folder = profile / stand_in.TEMPORARY
@@ -188,3 +196,46 @@ def test_a_stand_in_does_on_the_host_what_it_is_asked(tmp_path):
         "request.err": "no\n",
         "request.code": "3",
     }
+
+
+def test_a_stand_in_that_the_host_cannot_start_still_answers(tmp_path):
+    folder = tmp_path / stand_in.TEMPORARY
+    folder.mkdir(parents=True)
+    (folder / "request").write_bytes(b"C:\\users\\u\0")
+    stand_in.main(str(tmp_path), "u", "no-such-program", "request")
+    assert (folder / "request.code").read_text(encoding="ascii") == "127"
+    assert "no-such-program cannot be started" in (folder / "request.err").read_text(encoding="utf-8")
+
+
+def test_a_compilers_words_are_translated_also_in_files_of_them(tmp_path):
+    user = "Zoë Müller"
+    (tmp_path / "y.rsp").write_text(f'"-IC:/users/{user}/a" "C:/users/{user}/b c.obj" -LZ:/lib', encoding="utf-8")
+    words = [
+        "-DX=1",
+        f"-IC:\\users\\{user}\\i",
+        "@y.rsp",
+        "-o",
+        "CMakeFiles\\x.dir\\a.obj",
+        "-Wl,--out-implib,Release\\a.lib",
+    ]
+    found = list(stand_in.for_compiler(words, HOME, user, tmp_path))
+    expected = ["-DX=1", f"-I{HOME}/i", f"-I{HOME}/a", f"{HOME}/b c.obj", "-L/lib", "-o", "CMakeFiles/x.dir/a.obj"]
+    assert found == [*expected, "-Wl,--out-implib,Release/a.lib"]
+
+
+def test_what_an_object_was_made_of_is_told_by_the_names_of_windows(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/a.d").write_text(
+        "a.obj: \\\n  /cache/users/Zoë\\ Müller/x\\ y.c /usr/lib/zig/stdio.h \\\n  b.h\n", encoding="utf-8"
+    )
+    stand_in.translate_dependencies(["-MD", "-MF", "x\\a.d"], HOME, "Zoë Müller", tmp_path)
+    told = (tmp_path / "x/a.d").read_text(encoding="utf-8")
+    assert told == "a.obj: \\\n  C:/users/Zoë\\ Müller/x\\ y.c Z:/usr/lib/zig/stdio.h \\\n  b.h\n"
+
+
+def test_a_stand_in_for_a_compiler_says_where_windows_has_the_sources(tmp_path):
+    pytest.importorskip("ziglang")
+    zig, tool, mapped, *words = stand_in.command("zig-cc", ["-c", "a.c"], HOME, "Zoë Müller", tmp_path)
+    assert Path(zig).is_file()
+    assert (tool, mapped, words) == ("cc", f"-ffile-prefix-map={HOME}=C:/users/Zoë Müller", ["-c", "a.c"])
+    assert stand_in.command("zig-ar", ["qc"], HOME, "u", tmp_path)[1:] == ["ar", "qc"]

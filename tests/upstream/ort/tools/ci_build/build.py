@@ -46,7 +46,8 @@ def system_of(build):
 def libraries_of(build, dml_path):
     if system_of(build)[0] == "Windows":
         directml = {"DirectML.dll": dml_path / "bin" / "DirectML.dll"} if dml_path else {}
-        return {"onnxruntime.dll": build / "onnxruntime.dll", **directml}
+        (library,) = {*build.glob("onnxruntime.dll"), *build.glob("Release/onnxruntime.dll")}
+        return {"onnxruntime.dll": library, **directml}
     return {"libonnxruntime.so": build / "libonnxruntime.so"}
 
 
@@ -84,7 +85,8 @@ def main():
             sys.exit("without --dml_path a NuGet client would be downloaded")
         defines += ["-Donnxruntime_USE_DML=ON", f"-Ddml_DIR={chosen.dml_path}"]
     if chosen.update:
-        generator = ["-G", chosen.cmake_generator, f"-DCMAKE_BUILD_TYPE={chosen.config}"]
+        processor = ["-A", "ARM64"] if chosen.arm64 else []
+        generator = ["-G", chosen.cmake_generator, *processor, f"-DCMAKE_BUILD_TYPE={chosen.config}"]
         subprocess.run([chosen.cmake_path, "-S", ROOT / "cmake", "-B", build, *generator, *defines], check=True)
     if chosen.build:
         subprocess.run([chosen.cmake_path, "--build", build, "--config", chosen.config], check=True)
