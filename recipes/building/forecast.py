@@ -17,6 +17,8 @@ from wheelhouse.steps import RECORD
 
 CORE_ROOM = 2_000_000_000
 """Bytes that GenAI needs below the cache."""
+NOT_IN_A_RULE = "&^;%"
+"""Characters of folders with which nothing compiles on Windows: tried with CMake 4.4 and Ninja 1.13."""
 BELOW_A_SOURCE = 150
 """Characters left for what lies below a source's folder, there and in its build folder."""
 
@@ -69,6 +71,7 @@ def check(build: Context, *, kits: Path = Path(windows.KITS), long_paths: bool |
         for version, program in build.tools.pythons.items():
             _require_headers(Path(program), version, build.host.os == "windows")
     if build.host.os == "windows":
+        _require_plain(build.genai_source, build.ort_build)
         if not long_paths:
             _require_short(build.genai_source, build.ort_build)
         windows.check_installed_sdks(kits, build.recipe.toolchain.sdk_probes)
@@ -92,6 +95,16 @@ def _require_headers(program: Path, version: str, on_windows: bool) -> None:
         raise ToolchainError(
             f"Python {version} ({program}) has no C headers: there is no {places[0] / 'Python.h'}.", remedy=remedy
         )
+
+
+def _require_plain(*folders: PurePath) -> None:
+    """CMake writes Ninja rules for cmd.exe with the paths of objects in them unquoted, and lists with semicolons."""
+    for folder in folders:
+        if wrong := sorted(set(str(folder)).intersection(NOT_IN_A_RULE)):
+            raise InputError(
+                f"{folder} has {' and '.join(wrong)} in it, which CMake, Ninja and cmd.exe take for something else.",
+                remedy="Move the checkout to a folder such as C:\\w, and DML_WHEELHOUSE_CACHE, where it is set.",
+            )
 
 
 def _require_short(*folders: PurePath) -> None:

@@ -107,6 +107,17 @@ def test_a_path_that_windows_would_not_take(tmp_path):
     forecast.check(with_pythons(context(deep)), kits=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["Büro & Co", "a^b", "a;b", "100%TEMP%"])
+def test_a_folder_that_cmake_ninja_and_cmd_take_apart(tmp_path, name):
+    build = with_pythons(context(tmp_path / name, target=WINDOWS))
+    with pytest.raises(InputError, match=r"has [&^;%] in it.*Move the checkout to a folder such as C:"):
+        forecast.check(build, kits=tmp_path, long_paths=True)
+    forecast.check(with_pythons(context(tmp_path / name)), kits=tmp_path)
+    forecast.check(
+        with_pythons(context(tmp_path / "bang! #x 日本, (a)=b", target=WINDOWS)), kits=tmp_path, long_paths=True
+    )
+
+
 def test_sdks_of_which_none_is_new_enough(tmp_path):
     build = with_pythons(context(tmp_path / "b", target=WINDOWS))
     for version, text in (("10.0.19041.0", ""), ("10.0.22621.0", "other")):
