@@ -71,7 +71,7 @@ def check(build: Context, *, kits: Path = Path(windows.KITS), long_paths: bool |
         for version, program in build.tools.pythons.items():
             _require_headers(Path(program), version, build.host.os == "windows")
     if build.host.os == "windows":
-        _require_plain(build.genai_source, build.ort_build)
+        _require_plain(build.genai_source, build.ort_build, PurePath(build.tools.cmake))
         if not long_paths:
             _require_short(build.genai_source, build.ort_build)
         windows.check_installed_sdks(kits, build.recipe.toolchain.sdk_probes)
@@ -98,7 +98,7 @@ def _require_headers(program: Path, version: str, on_windows: bool) -> None:
 
 
 def _require_plain(*folders: PurePath) -> None:
-    """CMake writes Ninja rules for cmd.exe with the paths of objects in them unquoted, and lists with semicolons."""
+    """CMake writes rules for cmd.exe with its own path and those of objects in them, and lists with semicolons."""
     for folder in folders:
         if wrong := sorted(set(str(folder)).intersection(NOT_IN_A_RULE)):
             raise InputError(

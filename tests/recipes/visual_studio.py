@@ -60,11 +60,11 @@ def make(folder: Path, ninja: Path) -> dict[str, str]:
 
 
 def toolchain(target: Target) -> str:
-    """Return what CMake is told by the prompt: which tools there are, what they compile for, where sources lie not."""
-    lines = []
-    if target.arch == "arm64":
-        lines = ["set(CMAKE_SYSTEM_NAME Windows)", "set(CMAKE_SYSTEM_PROCESSOR ARM64)"]
-    lines += [f'set(CMAKE_{name} "C:/stand-ins/zig-{tool}.exe")' for tool, name in zig.TOOLS.items()]
+    """Return what CMake is told by the prompt: which tools there are, what they compile for, where sources lie not.
+
+    No system: to Visual Studio's generator, too, another processor is no cross-compilation.
+    """
+    lines = [f'set(CMAKE_{name} "C:/stand-ins/zig-{tool}.exe")' for tool, name in zig.TOOLS.items()]
     flags = rf"-target {zig.TRIPLES[target.name]} -O2 \"-ffile-prefix-map=${{CMAKE_SOURCE_DIR}}=/src\""
     lines += [f'set(CMAKE_{language}_FLAGS_INIT "{flags}")' for language in ("C", "CXX")]
     lines += [f'set(CMAKE_{kind}_LINKER_FLAGS_INIT "-s")' for kind in ("SHARED", "MODULE", "EXE")]

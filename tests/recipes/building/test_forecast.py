@@ -113,6 +113,10 @@ def test_a_folder_that_cmake_ninja_and_cmd_take_apart(tmp_path, name):
     with pytest.raises(InputError, match=r"has [&^;%] in it.*Move the checkout to a folder such as C:"):
         forecast.check(build, kits=tmp_path, long_paths=True)
     forecast.check(with_pythons(context(tmp_path / name)), kits=tmp_path)
+    plain = with_pythons(context(tmp_path / "w", target=WINDOWS))
+    tools = replace(plain.tools, cmake=rf"C:\{name}\.venv\Scripts\cmake.exe")
+    with pytest.raises(InputError, match=r"cmake\.exe has [&^;%]"):
+        forecast.check(replace(plain, tools=tools), kits=tmp_path, long_paths=True)
     forecast.check(
         with_pythons(context(tmp_path / "bang! #x 日本, (a)=b", target=WINDOWS)), kits=tmp_path, long_paths=True
     )

@@ -1,7 +1,7 @@
 """`invoke build-dml --lane git` in Windows Python: the miniature pair compiled through the Windows code paths.
 
-Visual Studio is found by vswhere and entered by VsDevCmd.bat, cmd.exe and Windows' CMake and Ninja run, and what they
-make is installed and imported. What stands for what is printed: see NAMES.
+Visual Studio is found by vswhere and entered by VsDevCmd.bat, cmd.exe and Windows' CMake and Ninja run, both processors
+are compiled for, and what is for this one is installed and imported. What stands for what is printed: see NAMES.
 The first compilation for a target takes Zig minutes: `.ci/run` has done that by then, on Linux.
 """
 
@@ -29,6 +29,8 @@ pytestmark = [
 ]
 FOLDER = "miniature (x86)"
 """In the user's profile: sources, cache and wheels of the miniature pair."""
+CHECKOUT = PureWindowsPath(r"C:\w")
+"""The checkout by another name: CMake, Ninja and cmd.exe take the `&` in its own apart."""
 
 
 class Lane:
@@ -53,9 +55,14 @@ class Lane:
         """Return how programs start there: with Visual Studio's stand-ins where the real ones lie."""
         scripts = self.chosen.checkout / self.chosen.environment / "Scripts"
         made = visual_studio.make(self.folder / "standing-in", scripts / "ninja.exe")
-        cmake = visual_studio.inside(PureWindowsPath(self.chosen.python).with_name("cmake.exe"))
-        binds = {**usual.binds, **made, cmake: str(self.folder / "standing-in" / "cmake.exe")}
+        checkout = visual_studio.inside(CHECKOUT)
+        binds = {**usual.binds, **made, checkout: str(self.chosen.checkout)}
+        binds[visual_studio.inside(self._scripts / "cmake.exe")] = str(self.folder / "standing-in" / "cmake.exe")
         return dataclasses.replace(usual, binds=binds)
+
+    @property
+    def _scripts(self):
+        return CHECKOUT / self.chosen.environment / "Scripts"
 
     def _python(self, embeddable):
         """Return a copy of Windows Python with the headers that the embeddable build lacks."""
@@ -72,7 +79,7 @@ class Lane:
         write_atomic(file, self.spec.text())
         home = PureWindowsPath(rf"C:\users\{self.chosen.user}", FOLDER)
         task = ("build-dml", "--lane", "git", "--recipe", str(home / "minidml.toml"), "--source-mirror", url)
-        python = (self.chosen.python, "-m", "tests.recipes.place", str(home))
+        python = (str(self._scripts / "python.exe"), "-m", "tests.recipes.place", str(home))
         lines = []
         command = Command(argv=(*namespace.session(file), *python, *task, *words), timeout=600)
         run(command, log=self.folder / "build.log", on_line=lines.append)
@@ -111,7 +118,7 @@ def machines(wheel):
                     yield name, image.FILE_HEADER.Machine
 
 
-@pytest.mark.parametrize("arch", ["x64"])
+@pytest.mark.parametrize("arch", windows_world.MACHINES)
 def test_the_whole_lane(lane, url, arch, capsys):
     said = lane.build(url, "--arch", arch)
     with capsys.disabled():

@@ -51,11 +51,12 @@ def libraries_of(build, dml_path):
     return {"libonnxruntime.so": build / "libonnxruntime.so"}
 
 
-def write_wheel(build, version, dml_path):
+def write_wheel(build, version, dml_path, arm64):
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     name, folder = ("onnxruntime_directml", "onnxruntime") if dml_path else ("miniort", "miniort")
     info = f"{name}-{version}.dist-info"
     system, processor = system_of(build)
+    processor = "arm64" if arm64 else processor
     platform_tag = f"win_{processor.lower()}" if system == "Windows" else f"linux_{platform.machine()}"
     notices = "No third parties."
     files = {
@@ -91,7 +92,7 @@ def main():
     if chosen.build:
         subprocess.run([chosen.cmake_path, "--build", build, "--config", chosen.config], check=True)
     if chosen.build_wheel:
-        write_wheel(build, (ROOT / "VERSION_NUMBER").read_text(encoding="utf-8").strip(), chosen.dml_path)
+        write_wheel(build, (ROOT / "VERSION_NUMBER").read_text(encoding="utf-8").strip(), chosen.dml_path, chosen.arm64)
 
 
 main()
