@@ -87,6 +87,7 @@ class Environment:
             "label": self.recipe.label,
             "pythons": self.pythons,
             "impossible": self.recipe.impossible,
+            "deepest": self.recipe.deepest,
             "with what they need": [*self.recipe.resolved, *names],
         }
         key = hashlib.sha256(json.dumps([pins, about, [w.name for w in self.wheels]]).encode()).hexdigest()

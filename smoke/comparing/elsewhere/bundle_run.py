@@ -24,6 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PROGRESS = "@progress "
 TAIL_LINES = 15
+LONGEST_PATH = 259
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 
 
@@ -122,6 +123,7 @@ def _environment(name: str, find_links: str | None) -> Path:
     marker = folder / "complete"
     if marker.exists() and marker.read_text(encoding="utf-8") == about["key"]:
         return python
+    _require_short(folder, about["deepest"])
     print(f"making the environment {name} ({about['label']}) ...")
     _step([sys.executable, "-m", "venv", "--clear", str(folder)], "Python's venv module, with ensurepip, is needed")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--only-binary", ":all:"]
@@ -136,6 +138,27 @@ def _environment(name: str, find_links: str | None) -> Path:
         _step([*pip, *wheels, "--constraint", str(pins), *about["with what they need"]], network)
     marker.write_text(about["key"], encoding="utf-8")
     return python
+
+
+def _require_short(folder: Path, deepest: int) -> None:
+    """Say that Windows will not take the environment's paths now, rather than in the middle of an installation."""
+    if len(str(folder)) + 1 + deepest > LONGEST_PATH and not _long_paths():
+        raise ProblemError(
+            f"{folder} is {len(str(folder))} characters long, and what is to lie below it has up to {deepest}: Windows "
+            f"takes {LONGEST_PATH} while long paths are off. Move this folder to a short place such as C:\\b."
+        )
+
+
+def _long_paths() -> bool:
+    if sys.platform == "win32":
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        except OSError:
+            return False
+    return True
 
 
 def _step(command: list[str], hint: str) -> None:

@@ -17,6 +17,7 @@ from smoke.backends import registry, selection
 from smoke.backends.variants import Pinned
 from smoke.comparing import bundle, bundling
 from smoke.comparing.compare import compare
+from smoke.comparing.elsewhere import bundle_run
 from smoke.environments import environment_recipes
 from smoke.environments.environment_recipes import EnvironmentRecipe
 from smoke.parity import gates
@@ -147,6 +148,25 @@ def test_what_the_bundle_cannot_do_is_said(packed):
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_that_lies_too_deep_for_windows_is_said_before_anything_is_installed(packed, monkeypatch):
+    there = unpacked(packed)
+    deepest = json.loads((there / "environments" / "ort.json").read_text(encoding="utf-8"))["deepest"]
+    room = len(str(there / f"environment-ort-{HERE}")) + 1 + deepest
+    monkeypatch.setattr(bundle_run, "HERE", there)
+    monkeypatch.setattr(bundle_run, "LONGEST_PATH", room - 1)
+    monkeypatch.setattr(bundle_run, "_long_paths", lambda: False)
+    monkeypatch.setattr(bundle_run, "_step", lambda *_: pytest.fail("began"))
+    with pytest.raises(bundle_run.ProblemError, match=f"up to {deepest}: Windows takes {room - 1}.*such as C:"):
+        bundle_run._environment("ort", None)
+    (there / f"environment-ort-{HERE}").mkdir()
+    monkeypatch.setattr(bundle_run, "_step", lambda *_: None)
+    for setting, value in (("LONGEST_PATH", room), ("_long_paths", lambda: True)):
+        with monkeypatch.context() as patch:
+            patch.setattr(bundle_run, setting, value)
+            assert bundle_run._environment("ort", None).is_relative_to(there)
+        (there / f"environment-ort-{HERE}" / "complete").unlink()
+
+
 def test_a_worker_that_dies_comes_home_as_a_crash(packed):
     there = unpacked(packed)
     made(there)
@@ -204,6 +224,7 @@ def test_what_is_resolved_by_platform_is_not_pinned_without_its_needs(tmp_path):
     assert "openvino==" in files["main.txt"]
     assert "torch==" not in files["main.txt"]
     about = json.loads(files["main.json"])
+    assert about["deepest"] == environment_recipes.environment("main").deepest
     assert [pin.partition("==")[0] for pin in about["with what they need"]] == ["torch"]
     assert "win32-arm64" in about["impossible"]
 
