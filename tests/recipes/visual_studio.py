@@ -6,11 +6,13 @@ The compiler behind them is the host's Zig (smoke/wine/whole/stand_in.c); CMake,
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path, PureWindowsPath
 
 from recipes.building import windows, zig
 from recipes.spec.target import Arch, Target
+from smoke.wine import places
+from smoke.wine.namespace import Spec
+from smoke.wine.parts import direct3d
 
 NAMES = (
     "vswhere.exe and the records of Visual Studio's installer",
@@ -49,7 +51,7 @@ def make(folder: Path, ninja: Path) -> dict[str, str]:
     state = {"installationVersion": "17.14.0-stand-in", "installationPath": str(windows.ASSUMED_VS)}
     _write(folder / "instances" / "stand-in" / "state.json", json.dumps(state))
     for name in ("vswhere", "cmake"):
-        _compile(HERE / f"{name}.c", folder / f"{name}.exe")
+        _compile(folder, name)
     return {
         inside(windows.ASSUMED_VS): str(folder / "studio"),
         inside(windows.ASSUMED_VS / _NINJA / "ninja.exe"): str(ninja),
@@ -81,6 +83,22 @@ def _write(file: Path, content: str | bytes) -> None:
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
-def _compile(source: Path, program: Path) -> None:
-    words = ("cc", "-target", zig.TRIPLES["windows-x64"], "-O2", "-municode", "-DUNICODE", "-s", "-o", str(program))
-    subprocess.run([str(zig.find()), *words, str(source)], check=True, capture_output=True)
+def _compile(folder: Path, name: str) -> None:
+    """Compile with the compiler of Wine's root: Zig would first build its C library in one more variant."""
+    words = (
+        "-std=c11",
+        "-O2",
+        "-municode",
+        "-DUNICODE",
+        "-static",
+        "-s",
+        "-o",
+        f"/out/{name}.exe",
+        f"/source/{name}.c",
+    )
+    spec = Spec(
+        root=places.ground().tree,
+        argv=("x86_64-w64-mingw32-gcc-win32", *words),
+        binds={"/source": str(HERE), "/out": str(folder)},
+    )
+    direct3d.inside(spec, folder / f"{name}.json", f"stand-in-{name}", f"compiling {name}")
