@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from front.lane_checks import Gap, Lane
+from front.wheel_floors import Floor
+from recipes.audit.libraries import declared
 from wheelhouse.machine.facts import Adapter, Driver, Facts, Windows
 from wheelhouse.machine.host_windows import numbers
 
 NAME = "directml"
 PURPOSE = "a model on this machine's own DirectX adapter (`invoke smoke --backend dml`)"
-OLDEST_BUILD = 18362
-"""Windows 10 1903: the oldest that the DirectML.dll in ONNX Runtime's wheels supports, by Microsoft's documentation."""
+OLDEST = Floor(
+    distribution="onnxruntime-directml", build=declared().needs_windows["directml.dll"], library="directml.dll"
+)
+"""The Windows that the DirectML.dll in ONNX Runtime's wheels needs, whoever made them."""
 OLDEST_RUNTIME = "14.40"
 """Of msvcp140.dll. Programs from newer compilers crash in an older one at the first lock of a mutex."""
 OLD_DRIVER_DAYS = 730
 _DRIVER = "Install the newest driver from the maker of the GPU or the machine, or by Windows Update's optional updates."
 
 
-def directml(facts: Facts, today: dt.date | None = None) -> Lane:
-    """Judge running DirectML on Windows itself."""
+def directml(facts: Facts, floors: Sequence[Floor] = (), today: dt.date | None = None) -> Lane:
+    """Judge running DirectML on Windows itself; `floors` are those of the wheels that are there."""
     windows = facts.windows
     if windows is None:
         what = f"DirectML runs on Windows, this is {facts.system}"
         remedy = "On Linux, `invoke wine-setup` makes it run on software Direct3D: see lane wine."
         return Lane(name=NAME, purpose=PURPOSE, state="impossible", gaps=(Gap(what=what, remedy=remedy),))
-    gaps = (*_adapter(windows), *_system(windows), *_runtime(windows, facts.machine), *_environment(facts))
+    gaps = (*_adapter(windows), *_system(windows, floors), *_runtime(windows, facts.machine), *_environment(facts))
     notes = (*_drivers(windows, today or dt.datetime.now(tz=dt.UTC).date()), *_libraries(windows))
     return Lane(name=NAME, purpose=PURPOSE, state="missing" if gaps else "ready", gaps=gaps, notes=notes)
 
@@ -46,12 +50,15 @@ def _enough(adapter: Adapter) -> bool:
     return bool(adapter.feature_level) or not adapter.driver
 
 
-def _system(windows: Windows) -> Iterator[Gap]:
-    if 0 < windows.build < OLDEST_BUILD:
-        yield Gap(
-            what=f"Windows 10 1903 (build {OLDEST_BUILD}) or newer; this is build {windows.build}",
-            remedy="Update Windows: DirectML.dll does not load on older ones.",
-        )
+def _system(windows: Windows, floors: Sequence[Floor]) -> Iterator[Gap]:
+    needs = {floor.distribution: floor for floor in (OLDEST, *floors)}
+    for floor in needs.values():
+        if 0 < windows.build < floor.build:
+            yield Gap(
+                what=f"Windows build {floor.build} or newer, for {floor.library} in {floor.distribution}; "
+                f"this is build {windows.build}",
+                remedy="Update Windows: the library does not load on older ones.",
+            )
 
 
 def _runtime(windows: Windows, machine: str) -> Iterator[Gap]:

@@ -5,18 +5,20 @@ The facts come from smoke/advice/survey.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from front import directml_lane, lane_checks, webgpu_lane
+from front import directml_lane, lane_checks, webgpu_lane, wheel_floors
 from front.lane_checks import Lane
+from front.wheel_floors import Floor
 from recipes.spec.load import available, load
 from smoke.advice import survey
 from wheelhouse.files import human_size
 from wheelhouse.machine.facts import Facts
 from wheelhouse.machine.host_windows import numbers
+from wheelhouse.paths import wheels_dir
 
 MARKS = {"ready": "✓", "missing": "✗", "impossible": "-"}
 
@@ -32,7 +34,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def diagnose() -> Report:
     """Gather this machine's facts and judge every lane over them."""
-    return examine(survey.collect(), cmake=_oldest_cmake())
+    facts = survey.collect()
+    return examine(facts, cmake=_oldest_cmake(), floors=wheel_floors.of(wheels_dir(), facts.machine))
 
 
 def _oldest_cmake() -> str:
@@ -41,15 +44,18 @@ def _oldest_cmake() -> str:
     return max((r.toolchain.cmake for r in recipes if r.genai is not None), key=numbers, default="0")
 
 
-def examine(facts: Facts, *, cmake: str) -> Report:
-    """Judge every lane over the facts; `cmake` is the oldest CMake that the sources take, as in the recipes."""
+def examine(facts: Facts, *, cmake: str, floors: Sequence[Floor] = ()) -> Report:
+    """Judge every lane over the facts.
+
+    `cmake` is the oldest CMake that the sources take, as in the recipes; `floors`: the Windows that the wheels need.
+    """
     lanes = (
         lane_checks.published(facts),
         lane_checks.git_cpu(facts, cmake),
         lane_checks.git_dml(facts, cmake),
         lane_checks.smoke(facts),
         lane_checks.wine(facts),
-        directml_lane.directml(facts),
+        directml_lane.directml(facts, floors),
         webgpu_lane.webgpu(facts),
     )
     return Report(schema=1, facts=facts, lanes=lanes, warnings=tuple(warnings(facts)))
