@@ -20,7 +20,7 @@ from wheelhouse.paths import ROOT
 
 def run_tool(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120, encoding="locale"
+        argv, capture_output=True, text=True, cwd=ROOT, env=os.environ | (env or {}), timeout=120, encoding="utf-8"
     )
 
 

@@ -28,12 +28,13 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     (tmp_path / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD], env=environment, stdout=subprocess.PIPE, text=True, encoding="locale"
+        [sys.executable, "-c", HOLD], env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         left = Path(process.stdout.readline().strip())
         with scratch.folder():
             assert (left / "logits").is_file(), "it belongs to a process that lives"
         process.kill()
+        process.stdout.read()  # until it is gone: on Windows, what was started starts the real Python
     assert left.is_dir()
     assert list((tmp_path / "tmp").iterdir()) == []
     with scratch.folder() as own:

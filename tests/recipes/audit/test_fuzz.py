@@ -196,7 +196,7 @@ def giant(path):
     """Write a library that is larger than what is kept in memory, with a call to follow in it."""
     with (
         zipfile.ZipFile(path, "w") as archive,
-        archive.open("g/onnxruntime-genai.dll", "w", encoding="utf-8") as member,
+        archive.open("g/onnxruntime-genai.dll", "w") as member,
     ):
         member.write(GENAI.files["onnxruntime_genai/onnxruntime-genai.dll"])
         noise = os.urandom(1 << 20)

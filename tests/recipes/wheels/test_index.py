@@ -143,7 +143,7 @@ def test_pip_takes_it_from_a_web_server_and_reads_metadata_without_the_wheel(
     )
     argv = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", *target, "demo-pkg"]
     done = subprocess.run(
-        argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, encoding="locale"
+        argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, encoding="utf-8"
     )
     server.shutdown()
     server.server_close()

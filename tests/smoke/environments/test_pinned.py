@@ -62,7 +62,7 @@ def version_of(environment: pinned.Environment, package: str) -> str:
 def value_of(environment: pinned.Environment, package: str, name: str) -> str:
     command = environment.command("-c", f"import {package}; print({package}.{name})")
     done = subprocess.run(
-        command.argv, env=command.environment(), capture_output=True, text=True, check=True, encoding="locale"
+        command.argv, env=command.environment(), capture_output=True, text=True, check=True, encoding="utf-8"
     )
     return done.stdout.strip()
 
