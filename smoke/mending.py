@@ -29,7 +29,7 @@ def _mended(request: Request) -> bool:
     with task("looking for damage in the cache, as something failed"), manifests.doubting() as found:
         try:
             goldens.drop_damaged()
-            run.prepared(request, Clock())
+            run.prepared(run.without_idle(request), Clock())
         except WheelhouseError as error:
             warn(f"{error.message} {error.remedy}".strip())
             return False

@@ -40,8 +40,7 @@ KEPT_AT_ONCE = 4
 def smoke(request: Request) -> Report:
     """Run everything that was asked for and return the report. Only what concerns the whole run raises."""
     clock, before = Clock(), this_machine.steadiness()
-    plan = selection.without_idle_bases(request.plan, lambda item: why_not(item) is None)
-    request = replace(request, plan=plan)
+    request = without_idle(request)
     environments, model, made = prepared(request, clock)
     described = _described(model, environments)
     with scratch.folder() as folder:
@@ -62,7 +61,7 @@ def smoke(request: Request) -> Report:
             bench=Bench(Clock(started=clock.started)),
             beside=Beside(at_once(model.facts)),
         )
-        with phase("workers", sum(why_not(item) is None for item in plan)) as shown:
+        with phase("workers", sum(why_not(item) is None for item in request.plan)) as shown:
             results = run.all(shown)
     norms, after = reporting.section(made), this_machine.steadiness()
     return Report(
@@ -82,6 +81,11 @@ def smoke(request: Request) -> Report:
         choice="" if request.quick else advise.choice(results),
         quick=request.quick,
     )
+
+
+def without_idle(request: Request) -> Request:
+    """Return the request without variants that only serve to judge others of which none can run here."""
+    return replace(request, plan=selection.without_idle_bases(request.plan, lambda item: why_not(item) is None))
 
 
 def prepared(

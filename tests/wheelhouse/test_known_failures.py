@@ -75,6 +75,7 @@ KeyError: 'type'
     "unreachable": "fatal: unable to access 'https://github.com/': Could not resolve host: github.com",
     "chat-template": "RuntimeError: This runtime's template engine cannot render the model's chat template: no replace",
     "hangs-while-loading": "it did nothing for 120 s when its model was to be loaded",
+    "illegal-instruction": "The worker ended with status 0xC000001D (illegal instruction).",
 }
 
 
@@ -94,7 +95,9 @@ def test_rows_are_sentences_and_their_threads_public(known: object) -> None:
     for text in (known.cause, known.remedy):  # type: ignore[attr-defined]
         assert re.fullmatch(r"[A-Za-z0-9].*\.", text)
     for url in known.threads:  # type: ignore[attr-defined]
-        assert re.fullmatch(r"https://github\.com/microsoft/onnxruntime(-genai)?/(issues|pull)/\d+", url)
+        assert re.fullmatch(
+            r"https://github\.com/(microsoft/onnxruntime(-genai)?|uxlfoundation/oneDNN)/(issues|pull)/\d+", url
+        )
 
 
 @given(st.lists(st.text(max_size=80), max_size=15))

@@ -35,6 +35,8 @@ _FILE_SYSTEM = r"System\\ControlSet001\\Control\\FileSystem"
 _SETTINGS = {
     # LLVM's OpenMP, which torch has, asks Windows for what Wine does not know, and aborts.
     "KMP_AFFINITY": "disabled",
+    # Linux gives AMX to programs that ask for it; OpenVINO for Windows does not ask, and Wine not on its behalf.
+    "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16",
     # Windows' own store of certificates, which pip asks otherwise, is empty in Wine.
     "PIP_USE_DEPRECATED": "legacy-certs",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
