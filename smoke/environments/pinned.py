@@ -69,10 +69,10 @@ def status(name: str) -> Readiness:
     try:
         if refused := _impossible(name, recipe):
             raise refused
+        if source and (problem := from_sdist.obstacle(source)):
+            raise problem  # before the Python: nobody should install one for an environment that cannot be
         interpreters.find(version)
         require_short(steps.partial_of(step.output), recipe.deepest, remedy=CACHE_SHORTER)
-        if source and (problem := from_sdist.obstacle(source)):
-            raise problem
     except WheelhouseError as error:
         return Readiness(ready=False, makeable=False, reason=error.message, remedy=error.remedy)
     return Readiness(

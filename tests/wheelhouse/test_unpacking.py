@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="links")
 @pytest.fixture(params=["as it is", "before 3.11.4"], autouse=True)
 def python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "before 3.11.4":
+        if sys.version_info >= (3, 12):
+            pytest.skip("this Python is newer, and warns where it is given no filter")
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
     elif not hasattr(tarfile, "data_filter"):
         pytest.skip("this Python has no filters")
@@ -63,7 +67,6 @@ def test_files_and_links_within_are_unpacked(tmp_path: Path) -> None:
         [("s", SYMLINK, "../outside")],
         [("s", SYMLINK, "/etc/passwd")],
         [("h", LINK, "../outside")],
-        [("d", FOLDER, ""), ("d/here", SYMLINK, "."), ("s", SYMLINK, "d/here/../../outside")],
         [("pipe", tarfile.FIFOTYPE, "")],
         [("null", tarfile.CHRTYPE, "")],
     ],
@@ -73,6 +76,16 @@ def test_what_would_lie_or_point_outside_is_refused(tmp_path: Path, members: lis
     with pytest.raises(IntegrityError, match=r"a\.tar\.gz cannot be unpacked"):
         unpack(make(tmp_path, *members), tmp_path / "into")
     assert (tmp_path / "outside").read_text(encoding="utf-8") == ""
+
+
+def test_a_link_over_a_link_does_not_point_outside(tmp_path: Path) -> None:
+    """It is refused, or, by newer Pythons, made to point where it says without the link on its way: inside."""
+    members = [("d", FOLDER, ""), ("d/here", SYMLINK, "."), ("s", SYMLINK, "d/here/../../outside")]
+    into = tmp_path / "into"
+    with contextlib.suppress(IntegrityError):
+        unpack(make(tmp_path, *members), into)
+    link = into / "s"
+    assert not link.is_symlink() or link.resolve().is_relative_to(into.resolve())
 
 
 def test_a_truncated_archive_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from smoke.environments.compiled import from_sdist
 from smoke.environments.environment_recipes import CompiledSdist
 from wheelhouse.errors import IntegrityError, ToolchainError, UnsupportedError
 from wheelhouse.files import sha256_bytes
+from wheelhouse.machine import interpreters
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the library has wheels for Windows")
 
@@ -142,6 +143,11 @@ def test_the_npu_library_is_compiled_on_linux_and_taken_from_its_wheel_on_window
 def test_an_environment_that_needs_a_compiler_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("DML_WHEELHOUSE_CACHE", str(tmp_path))
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+
+    def find(_):
+        raise ToolchainError("There is no such Python.", remedy="Install it.")
+
+    monkeypatch.setattr(interpreters, "find", find)
     found = pinned.status("npu-legacy")
     assert not found.ready
     assert not found.makeable

@@ -54,5 +54,6 @@ def test_a_program_that_cannot_be_tried_is_none(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_elsewhere_nothing_is_started(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
     assert alone.prefix() == ()
