@@ -192,7 +192,13 @@ def test_summary_reads_what_the_smoke_test_writes() -> None:
 
 
 def run_lanes(folder: Path, *lines: str) -> tuple[int, list[str]]:
-    """Run lanes of a test's own with the functions of .ci/run; return the exit code and the summary's rows."""
+    """Run lanes of a test's own with the functions of .ci/run; return the exit code and what stands in each row."""
+    code, rows = summed_up(folder, *lines)
+    return code, [" ".join(row.split()[:2]) for row in rows]
+
+
+def summed_up(folder: Path, *lines: str) -> tuple[int, list[str]]:
+    """Run such lanes; return the exit code and the lines of the summary."""
     functions, end = (ROOT / ".ci" / "run").read_text(encoding="utf-8").split("install_system_packages() {")
     script = folder / ".ci" / "run"
     script.parent.mkdir()
@@ -200,9 +206,9 @@ def run_lanes(folder: Path, *lines: str) -> tuple[int, list[str]]:
     done = subprocess.run(
         ["bash", str(script)], capture_output=True, text=True, check=False, timeout=60, encoding="utf-8"
     )
-    assert not [line for line in done.stderr.splitlines() if not line.startswith("grep:")]
+    assert done.stderr == ""
     rows = done.stdout[done.stdout.index("=== summary") :].splitlines()[1:]
-    return done.returncode, [" ".join(row.split()[:2]) for row in rows if not row.startswith("total")]
+    return done.returncode, [row for row in rows if not row.startswith("total")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bash")
@@ -244,6 +250,24 @@ def test_what_was_awaited_may_never_come(tmp_path: Path) -> None:
     code, rows = run_lanes(tmp_path, "beside true", "await never", "after never lane third touch there")
     assert (code, rows) == (1, ["third FAILED"])
     assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+def test_tests_are_counted_in_windows_too(tmp_path: Path) -> None:
+    """What Windows Python prints has Windows' line ends."""
+    code, rows = summed_up(
+        tmp_path,
+        r"lane unit printf '=== 7 passed, 1 skipped in 2.00s ===\n'",
+        r"lane windows-unit printf 'SKIPPED [1] t.py:1: Wine is not Windows: links\r\n=== 6 passed in 9.00s ===\r\n'",
+        r"lane windows-compiles printf '2 passed in 50.00s\n'",
+    )
+    assert code == 0
+    assert [row.strip() for row in rows[3:]] == [
+        "unit tests: === 7 passed, 1 skipped in 2.00s ===",
+        "in Windows Python: unit tests: === 6 passed in 9.00s ===",
+        "SKIPPED [1] t.py:1: Wine is not Windows: links",
+        "in Windows Python: the miniature pair: 2 passed in 50.00s",
+    ]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bash")

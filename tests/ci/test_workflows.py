@@ -251,6 +251,13 @@ def test_pythons_are_those_of_the_recipes_wherever_they_are_named() -> None:
             assert sorted(versions) == sorted(recipe.pythons), recipe.name
 
 
+def test_the_unit_tests_run_on_every_python_that_a_user_has() -> None:
+    jobs = read(ROOT / ".github/workflows/test.yml")["jobs"]
+    others = jobs["pythons"]["strategy"]["matrix"]["python"]
+    assert ["3.11", *others] == list(load("published").pythons)
+    assert "python3.11 -m venv" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
 def test_the_build_runs_on_the_python_that_comes_last() -> None:
     """setup-python puts the last one first on PATH, and the DirectML backend's pins were verified with that one."""
     assert installed_pythons("ort")[-1] == environment("dml").python
