@@ -67,6 +67,7 @@ def ask(identifier: str, revision: str) -> Listing:
     try:
         listing = msgspec.json.decode(_get(identifier, revision), type=Listing)
     except urllib.error.HTTPError as error:
+        error.close()  # it holds what was answered
         if error.code in {401, 403, 404}:
             raise UsageError(
                 f"{endpoint()} has no model '{identifier}' at '{revision}' that you may read (it answered "

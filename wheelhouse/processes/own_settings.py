@@ -6,7 +6,8 @@ pip and scikit-build-core read options from variables; some of them break our co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
+from urllib.parse import quote
 
 _PIP_SOURCES = frozenset(
     {
@@ -35,4 +36,9 @@ def for_pip(path: PurePath) -> str:
     """Return a file or folder as pip takes it: in a plain path a semicolon would begin a marker, a bracket an extra."""
     if not set(str(path)) & set(";[]#@"):
         return str(path)
-    return (path.absolute() if isinstance(path, Path) else path).as_uri()
+    if isinstance(path, Path):
+        return path.absolute().as_uri()
+    text = quote(
+        path.as_posix(), safe="/:" if isinstance(path, PureWindowsPath) else "/"
+    )  # of another system, in a plan
+    return f"file:{'' if text.startswith('//') else '//' if text.startswith('/') else '///'}{text}"

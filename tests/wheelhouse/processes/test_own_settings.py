@@ -45,6 +45,7 @@ def test_what_pip_would_read_as_a_marker_becomes_an_address(tmp_path):
     assert for_pip(PurePosixPath("/a/b.whl")) == "/a/b.whl"
     assert for_pip(PurePosixPath("/a;b/c[x].whl")) == "file:///a%3Bb/c%5Bx%5D.whl"
     assert for_pip(PureWindowsPath("C:/a;b/c.whl")) == "file:///C:/a%3Bb/c.whl"
+    assert for_pip(PureWindowsPath("//server/share/a;b/c.whl")) == "file://server/share/a%3Bb/c.whl"
 
 
 @pytest.mark.parametrize("folder", ["a;b", "a [x]", "a#b", "a@b", "a b & c"])
