@@ -79,10 +79,11 @@ def test_what_would_lie_or_point_outside_is_refused(tmp_path: Path, members: lis
 
 
 def test_a_link_over_a_link_does_not_point_outside(tmp_path: Path) -> None:
-    """It is refused, or, by newer Pythons, made to point where it says without the link on its way: inside."""
+    """It is refused, but by Pythons that make it point where it says without the link on its way: inside."""
     members = [("d", FOLDER, ""), ("d/here", SYMLINK, "."), ("s", SYMLINK, "d/here/../../outside")]
     into = tmp_path / "into"
-    with contextlib.suppress(IntegrityError):
+    mended = hasattr(tarfile, "data_filter") and hasattr(tarfile, "LinkFallbackError")  # came with that change
+    with contextlib.nullcontext() if mended else pytest.raises(IntegrityError, match=r"a\.tar\.gz cannot be unpacked"):
         unpack(make(tmp_path, *members), into)
     link = into / "s"
     assert not link.is_symlink() or link.resolve().is_relative_to(into.resolve())

@@ -38,7 +38,6 @@ def for_pip(path: PurePath) -> str:
         return str(path)
     if isinstance(path, Path):
         return path.absolute().as_uri()
-    text = quote(
-        path.as_posix(), safe="/:" if isinstance(path, PureWindowsPath) else "/"
-    )  # of another system, in a plan
+    # Of another system, in a plan: only paths of this one know their addresses.
+    text = quote(path.as_posix(), safe="/:" if isinstance(path, PureWindowsPath) else "/")
     return f"file:{'' if text.startswith('//') else '//' if text.startswith('/') else '///'}{text}"
